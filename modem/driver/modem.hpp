@@ -1,0 +1,155 @@
+#pragma once
+// One modem, from its port to its SMS: opened, identified, brought up, kept alive, used. Knows no database: what must be durable is asked
+// of its Host, and nothing is deleted from a modem before the Host has committed it.
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/aio/aio.hpp"
+#include "daemon/core/ids.hpp"
+#include "modem/pdu/pdu.hpp"
+#include "modem/port/byte_stream.hpp"
+
+namespace conductor::driver {
+
+/// What the configuration says of one modem ([[modem]]).
+struct ModemSettings {
+    ModemIndex index = 0;
+    std::string imei, iccid, imsi, usb, port;  ///< `match`: those not empty must hold
+    unsigned baud = 115200;
+    std::optional<std::string> pin;  ///< 4-8 digits
+    std::string smsc;                ///< set if not empty
+    bool delivery_reports = true;
+};
+
+struct Identity {
+    std::string manufacturer, model, revision, imei, iccid, imsi, own_number;
+    bool operator==(const Identity&) const = default;
+};
+
+/// One part to be submitted. `token` is the Host's own and comes back with the outcome.
+struct Submission {
+    std::int64_t token = 0;
+    pdu::Encoded pdu;
+    bool more_follow = false;  ///< further parts of the same message come next (CMMS)
+};
+
+/// How a submission ended, by what is known of it (CONTRACT part 4).
+enum class Ending : std::uint8_t {
+    accepted,   ///< +CMGS: the network took it; tp_mr is set
+    refused,    ///< a definite refusal; the SMSC does not hold it
+    ambiguous,  ///< after Ctrl-Z: timeout, hang-up, bare ERROR, 300, 332, 500, 512 and above
+    not_sent,   ///< Ctrl-Z was never written, whatever else happened
+};
+struct SubmitOutcome {
+    std::int64_t token = 0;
+    Ending ending = Ending::not_sent;
+    int tp_mr = -1;
+    /// "cms-38", "cme-14", "error", "timeout", "port-lost", "no-prompt", "rebooted" ...; empty when accepted
+    std::string reason;
+    std::optional<int> cms;  ///< number of +CMS ERROR
+    std::optional<int> cme;  ///< number of +CME ERROR
+};
+
+/// An SMS-DELIVER or SMS-STATUS-REPORT as it came, with the SMSC field.
+struct Incoming {
+    enum class Kind : std::uint8_t { message, report };
+    Kind kind = Kind::message;
+    std::string hex;     ///< as the modem wrote it, upper case
+    std::string memory;  ///< "SM", "ME", "SR" ...; empty when it was handed over directly (+CMT, +CDS)
+    int index = -1;
+    Identity by;  ///< the modem's identity at arrival (iccid, imei)
+    ModemIndex modem_index = 0;
+};
+
+enum class ModemState : std::uint8_t {
+    absent,     ///< no port that fits
+    opening,    ///< port open, being identified and brought up
+    searching,  ///< up, but not registered
+    ready,      ///< registered: may send and receive
+    sending,
+    recovering,  ///< on a rung of the ladder
+    blocked,     ///< needs a person: PIN, PUK, SIM swapped, no SIM; `reason` says
+    disabled,    ///< by a technician
+};
+std::string_view to_string(ModemState s);
+
+/// What is known of a modem now; the Host gets a copy at each change.
+struct ModemStatus {
+    ModemIndex index = 0;
+    ModemState state = ModemState::absent;
+    std::string reason;  ///< stable word: "no-port", "mute", "pin-needed", "puk-needed", "sim-absent", "unregistered", "storage-full" ...
+    std::string reason_text;  ///< a sentence with what happens next and who must act
+    Identity identity;
+    std::string port;      ///< where it is now
+    std::string profile;   ///< "generic", "huawei" ...
+    int registration = 0;  ///< <stat> of CREG/CEREG, TS 27.007 §7.2
+    std::string operator_name;
+    std::optional<int> rssi_dbm;
+    struct Storage {
+        std::string memory;
+        int used = 0, total = 0;
+    };
+    std::vector<Storage> storage;
+    std::string smsc;
+    std::string rung;  ///< recovery rung, empty when healthy
+    std::uint64_t opened = 0, resets = 0, boots_seen = 0, urcs_dropped = 0;
+    Instant since{};  ///< of this state
+};
+
+/// What a modem needs from its owner. Every call is made on the modem's executor.
+class Host {
+public:
+    virtual ~Host() = default;
+    /// Settles `finished` (if any) and journals the next submission, both in one durable commit. Empty: nothing to send now.
+    /// `available` is false when the modem only settles and cannot take more.
+    virtual aio::awaitable<std::optional<Submission>> next(std::optional<SubmitOutcome> finished, bool available) = 0;
+    /// Raised when something may have become sendable, or when the modem should look up (disable, stop).
+    virtual aio::Event& wake() = 0;
+    /// When next() should be asked again even without a wake (a retry or a rate limit ends).
+    virtual Instant next_due() const = 0;
+    /// Commits an incoming PDU durably. Only after success is the modem's own copy deleted or acknowledged.
+    virtual aio::awaitable<Result<void>> persist(Incoming incoming) = 0;
+    /// A +CMGS of a submission whose outcome was open: an answer that came late, or after a restart.
+    virtual aio::awaitable<void> late_reference(int tp_mr) = 0;
+    /// True when this PIN was not yet tried on this SIM; remembers it durably before it says so.
+    virtual aio::awaitable<bool> may_enter_pin(std::string iccid, std::string pin) = 0;
+    /// False holds the modem: the SIM was swapped and not accepted.
+    virtual aio::awaitable<bool> accepts_sim(Identity identity) = 0;
+    virtual void changed(const ModemStatus& status) = 0;
+    /// The port was opened (descriptor for the FD store, -1 = none) or closed (-1).
+    virtual void port_changed(int descriptor) = 0;
+    virtual bool enabled() const = 0;
+    virtual bool stopping() const = 0;
+};
+
+struct AtAnswer {
+    std::vector<std::string> lines;
+    std::string final_result;
+};
+
+/// The modem's life as one coroutine. Destroy it only after run() has ended.
+class Modem {
+public:
+    /// `adopted`: a descriptor from the FD store (-1 none); with `awaiting_late` the first thing read is the answer of an open submission.
+    Modem(aio::Executor ex, Log log, ModemSettings settings, Host& host, int adopted = -1, bool awaiting_late = false);
+    ~Modem();
+    /// Opens, brings up, submits, receives and recovers until host.stopping(); never throws but when cancelled.
+    aio::awaitable<void> run();
+    const ModemStatus& status() const;
+    /// A technician's command between submissions; refused (AtErrc) while the modem is not open.
+    aio::awaitable<Result<AtAnswer>> command(std::string line);
+    aio::awaitable<Result<std::string>> ussd(std::string code);
+    void request_reset();
+    /// The flight recorder: octets of the last minutes with times, as a transcript.
+    std::string trace() const;
+
+private:
+    class Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace conductor::driver

@@ -1,0 +1,109 @@
+#pragma once
+// The requests and answers of the gw_*_v1 functions (sync/supabase/API.md) as values. Pure: JSON in, JSON out.
+#include <chrono>
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/core/clock.hpp"
+#include "daemon/core/message.hpp"
+#include "daemon/core/result.hpp"
+
+namespace conductor::sync {
+
+enum class SyncErrc {
+    bad_answer = 1,  ///< not the JSON that API.md promises
+    transport,       ///< DNS, connect, TLS, timeout
+    retry_later,     ///< a server-side condition that passes (SUPABASE.md 8.8)
+    unauthorized,    ///< credentials refused after a refresh and a new login
+    forbidden,       ///< the box is disabled, or the project restricted
+    not_ready,       ///< schema of the server is older or newer, or its cache is stale
+    rejected,        ///< the request's data is bad: bisect
+};
+const char* errc_library(SyncErrc);
+std::string_view describe(SyncErrc e);
+
+struct Hello {
+    std::string instance, version;
+    std::int64_t protocol = 1;
+};
+struct HelloAnswer {
+    std::string gateway_id, pool, generation;
+    WallTime server_now{};
+    bool alone = true;    ///< no other enabled box in the pool: pinned mode
+    bool fenced = false;  ///< a newer instance of this identity exists: stop
+};
+
+/// A row of scheduled_messages that this box holds a lease on.
+struct Job {
+    std::int64_t id = 0;
+    std::int64_t epoch = 0, revision = 0;
+    std::string phone_number, content;
+    MessageClass message_class = MessageClass::marketing;
+    double priority = 50;
+    WallTime send_at{};
+    std::optional<WallTime> expires_at;
+    WallTime lease_expires_at{};
+    bool offline_ok = false;
+    std::optional<OnUnknown> on_unknown;
+    std::optional<std::string> campaign_name;
+    bool consent = false;  ///< a consent is on record
+};
+struct ClaimRequest {
+    std::string request_id;
+    int limit = 20;
+    std::chrono::seconds horizon{300}, lease{600};
+};
+struct ClaimAnswer {
+    WallTime server_now{};
+    std::vector<Job> jobs;
+};
+
+enum class EventKind : std::uint8_t {
+    attempt,
+    part,
+    sent,
+    delivered,
+    undelivered,
+    failed,
+    expired,
+    cancelled,
+    suppressed,
+    released,
+    unknown,
+    opt_out,
+    opt_in,
+    heartbeat
+};
+std::string_view to_string(EventKind kind);
+std::optional<EventKind> parse_event_kind(std::string_view text);
+
+/// Anything of the outbox for gw_report_v1: `body` is the JSON object of the event (API.md), `event_id` a UUID.
+struct ReportItem {
+    std::string event_id;
+    std::string body;
+};
+/// An inbound message for gw_inbound_v1; `local_id` a UUID.
+struct InboundItem {
+    std::string local_id;
+    std::string body;
+};
+enum class Verdict : std::uint8_t { applied, duplicate, stale_epoch, unknown_job, rejected };
+struct ItemVerdict {
+    std::string id;
+    Verdict verdict = Verdict::applied;
+    std::string reason;
+};
+
+struct Command {
+    std::int64_t id = 0;
+    std::string kind;
+    std::optional<std::int64_t> job_id;
+    std::int64_t epoch = 0;
+    std::string payload;
+};
+
+}  // namespace conductor::sync
