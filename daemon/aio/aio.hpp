@@ -23,9 +23,12 @@ struct boost::asio::wait_traits<conductor::BootClock> {
     }
 };
 
+namespace conductor {
+namespace asio = boost::asio;
+}
+
 namespace conductor::aio {
 
-namespace asio = boost::asio;
 using asio::awaitable;
 using asio::use_awaitable;
 using Executor = asio::any_io_executor;

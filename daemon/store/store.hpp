@@ -1,0 +1,124 @@
+#pragma once
+// The database on a thread of its own. Jobs that wait at the same time share one commit, so a slow card costs each modem one commit at
+// most, never one per modem.
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <mutex>
+#include <variant>
+#include <vector>
+
+#include "daemon/aio/aio.hpp"
+#include "daemon/store/sqlite.hpp"
+
+namespace conductor::store {
+
+enum class Urgency : std::uint8_t {
+    now,   ///< somebody waits for the commit
+    soon,  ///< may wait up to `Settings::soon` for a commit that is made anyway
+};
+
+struct Settings {
+    std::string path;
+    std::chrono::milliseconds soon{200};
+};
+
+/// Figures of the store, for metrics and the bench.
+struct Counters {
+    std::uint64_t jobs = 0, commits = 0, failures = 0;
+};
+
+class Store {
+public:
+    /// Opens and migrates. `home` is where completions run (the io_context), `worker` where SQL runs: a thread of its own, or `home` in
+    /// the simulation.
+    static Result<std::unique_ptr<Store>> open(Settings settings, aio::Executor home, aio::Executor worker);
+    ~Store();
+
+    /// Runs `job(Tx&)` in a write transaction and completes after its COMMIT is durable. An Error means that nothing of it was stored.
+    template <class Job>
+    auto run(Job job, Urgency urgency = Urgency::now) {
+        return start<true>(std::move(job), urgency);
+    }
+    /// Runs `job(Tx&)` for reading.
+    template <class Job>
+    auto read(Job job) {
+        return start<false>(std::move(job), Urgency::now);
+    }
+    const Counters& counters() const { return shown_; }
+    /// The last failure of a commit (disk full, damaged file); empty while all is well.
+    const std::optional<Error>& trouble() const { return trouble_; }
+
+private:
+    struct Task {
+        explicit Task(bool w) : writes{w} {}
+        virtual ~Task() = default;
+        virtual void execute(Tx& tx) = 0;                        // on the worker
+        virtual void complete(const std::optional<Error>&) = 0;  // on the worker; posts to the caller
+        bool writes;
+        std::optional<Error> error;
+    };
+    template <class Value, class Job, class Handler>
+    struct TaskOf final : Task {
+        TaskOf(bool w, Job j, Handler h, aio::Executor home)
+            : Task{w}, job{std::move(j)}, handler{std::move(h)}, executor{asio::get_associated_executor(handler, home)}, work{executor} {}
+        void execute(Tx& tx) override {
+            if constexpr (std::is_void_v<Value>)
+                job(tx);
+            else
+                value.emplace(job(tx));
+        }
+        void complete(const std::optional<Error>& failed) override {
+            auto finish = [](Handler h, Result<Value> r) { std::move(h)(std::move(r)); };
+            Result<Value> result = [&]() -> Result<Value> {
+                if (failed) return *failed;
+                if constexpr (std::is_void_v<Value>)
+                    return {};
+                else
+                    return std::move(*value);
+            }();
+            asio::post(executor, [h = std::move(handler), r = std::move(result), finish]() mutable { finish(std::move(h), std::move(r)); });
+        }
+        Job job;
+        Handler handler;
+        aio::Executor executor;
+        asio::executor_work_guard<aio::Executor> work;
+        std::conditional_t<std::is_void_v<Value>, std::monostate, std::optional<std::conditional_t<std::is_void_v<Value>, int, Value>>>
+            value;
+    };
+    template <bool Writes, class Job>
+    auto start(Job job, Urgency urgency) {
+        using Value = std::invoke_result_t<Job&, Tx&>;
+        return asio::async_initiate<const asio::use_awaitable_t<>, void(Result<Value>)>(
+            [this, urgency](auto handler, Job j) {
+                using Handler = decltype(handler);
+                submit(std::make_unique<TaskOf<Value, Job, Handler>>(Writes, std::move(j), std::move(handler), home_), urgency);
+            },
+            aio::use_awaitable, std::move(job));
+    }
+
+    Store(Settings settings, std::unique_ptr<Connection> connection, aio::Executor home, aio::Executor worker);
+    void submit(std::unique_ptr<Task> task, Urgency urgency);
+    void kick();
+    void drain();
+    void run_batch(std::vector<std::unique_ptr<Task>>& batch);
+    void execute(Task& task, Tx& tx, bool shared);
+
+    Settings settings_;
+    std::unique_ptr<Connection> connection_;  // worker only
+    aio::Executor home_, worker_;
+    aio::Timer soon_;  // home only
+    bool soon_armed_ = false;
+    std::mutex mutex_;  // guards queue_, scheduled_
+    std::vector<std::unique_ptr<Task>> queue_;
+    bool scheduled_ = false;
+    Counters counted_;              // worker only
+    Counters shown_;                // home only
+    std::optional<Error> trouble_;  // home only
+};
+
+/// Applies the migrations that are missing, each in a transaction of its own.
+Result<void> migrate(Connection& connection);
+
+}  // namespace conductor::store
