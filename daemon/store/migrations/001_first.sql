@@ -36,6 +36,7 @@ CREATE TABLE messages (
     scheduled_id   INTEGER,
     claim_epoch    INTEGER NOT NULL DEFAULT 0,
     campaign       TEXT,
+    last_attempt   INTEGER,                                 -- newest row of attempts; each names the one before it
     claimed_by     TEXT,                                    -- inbox: the bot that has it
     claimed_until  INTEGER
 );
@@ -50,7 +51,8 @@ CREATE INDEX messages_scheduled ON messages (scheduled_id) WHERE scheduled_id IS
 -- The journal: a row is committed before AT+CMGS is written, and gets its outcome with the result.
 CREATE TABLE attempts (
     id          INTEGER PRIMARY KEY,
-    message_id  INTEGER NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
+    message_id  INTEGER NOT NULL,
+    previous    INTEGER,                                    -- the attempt before it of the same message: a chain needs no index
     seq         INTEGER NOT NULL,
     modem_index INTEGER NOT NULL,
     iccid       TEXT,

@@ -1,0 +1,133 @@
+#include "daemon/dispatch/submission.hpp"
+
+#include <algorithm>
+
+namespace conductor::dispatch {
+namespace {
+
+Part* find(Message& m, int seq) {
+    const auto it = std::ranges::find(m.parts, seq, &Part::seq);
+    return it == m.parts.end() ? nullptr : &*it;
+}
+
+bool any(const Message& m, PartStatus status) {
+    return std::ranges::find(m.parts, status, &Part::status) != m.parts.end();
+}
+bool all(const Message& m, PartStatus status) {
+    return std::ranges::all_of(m.parts, [status](const Part& p) { return p.status == status; });
+}
+bool some_out(const Message& m) {
+    return any(m, PartStatus::sent) || any(m, PartStatus::delivered) || any(m, PartStatus::unknown);
+}
+
+/// Status of a message none of whose parts is to be submitted.
+void conclude(Message& m, bool report_wanted) {
+    if (any(m, PartStatus::failed)) {
+        m.status = some_out(m) || m.delivery_status != DeliveryStatus::none ? MessageStatus::undelivered : MessageStatus::failed;
+        if (m.status == MessageStatus::undelivered) m.delivery_status = DeliveryStatus::failed;
+    } else if (all(m, PartStatus::delivered)) {
+        m.status = MessageStatus::delivered;
+        m.delivery_status = DeliveryStatus::delivered;
+    } else {
+        m.status = any(m, PartStatus::unknown) ? MessageStatus::unknown : MessageStatus::sent;
+        if (m.delivery_status == DeliveryStatus::none && report_wanted) m.delivery_status = DeliveryStatus::pending;
+        if (m.status == MessageStatus::sent) m.reason.reset();
+    }
+}
+
+}  // namespace
+
+const Part* waiting_part(const Message& m) {
+    const auto it = std::ranges::find(m.parts, PartStatus::waiting, &Part::status);
+    return it == m.parts.end() ? nullptr : &*it;
+}
+
+void begin_part(Message& m, int seq, ModemIndex modem) {
+    Part* part = find(m, seq);
+    if (!part) return;
+    part->status = PartStatus::submitting;
+    part->modem_index = modem;
+    ++part->attempts;
+    m.status = MessageStatus::sending;
+    m.modem_index = modem;
+    m.reason.reset();
+}
+
+void settle_part(Message& m, int seq, After after, std::optional<int> tp_mr, std::string reason, bool report_wanted) {
+    Part* part = find(m, seq);
+    if (!part || part->status != PartStatus::submitting) return;
+    switch (after) {
+        case After::accepted:
+            part->status = PartStatus::sent;
+            part->tp_mr = tp_mr;
+            break;
+        case After::again:
+            part->status = PartStatus::waiting;
+            m.status = MessageStatus::queued;
+            m.reason = std::move(reason);
+            return;
+        case After::give_up:
+            part->status = PartStatus::failed;
+            m.reason = some_out(m) ? "incomplete" : std::move(reason);
+            conclude(m, report_wanted);
+            return;
+        case After::unknown:
+            part->status = PartStatus::unknown;
+            m.reason = std::move(reason);
+            break;
+    }
+    if (waiting_part(m))
+        m.status = MessageStatus::sending;
+    else
+        conclude(m, report_wanted);
+}
+
+bool report_part(Message& m, int seq, Report report) {
+    Part* part = find(m, seq);
+    if (!part || part->status == PartStatus::delivered || part->status == PartStatus::waiting) return false;
+    const PartStatus before = part->status;
+    switch (report) {
+        case Report::delivered:
+        case Report::unconfirmed: part->status = PartStatus::delivered; break;
+        case Report::pending:
+            if (before == PartStatus::unknown) part->status = PartStatus::sent;
+            break;
+        case Report::failed:
+        case Report::expired: part->status = PartStatus::failed; break;
+    }
+    if (part->status == before) return false;
+    if (waiting_part(m) || any(m, PartStatus::submitting)) return true;
+    if (m.delivery_status == DeliveryStatus::none) m.delivery_status = DeliveryStatus::pending;
+    m.reason.reset();
+    if (report == Report::unconfirmed) m.reason = "unconfirmed";
+    if (report == Report::failed) m.reason = "not-delivered";
+    if (report == Report::expired) m.reason = "validity-expired";
+    conclude(m, true);
+    return true;
+}
+
+void abandon(Message& m, MessageStatus otherwise, std::string reason) {
+    if (some_out(m)) {
+        m.status = MessageStatus::undelivered;
+        m.delivery_status = DeliveryStatus::failed;
+        m.reason = "incomplete";
+        return;
+    }
+    m.status = otherwise;
+    m.reason = std::move(reason);
+}
+
+void close_reports(Message& m) {
+    if (m.delivery_status == DeliveryStatus::pending) m.delivery_status = DeliveryStatus::unknown;
+}
+
+void new_round(Message& m) {
+    for (Part& part : m.parts) part = Part{.seq = part.seq};
+    m.status = MessageStatus::queued;
+    m.delivery_status = DeliveryStatus::none;
+    m.reason.reset();
+    m.sent_at.reset();
+    m.delivered_at.reset();
+}
+
+}  // namespace conductor::dispatch

@@ -1,0 +1,242 @@
+#include "daemon/store/messages.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace conductor::store {
+namespace {
+
+#define MESSAGE_COLUMNS                                                                                                            \
+    "id, key, direction, class, phone, content, encoding, segments, status, delivery, ready, lane, priority, due_at, not_before, " \
+    "expires_at, created_at, modem_index, iccid, retry_count, attempts_used, sent_at, delivered_at, modem_time, report_until, "    \
+    "cost, reason, reason_detail, parts, flags, in_reply_to, scheduled_id, claim_epoch, campaign, last_attempt"
+
+constexpr std::int64_t flag_report = 1, flag_flash = 2, flag_resend = 4;
+
+std::int64_t flags_of(const MessageRow& r) {
+    return (r.report_wanted ? flag_report : 0) | (r.flash ? flag_flash : 0) | (r.on_unknown == OnUnknown::resend ? flag_resend : 0);
+}
+
+MessageRow read(const Rows& q) {
+    MessageRow r;
+    int c = 0;
+    r.id = MessageId{q.i64(c++)};
+    if (auto key = q.opt_text(c++)) {
+        r.key = *key;
+        r.keyed = true;
+    }
+    r.direction = q.as<Direction>(c++);
+    r.message_class = q.as<MessageClass>(c++);
+    r.phone_number = q.text(c++);
+    r.content = q.text(c++);
+    r.encoding = q.as<Encoding>(c++);
+    r.segments = q.i32(c++);
+    r.status = q.as<MessageStatus>(c++);
+    r.delivery_status = q.as<DeliveryStatus>(c++);
+    r.ready = q.flag(c++);
+    r.lane = static_cast<std::uint64_t>(q.i64(c++));
+    r.priority = q.real(c++);
+    r.due_at = q.time(c++);
+    r.not_before = q.time(c++);
+    r.expires_at = q.opt_time(c++);
+    r.timestamp = q.time(c++);
+    r.modem_index = q.opt_i32(c++);
+    r.iccid = q.opt_text(c++);
+    r.retry_count = q.i32(c++);
+    r.attempts_used = q.i32(c++);
+    r.sent_at = q.opt_time(c++);
+    r.delivered_at = q.opt_time(c++);
+    r.modem_timestamp = q.opt_time(c++);
+    r.report_until = q.opt_time(c++);
+    r.cost = q.real(c++);
+    r.reason = q.opt_text(c++);
+    r.reason_text = q.opt_text(c++);
+    r.parts = unpack_parts(q.text(c++));
+    const auto flags = q.i64(c++);
+    r.report_wanted = (flags & flag_report) != 0;
+    r.flash = (flags & flag_flash) != 0;
+    r.on_unknown = (flags & flag_resend) ? OnUnknown::resend : OnUnknown::hold;
+    if (const auto reply = q.opt_i64(c++)) r.in_reply_to = MessageId{*reply};
+    r.scheduled_message_id = q.opt_i64(c++);
+    r.claim_epoch = q.i64(c++);
+    r.campaign_name = q.opt_text(c++);
+    r.last_attempt = q.opt_i64(c++);
+    r.message_hash = message_hash(r.phone_number, r.content);
+    if (r.status == MessageStatus::queued) r.next_attempt_at = r.not_before;
+    return r;
+}
+
+std::vector<MessageRow> read_all(Rows rows) {
+    std::vector<MessageRow> out;
+    while (rows.next()) out.push_back(read(rows));
+    return out;
+}
+
+std::optional<MessageRow> read_one(Rows rows) {
+    if (!rows.next()) return std::nullopt;
+    return read(rows);
+}
+
+}  // namespace
+
+std::string pack_parts(const std::vector<Part>& parts) {
+    std::string out;
+    for (const Part& p : parts)
+        out += fmt::format("{}{}:{}:{}:{}:{}", out.empty() ? "" : ";", p.seq, static_cast<int>(p.status), p.tp_mr.value_or(-1),
+                           p.modem_index.value_or(-1), p.attempts);
+    return out;
+}
+
+std::vector<Part> unpack_parts(std::string_view text) {
+    std::vector<Part> parts;
+    const char* at = text.data();
+    const char* const end = at + text.size();
+    while (at < end) {
+        int field[5] = {0, 0, -1, -1, 0};
+        for (int& value : field) {
+            at = std::from_chars(at, end, value).ptr;
+            if (at < end) ++at;  // ':' or ';'
+        }
+        Part part{.seq = field[0], .status = static_cast<PartStatus>(field[1]), .tp_mr = {}, .modem_index = {}, .attempts = field[4]};
+        if (field[2] >= 0) part.tp_mr = field[2];
+        if (field[3] >= 0) part.modem_index = field[3];
+        parts.push_back(part);
+    }
+    return parts;
+}
+
+void insert(Tx& tx, MessageRow& r) {
+    const auto reply = r.in_reply_to ? std::optional{r.in_reply_to->value} : std::nullopt;
+    tx.run(
+        "INSERT INTO messages (key, direction, class, phone, content, encoding, segments, status, delivery, ready, lane, priority, due_at,"
+        " not_before, expires_at, created_at, modem_index, iccid, modem_time, reason, reason_detail, parts, flags, in_reply_to,"
+        " scheduled_id, claim_epoch, campaign)"
+        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        r.keyed ? std::optional{r.key} : std::nullopt, r.direction, r.message_class, r.phone_number, r.content, r.encoding, r.segments,
+        r.status, r.delivery_status, r.ready, r.lane, r.priority, r.due_at.value_or(r.timestamp), r.not_before, r.expires_at, r.timestamp,
+        r.modem_index, r.iccid, r.modem_timestamp, r.reason, r.reason_text, pack_parts(r.parts), flags_of(r), reply, r.scheduled_message_id,
+        r.claim_epoch, r.campaign_name);
+    r.id = MessageId{tx.last_id()};
+}
+
+std::optional<MessageRow> find(Tx& tx, MessageId id) {
+    return read_one(tx.query("SELECT " MESSAGE_COLUMNS " FROM messages WHERE id = ?", id));
+}
+
+std::optional<MessageRow> find_by_key(Tx& tx, std::string_view key) {
+    return read_one(tx.query("SELECT " MESSAGE_COLUMNS " FROM messages WHERE key = ?", key));
+}
+
+std::optional<MessageRow> find_by_scheduled(Tx& tx, std::int64_t scheduled_id, std::int64_t epoch) {
+    return read_one(tx.query("SELECT " MESSAGE_COLUMNS " FROM messages WHERE scheduled_id = ? AND claim_epoch = ?", scheduled_id, epoch));
+}
+
+void update(Tx& tx, const MessageRow& r) {
+    tx.run(
+        "UPDATE messages SET status=?, delivery=?, ready=?, lane=?, not_before=?, expires_at=?, modem_index=?, iccid=?, retry_count=?,"
+        " attempts_used=?, sent_at=?, delivered_at=?, report_until=?, cost=?, reason=?, reason_detail=?, parts=?, last_attempt=? WHERE "
+        "id=?",
+        r.status, r.delivery_status, r.ready, r.lane, r.not_before, r.expires_at, r.modem_index, r.iccid, r.retry_count, r.attempts_used,
+        r.sent_at, r.delivered_at, r.report_until, r.cost, r.reason, r.reason_text, pack_parts(r.parts), r.last_attempt, r.id);
+}
+
+std::vector<MessageRow> list(Tx& tx, const Filter& f) {
+    const auto before = f.before ? f.before->value : INT64_MAX;
+    if (f.phone)
+        return read_all(
+            tx.query("SELECT " MESSAGE_COLUMNS
+                     " FROM messages WHERE phone = ?1 AND id < ?2 AND (?3 IS NULL OR status = ?3) AND (?4 IS NULL OR direction = ?4)"
+                     " ORDER BY id DESC LIMIT ?5",
+                     *f.phone, before, f.status, f.direction, f.limit));
+    return read_all(tx.query("SELECT " MESSAGE_COLUMNS
+                             " FROM messages WHERE id < ?1 AND (?2 IS NULL OR status = ?2) AND (?3 IS NULL OR direction = ?3)"
+                             " ORDER BY id DESC LIMIT ?4",
+                             before, f.status, f.direction, f.limit));
+}
+
+std::int64_t promote(Tx& tx, WallTime now, int limit) {
+    return tx.run(
+        "UPDATE messages SET ready = 1 WHERE id IN (SELECT id FROM messages INDEXED BY messages_waiting"
+        " WHERE status = 0 AND ready = 0 AND not_before <= ? ORDER BY not_before LIMIT ?)",
+        now, limit);
+}
+
+std::vector<MessageRow> ready_rows(Tx& tx, std::uint64_t lane, int limit) {
+    return read_all(tx.query("SELECT " MESSAGE_COLUMNS
+                             " FROM messages INDEXED BY messages_ready WHERE status = 0 AND ready = 1 AND lane = ?"
+                             " ORDER BY priority DESC, due_at, id LIMIT ?",
+                             lane, limit));
+}
+
+std::vector<std::uint64_t> ready_lanes(Tx& tx) {
+    // one step of the index per distinct lane, however many rows each has
+    std::vector<std::uint64_t> lanes;
+    std::int64_t after = INT64_MIN;
+    for (;;) {
+        Rows q = tx.query(
+            "SELECT lane FROM messages INDEXED BY messages_ready WHERE status = 0 AND ready = 1 AND lane > ? ORDER BY lane LIMIT 1", after);
+        if (!q.next()) return lanes;
+        after = q.i64(0);
+        lanes.push_back(static_cast<std::uint64_t>(after));
+    }
+}
+
+std::optional<WallTime> next_waiting(Tx& tx) {
+    Rows q =
+        tx.query("SELECT not_before FROM messages INDEXED BY messages_waiting WHERE status = 0 AND ready = 0 ORDER BY not_before LIMIT 1");
+    return q.next() ? std::optional{q.time(0)} : std::nullopt;
+}
+
+bool any_ready(Tx& tx) {
+    return tx.query("SELECT 1 FROM messages INDEXED BY messages_ready WHERE status = 0 AND ready = 1 LIMIT 1").next();
+}
+
+std::int64_t count_open(Tx& tx) {
+    Rows q = tx.query(
+        "SELECT (SELECT count(*) FROM messages INDEXED BY messages_ready WHERE status = 0 AND ready = 1)"
+        " + (SELECT count(*) FROM messages INDEXED BY messages_waiting WHERE status = 0 AND ready = 0)"
+        " + (SELECT count(*) FROM attempts WHERE outcome IS NULL)");
+    return q.next() ? q.i64(0) : 0;
+}
+
+std::vector<MessageRow> reportable(Tx& tx, std::string_view phone, int limit) {
+    return read_all(tx.query("SELECT " MESSAGE_COLUMNS
+                             " FROM messages WHERE phone = ? AND direction = 0 AND status IN (1, 2, 3, 4, 5, 6, 9) AND parts <> ''"
+                             " ORDER BY id DESC LIMIT ?",
+                             phone, limit));
+}
+
+std::vector<MessageRow> overdue_reports(Tx& tx, WallTime now, int limit) {
+    return read_all(tx.query("SELECT " MESSAGE_COLUMNS
+                             " FROM messages INDEXED BY messages_reports WHERE report_until IS NOT NULL AND report_until <= ? LIMIT ?",
+                             now, limit));
+}
+
+std::optional<MessageRow> last_sent_to(Tx& tx, std::string_view phone) {
+    return read_one(tx.query("SELECT " MESSAGE_COLUMNS
+                             " FROM messages WHERE phone = ? AND direction = 0 AND status IN (1, 2, 3, 4, 9) ORDER BY id DESC LIMIT 1",
+                             phone));
+}
+
+std::optional<MessageRow> duplicate_of(Tx& tx, std::string_view phone, std::string_view content, WallTime since) {
+    return read_one(tx.query("SELECT " MESSAGE_COLUMNS
+                             " FROM messages WHERE phone = ? AND direction = 0 AND created_at >= ? AND content = ?"
+                             " AND status NOT IN (5, 6, 7, 8) ORDER BY id DESC LIMIT 1",
+                             phone, since, content));
+}
+
+std::vector<MessageRow> claim_unread(Tx& tx, std::string_view owner, WallTime now, WallTime until, int limit) {
+    auto rows =
+        read_all(tx.query("SELECT " MESSAGE_COLUMNS
+                          " FROM messages INDEXED BY messages_unread WHERE status = 20 AND (claimed_until IS NULL OR claimed_until <= ?)"
+                          " ORDER BY id LIMIT ?",
+                          now, limit));
+    for (const auto& row : rows) tx.run("UPDATE messages SET claimed_by = ?, claimed_until = ? WHERE id = ?", owner, until, row.id);
+    return rows;
+}
+
+#undef MESSAGE_COLUMNS
+
+}  // namespace conductor::store

@@ -1,0 +1,63 @@
+#pragma once
+// Table messages: a Message with what only the daemon knows of it.
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/core/message.hpp"
+#include "daemon/store/sqlite.hpp"
+
+namespace conductor::store {
+
+struct MessageRow : Message {
+    bool ready = false;      ///< due: waits for a modem alone
+    std::uint64_t lane = 0;  ///< bit mask of the modems that may take it; 0 = any
+    WallTime not_before{};   ///< when it is looked at again
+    int attempts_used = 0;   ///< attempts that count against max_attempts
+    std::optional<WallTime> report_until;
+    bool report_wanted = true, flash = false;
+    std::int64_t claim_epoch = 0;
+    bool keyed = false;  ///< the caller gave the key
+};
+
+void insert(Tx& tx, MessageRow& row);  ///< sets row.id
+std::optional<MessageRow> find(Tx& tx, MessageId id);
+std::optional<MessageRow> find_by_key(Tx& tx, std::string_view key);
+std::optional<MessageRow> find_by_scheduled(Tx& tx, std::int64_t scheduled_id, std::int64_t epoch);
+/// Writes back what a step may change: everything but identity and content.
+void update(Tx& tx, const MessageRow& row);
+
+struct Filter {
+    std::optional<MessageStatus> status;
+    std::optional<Direction> direction;
+    std::optional<std::string> phone;
+    std::optional<MessageId> before;  ///< older than this one
+    int limit = 100;
+};
+/// Newest first.
+std::vector<MessageRow> list(Tx& tx, const Filter& filter);
+
+/// Makes due rows ready; how many.
+std::int64_t promote(Tx& tx, WallTime now, int limit);
+/// The ready rows of one lane, best first.
+std::vector<MessageRow> ready_rows(Tx& tx, std::uint64_t lane, int limit);
+/// The lanes that have ready rows.
+std::vector<std::uint64_t> ready_lanes(Tx& tx);
+/// When the next waiting row is due.
+std::optional<WallTime> next_waiting(Tx& tx);
+bool any_ready(Tx& tx);
+std::int64_t count_open(Tx& tx);  ///< queued and sending
+/// Messages of a number that may be what a status report is about: sent or unknown ones, newest first.
+std::vector<MessageRow> reportable(Tx& tx, std::string_view phone, int limit);
+std::vector<MessageRow> overdue_reports(Tx& tx, WallTime now, int limit);
+/// The last outbound message to a number that was given to a modem.
+std::optional<MessageRow> last_sent_to(Tx& tx, std::string_view phone);
+/// Outbound messages to a number with this text since `since`, except cancelled, failed and suppressed ones.
+std::optional<MessageRow> duplicate_of(Tx& tx, std::string_view phone, std::string_view content, WallTime since);
+std::vector<MessageRow> claim_unread(Tx& tx, std::string_view owner, WallTime now, WallTime until, int limit);
+
+std::string pack_parts(const std::vector<Part>& parts);
+std::vector<Part> unpack_parts(std::string_view text);
+
+}  // namespace conductor::store

@@ -1,0 +1,219 @@
+#include "daemon/store/tables.hpp"
+
+namespace conductor::store {
+namespace {
+
+#define ATTEMPT_COLUMNS "id, message_id, seq, modem_index, iccid, started_at, ended_at, outcome, tp_mr, reason, previous"
+#define INCOMING_COLUMNS "id, fingerprint, kind, modem_index, iccid, hex, received_at, sender, ref, total, seq, state, message_id"
+
+AttemptRow read_attempt(const Rows& q) {
+    return {.id = q.i64(0),
+            .message = MessageId{q.i64(1)},
+            .seq = q.i32(2),
+            .modem_index = q.i32(3),
+            .iccid = q.text(4),
+            .started_at = q.time(5),
+            .ended_at = q.opt_time(6),
+            .outcome = q.opt_i32(7),
+            .tp_mr = q.opt_i32(8),
+            .reason = q.opt_text(9),
+            .previous = q.opt_i64(10)};
+}
+
+IncomingRow read_incoming(const Rows& q) {
+    IncomingRow row{.id = q.i64(0),
+                    .fingerprint = q.i64(1),
+                    .kind = q.i32(2),
+                    .modem_index = q.i32(3),
+                    .iccid = q.text(4),
+                    .hex = q.text(5),
+                    .received_at = q.time(6),
+                    .sender = q.text(7),
+                    .ref = q.opt_i32(8),
+                    .total = q.i32(9),
+                    .seq = q.i32(10),
+                    .state = q.i32(11),
+                    .message = {}};
+    if (const auto id = q.opt_i64(12)) row.message = MessageId{*id};
+    return row;
+}
+
+template <class Row, Row (*Read)(const Rows&)>
+std::vector<Row> collect(Rows rows) {
+    std::vector<Row> out;
+    while (rows.next()) out.push_back(Read(rows));
+    return out;
+}
+constexpr auto attempts = collect<AttemptRow, read_attempt>;
+constexpr auto incoming = collect<IncomingRow, read_incoming>;
+
+}  // namespace
+
+std::int64_t open_attempt(Tx& tx, const AttemptRow& r) {
+    tx.run("INSERT INTO attempts (message_id, seq, modem_index, iccid, started_at, previous) VALUES (?, ?, ?, ?, ?, ?)", r.message, r.seq,
+           r.modem_index, r.iccid, r.started_at, r.previous);
+    return tx.last_id();
+}
+
+void close_attempt(Tx& tx, std::int64_t id, WallTime at, int outcome, std::optional<int> tp_mr, std::string_view reason) {
+    tx.run("UPDATE attempts SET ended_at = ?, outcome = ?, tp_mr = ?, reason = ? WHERE id = ?", at, outcome, tp_mr,
+           reason.empty() ? std::nullopt : std::optional{reason}, id);
+}
+
+std::optional<AttemptRow> find_attempt(Tx& tx, std::int64_t id) {
+    Rows q = tx.query("SELECT " ATTEMPT_COLUMNS " FROM attempts WHERE id = ?", id);
+    return q.next() ? std::optional{read_attempt(q)} : std::nullopt;
+}
+
+std::vector<AttemptRow> open_attempts(Tx& tx) {
+    return attempts(tx.query("SELECT " ATTEMPT_COLUMNS " FROM attempts WHERE outcome IS NULL"));
+}
+
+std::vector<AttemptRow> attempt_chain(Tx& tx, std::optional<std::int64_t> last) {
+    std::vector<AttemptRow> chain;
+    for (auto id = last; id;) {
+        auto row = find_attempt(tx, *id);
+        if (!row) break;
+        id = row->previous;
+        chain.insert(chain.begin(), std::move(*row));
+    }
+    return chain;
+}
+
+std::vector<AttemptRow> attempts_since(Tx& tx, WallTime since, int limit) {
+    std::vector<AttemptRow> out;
+    for (Rows q = tx.query("SELECT " ATTEMPT_COLUMNS " FROM attempts ORDER BY id DESC LIMIT ?", limit); q.next();) {
+        if (q.time(5) < since) break;
+        out.push_back(read_attempt(q));
+    }
+    return out;
+}
+
+bool insert_incoming(Tx& tx, IncomingRow& r) {
+    const auto changed = tx.run(
+        "INSERT INTO incoming (fingerprint, kind, modem_index, iccid, hex, received_at, sender, ref, total, seq, state)"
+        " VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (fingerprint) DO NOTHING",
+        r.fingerprint, r.kind, r.modem_index, r.iccid, r.hex, r.received_at, r.sender, r.ref, r.total, r.seq, r.state);
+    if (changed == 0) return false;
+    r.id = tx.last_id();
+    return true;
+}
+
+std::vector<IncomingRow> open_parts(Tx& tx, std::string_view sender, int ref) {
+    return incoming(tx.query(
+        "SELECT " INCOMING_COLUMNS " FROM incoming WHERE state = 0 AND kind = 0 AND sender = ? AND ref = ? ORDER BY id", sender, ref));
+}
+
+std::vector<IncomingRow> stale_parts(Tx& tx, WallTime before, int limit) {
+    return incoming(tx.query("SELECT " INCOMING_COLUMNS
+                             " FROM incoming INDEXED BY incoming_open WHERE state = 0 AND kind = 0 AND received_at < ? ORDER BY id LIMIT ?",
+                             before, limit));
+}
+
+void finish_incoming(Tx& tx, std::int64_t id, int state, std::optional<MessageId> message) {
+    tx.run("UPDATE incoming SET state = ?, message_id = ? WHERE id = ?", state, message ? std::optional{message->value} : std::nullopt, id);
+}
+
+std::vector<IncomingRow> unmatched_reports(Tx& tx, std::string_view sender, int limit) {
+    return incoming(tx.query(
+        "SELECT " INCOMING_COLUMNS " FROM incoming WHERE state = 0 AND kind = 1 AND sender = ? ORDER BY id DESC LIMIT ?", sender, limit));
+}
+
+std::optional<OptOutRow> find_opt_out(Tx& tx, std::string_view phone) {
+    Rows q = tx.query("SELECT phone, active, reason, actor, at FROM opt_outs WHERE phone = ?", phone);
+    if (!q.next()) return std::nullopt;
+    return OptOutRow{q.text(0), q.flag(1), q.text(2), q.text(3), q.time(4)};
+}
+
+std::vector<OptOutRow> all_opt_outs(Tx& tx) {
+    std::vector<OptOutRow> out;
+    for (Rows q = tx.query("SELECT phone, active, reason, actor, at FROM opt_outs WHERE active = 1 ORDER BY at DESC"); q.next();)
+        out.push_back({q.text(0), q.flag(1), q.text(2), q.text(3), q.time(4)});
+    return out;
+}
+
+void set_opt_out(Tx& tx, const OptOutRow& r) {
+    tx.run(
+        "INSERT INTO opt_outs (phone, active, reason, actor, at) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (phone) DO UPDATE SET active = excluded.active, reason = excluded.reason, actor = excluded.actor, at = excluded.at",
+        r.phone, r.active, r.reason, r.actor, r.at);
+    audit(tx, r.at, r.actor, r.active ? "opt-out" : "opt-in", r.phone, r.reason);
+}
+
+std::optional<ConsentRow> find_consent(Tx& tx, std::string_view phone) {
+    Rows q = tx.query("SELECT phone, active, source, shown, actor, at FROM consents WHERE phone = ?", phone);
+    if (!q.next()) return std::nullopt;
+    return ConsentRow{q.text(0), q.flag(1), q.text(2), q.text(3), q.text(4), q.time(5)};
+}
+
+void set_consent(Tx& tx, const ConsentRow& r) {
+    tx.run(
+        "INSERT INTO consents (phone, active, source, shown, actor, at) VALUES (?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (phone) DO UPDATE SET active = excluded.active, source = excluded.source, shown = excluded.shown,"
+        " actor = excluded.actor, at = excluded.at",
+        r.phone, r.active, r.source, r.shown, r.actor, r.at);
+    audit(tx, r.at, r.actor, r.active ? "consent" : "consent-revoked", r.phone, r.source + (r.shown.empty() ? "" : ": " + r.shown));
+}
+
+void audit(Tx& tx, WallTime at, std::string_view actor, std::string_view action, std::string_view target, std::string_view detail) {
+    tx.run("INSERT INTO audit (at, actor, action, target, detail) VALUES (?, ?, ?, ?, ?)", at, actor, action, target, detail);
+}
+
+void push_outbox(Tx& tx, Stream stream, std::string_view event_id, std::string_view body) {
+    tx.run("INSERT INTO outbox (stream, event_id, body) VALUES (?, ?, ?)", stream, event_id, body);
+}
+
+std::vector<OutboxRow> peek_outbox(Tx& tx, Stream stream, int limit, std::size_t bytes) {
+    std::vector<OutboxRow> out;
+    std::size_t total = 0;
+    for (Rows q = tx.query("SELECT id, event_id, body FROM outbox WHERE stream = ? AND dead IS NULL ORDER BY id LIMIT ?", stream, limit);
+         q.next();) {
+        out.push_back({q.i64(0), q.text(1), q.text(2)});
+        total += out.back().body.size();
+        if (total > bytes) break;
+    }
+    return out;
+}
+
+void drop_outbox(Tx& tx, std::int64_t id) {
+    tx.run("DELETE FROM outbox WHERE id = ?", id);
+}
+void bury_outbox(Tx& tx, std::int64_t id, std::string_view why) {
+    tx.run("UPDATE outbox SET dead = ? WHERE id = ?", why, id);
+}
+
+OutboxCount count_outbox(Tx& tx) {
+    Rows q = tx.query("SELECT (SELECT count(*) FROM outbox), (SELECT count(*) FROM outbox WHERE dead IS NOT NULL)");
+    if (!q.next()) return {};
+    return {.waiting = q.i64(0) - q.i64(1), .dead = q.i64(1)};
+}
+
+std::optional<std::string> get_setting(Tx& tx, std::string_view name) {
+    Rows q = tx.query("SELECT value FROM settings WHERE name = ?", name);
+    return q.next() ? std::optional{q.text(0)} : std::nullopt;
+}
+
+void set_setting(Tx& tx, std::string_view name, std::string_view value) {
+    tx.run("INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", name, value);
+}
+
+bool first_pin_try(Tx& tx, std::string_view iccid, std::string_view pin_hash, WallTime at) {
+    return tx.run("INSERT INTO pins (iccid, pin_hash, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", iccid, pin_hash, at) == 1;
+}
+
+std::optional<std::string> sim_of(Tx& tx, ModemIndex modem) {
+    Rows q = tx.query("SELECT iccid FROM sims WHERE modem_index = ?", modem);
+    return q.next() ? std::optional{q.text(0)} : std::nullopt;
+}
+
+void set_sim(Tx& tx, ModemIndex modem, std::string_view iccid, WallTime at) {
+    tx.run(
+        "INSERT INTO sims (modem_index, iccid, at) VALUES (?, ?, ?) ON CONFLICT (modem_index) DO UPDATE SET iccid = excluded.iccid, at = "
+        "excluded.at",
+        modem, iccid, at);
+}
+
+#undef ATTEMPT_COLUMNS
+#undef INCOMING_COLUMNS
+
+}  // namespace conductor::store

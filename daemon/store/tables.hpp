@@ -1,0 +1,105 @@
+#pragma once
+// The smaller tables: journal of attempts, incoming PDUs, opt-outs, consents, audit, outbox, settings, SIMs.
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/core/clock.hpp"
+#include "daemon/core/ids.hpp"
+#include "daemon/store/sqlite.hpp"
+
+namespace conductor::store {
+
+// --- attempts: the journal ------------------------------------------------------------------------------------------------------------
+struct AttemptRow {
+    std::int64_t id = 0;
+    MessageId message;
+    int seq = 1;
+    ModemIndex modem_index = 0;
+    std::string iccid;
+    WallTime started_at{};
+    std::optional<WallTime> ended_at;
+    std::optional<int> outcome;  ///< driver::Ending
+    std::optional<int> tp_mr;
+    std::optional<std::string> reason;
+    std::optional<std::int64_t> previous;  ///< the attempt before it of the same message
+};
+std::int64_t open_attempt(Tx& tx, const AttemptRow& row);
+void close_attempt(Tx& tx, std::int64_t id, WallTime at, int outcome, std::optional<int> tp_mr, std::string_view reason);
+std::optional<AttemptRow> find_attempt(Tx& tx, std::int64_t id);
+std::vector<AttemptRow> open_attempts(Tx& tx);
+/// The attempts that end at `last`, oldest first.
+std::vector<AttemptRow> attempt_chain(Tx& tx, std::optional<std::int64_t> last);
+/// Attempts that reached the network (accepted or ambiguous) since `since`, newest first, for rate limits and late binding of reports.
+std::vector<AttemptRow> attempts_since(Tx& tx, WallTime since, int limit);
+
+// --- incoming: every PDU that arrived ---------------------------------------------------------------------------------------------------
+struct IncomingRow {
+    std::int64_t id = 0;
+    std::int64_t fingerprint = 0;
+    int kind = 0;  ///< 0 message, 1 status report
+    ModemIndex modem_index = 0;
+    std::string iccid, hex;
+    WallTime received_at{};
+    std::string sender;
+    std::optional<int> ref;
+    int total = 1, seq = 1;
+    int state = 0;  ///< 0 waits, 1 done, 2 undecodable
+    std::optional<MessageId> message;
+};
+/// False when the same PDU is there already.
+bool insert_incoming(Tx& tx, IncomingRow& row);
+std::vector<IncomingRow> open_parts(Tx& tx, std::string_view sender, int ref);
+/// Concatenated messages that still miss parts and were begun before `before`: one row of each.
+std::vector<IncomingRow> stale_parts(Tx& tx, WallTime before, int limit);
+void finish_incoming(Tx& tx, std::int64_t id, int state, std::optional<MessageId> message);
+/// Status reports that matched no message, newest first.
+std::vector<IncomingRow> unmatched_reports(Tx& tx, std::string_view sender, int limit);
+
+// --- opt-outs, consents, audit
+// ------------------------------------------------------------------------------------------------------------
+struct OptOutRow {
+    std::string phone;
+    bool active = true;
+    std::string reason, actor;
+    WallTime at{};
+};
+std::optional<OptOutRow> find_opt_out(Tx& tx, std::string_view phone);
+std::vector<OptOutRow> all_opt_outs(Tx& tx);
+void set_opt_out(Tx& tx, const OptOutRow& row);
+struct ConsentRow {
+    std::string phone;
+    bool active = true;
+    std::string source, shown, actor;
+    WallTime at{};
+};
+std::optional<ConsentRow> find_consent(Tx& tx, std::string_view phone);
+void set_consent(Tx& tx, const ConsentRow& row);
+void audit(Tx& tx, WallTime at, std::string_view actor, std::string_view action, std::string_view target, std::string_view detail = {});
+
+// --- outbox
+// -------------------------------------------------------------------------------------------------------------------------------
+enum class Stream : int { report = 0, inbound = 1 };
+struct OutboxRow {
+    std::int64_t id = 0;
+    std::string event_id, body;
+};
+void push_outbox(Tx& tx, Stream stream, std::string_view event_id, std::string_view body);
+std::vector<OutboxRow> peek_outbox(Tx& tx, Stream stream, int limit, std::size_t bytes);
+void drop_outbox(Tx& tx, std::int64_t id);
+void bury_outbox(Tx& tx, std::int64_t id, std::string_view why);
+struct OutboxCount {
+    std::int64_t waiting = 0, dead = 0;
+};
+OutboxCount count_outbox(Tx& tx);
+
+// --- settings, PINs, SIMs ---------------------------------------------------------------------------------------------------------------
+std::optional<std::string> get_setting(Tx& tx, std::string_view name);
+void set_setting(Tx& tx, std::string_view name, std::string_view value);
+/// Remembers the try; false when this PIN was tried on this SIM before.
+bool first_pin_try(Tx& tx, std::string_view iccid, std::string_view pin_hash, WallTime at);
+std::optional<std::string> sim_of(Tx& tx, ModemIndex modem);
+void set_sim(Tx& tx, ModemIndex modem, std::string_view iccid, WallTime at);
+
+}  // namespace conductor::store
