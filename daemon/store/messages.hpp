@@ -18,7 +18,8 @@ struct MessageRow : Message {
     std::optional<WallTime> report_until;
     bool report_wanted = true, flash = false;
     std::int64_t claim_epoch = 0;
-    bool keyed = false;  ///< the caller gave the key
+    bool keyed = false;                        ///< the caller gave the key
+    std::optional<std::int64_t> last_attempt;  ///< the newest of its attempts; each names the one before
 };
 
 void insert(Tx& tx, MessageRow& row);  ///< sets row.id
