@@ -1,0 +1,47 @@
+#pragma once
+// The policy: may this message go out now? Checked when a message is accepted and again at its release (CONTRACT part 3).
+#include <optional>
+#include <string>
+
+#include "daemon/config/config.hpp"
+#include "daemon/core/clock.hpp"
+#include "daemon/core/message.hpp"
+
+namespace conductor::dispatch {
+
+/// What is known of a message, its recipient and the box at the moment of the decision.
+struct Facts {
+    MessageClass message_class = MessageClass::marketing;
+    std::string phone_number;              ///< E.164 or short code
+    std::optional<std::string> state;      ///< of the recipient's address, "CA"
+    std::optional<std::string> time_zone;  ///< of the recipient's address, where it is known better than by state
+    WallTime due{};
+    std::optional<WallTime> expires;
+    bool opted_out = false;
+    std::optional<WallTime> opted_out_at;
+    std::optional<WallTime> answers_inbound_at;  ///< replies: when the message that is answered came
+    bool consented = false;
+    std::optional<WallTime> last_sent;          ///< last marketing message to this number that was given to a modem
+    int sent_last_day = 0, sent_last_week = 0;  ///< marketing messages to this number in rolling windows
+    int budget_used_today = 0;                  ///< marketing messages of this box since local midnight
+    bool paused = false;                        ///< the whole queue
+};
+
+enum class Ruling : std::uint8_t { send, wait, refuse };
+struct Decision {
+    Ruling ruling = Ruling::send;
+    WallTime not_before{};                                 ///< wait: when to look again (never past the expiry)
+    MessageStatus refused_as = MessageStatus::suppressed;  ///< refuse: suppressed or expired
+    std::string reason;                                    ///< stable word; empty when it may be sent
+};
+
+/// Pure and total. A waiting message is looked at again at `not_before`; a refused one has ended.
+Decision decide(const config::Config& config, const Facts& facts, WallTime now);
+
+/// When a message expires: `expire_after` from the first moment at or after `due` that window and days allow.
+WallTime expiry_of(const config::Config& config, const Facts& facts, std::chrono::milliseconds expire_after);
+
+/// Is this number one that may be written to at all: countries, premium ranges? The reason word, or empty.
+std::string refused_number(const config::Config& config, const std::string& phone_number);
+
+}  // namespace conductor::dispatch
