@@ -1,0 +1,34 @@
+#pragma once
+// A ByteStream on a descriptor of a tty or a socket.
+#include <memory>
+
+#include "modem/port/byte_stream.hpp"
+
+namespace conductor::port {
+
+/// Closes a descriptor that nobody owns yet.
+class Fd {
+public:
+    explicit Fd(int fd = -1) : fd_{fd} {}
+    Fd(Fd&& other) noexcept : fd_{std::exchange(other.fd_, -1)} {}
+    Fd& operator=(Fd&& other) noexcept;
+    ~Fd();
+    int get() const { return fd_; }
+    int release() { return std::exchange(fd_, -1); }
+
+private:
+    int fd_;
+};
+
+/// The error of errno: not_found, busy, denied, lost or io, with `where`.
+Error port_error(int error_number, std::string where);
+
+/// Takes the descriptor over, which must be non-blocking.
+std::unique_ptr<ByteStream> make_fd_stream(aio::Executor ex, Fd fd);
+
+/// The back ends of open_port(). `path` is resolved already.
+Result<std::unique_ptr<ByteStream>> open_pty(aio::Executor ex, const std::string& path);
+Result<std::unique_ptr<ByteStream>> open_serial(aio::Executor ex, const std::string& path, const PortSettings& settings);
+aio::awaitable<Result<std::unique_ptr<ByteStream>>> open_tcp(std::string host, std::string service);
+
+}  // namespace conductor::port

@@ -1,0 +1,90 @@
+#include "modem/port/recorder.hpp"
+
+namespace conductor::port {
+
+void FlightRecorder::record(TranscriptStep::Kind kind, std::span<const std::uint8_t> octets, Instant now) {
+    if (octets.empty()) return;
+    constexpr auto joined = std::chrono::milliseconds{5};  // octets of one answer, read in pieces, stay one line
+    if (!entries_.empty()) {
+        Entry& last = entries_.back();
+        if (!last.is_remark && last.kind == kind && now - last.at < joined && last.octets.size() < 512) {
+            last.octets.append(octets.begin(), octets.end());
+            held_ += octets.size();
+            last.at = now;
+            return;
+        }
+    }
+    push({now, false, kind, std::string{octets.begin(), octets.end()}});
+}
+
+void FlightRecorder::remark(std::string text, Instant now) {
+    push({now, true, TranscriptStep::Kind::pause, std::move(text)});
+}
+
+void FlightRecorder::push(Entry entry) {
+    held_ += entry.octets.size();
+    const Instant oldest = entry.at - max_age_;
+    entries_.push_back(std::move(entry));
+    while (entries_.size() > 1 && (held_ > max_octets_ || entries_.front().at < oldest)) {
+        held_ -= entries_.front().octets.size();
+        dropped_ += entries_.front().octets.size();
+        entries_.pop_front();
+    }
+}
+
+Transcript FlightRecorder::transcript() const {
+    Transcript out;
+    if (dropped_ > 0) out.comments.push_back("the start is cut off: " + std::to_string(dropped_) + " octets");
+    std::optional<Instant> before;
+    for (const Entry& entry : entries_) {
+        if (before) {
+            const auto pause = std::chrono::duration_cast<std::chrono::milliseconds>(entry.at - *before);
+            if (pause.count() > 0) out.steps.push_back({TranscriptStep::Kind::pause, {}, pause});
+        }
+        before = entry.at;
+        if (entry.is_remark) {
+            out.comments.push_back("at step " + std::to_string(out.steps.size() + 1) + ": " + entry.octets);
+        } else {
+            out.steps.push_back({entry.kind, entry.octets, {}});
+        }
+    }
+    return out;
+}
+
+namespace {
+
+class RecordingStream final : public ByteStream {
+public:
+    RecordingStream(std::unique_ptr<ByteStream> inner, std::shared_ptr<FlightRecorder> recorder)
+        : inner_{std::move(inner)}, recorder_{std::move(recorder)} {}
+
+    aio::awaitable<Result<std::size_t>> read_some(std::span<std::uint8_t> into) override {
+        auto got = co_await inner_->read_some(into);
+        if (got) {
+            recorder_->record(TranscriptStep::Kind::received, into.first(*got), BootClock::now());
+        } else {
+            recorder_->remark("read: " + got.error().text(), BootClock::now());
+        }
+        co_return got;
+    }
+    aio::awaitable<Result<void>> write(std::span<const std::uint8_t> octets) override {
+        recorder_->record(TranscriptStep::Kind::sent, octets, BootClock::now());
+        auto done = co_await inner_->write(octets);
+        if (!done) recorder_->remark("write: " + done.error().text(), BootClock::now());
+        co_return done;
+    }
+    void close() override { inner_->close(); }
+    int descriptor() const override { return inner_->descriptor(); }
+
+private:
+    std::unique_ptr<ByteStream> inner_;
+    std::shared_ptr<FlightRecorder> recorder_;
+};
+
+}  // namespace
+
+std::unique_ptr<ByteStream> record(std::unique_ptr<ByteStream> inner, std::shared_ptr<FlightRecorder> recorder) {
+    return std::make_unique<RecordingStream>(std::move(inner), std::move(recorder));
+}
+
+}  // namespace conductor::port

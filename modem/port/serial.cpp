@@ -1,0 +1,73 @@
+// Serial ports through libserialport 0.1.1, with what that version leaves undone.
+#include <fcntl.h>
+#include <libserialport.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "modem/port/fd_stream.hpp"
+
+namespace conductor::port {
+namespace {
+
+struct PortCloser {
+    void operator()(sp_port* port) const noexcept {
+        sp_close(port);  // an error means that it was not open
+        sp_free_port(port);
+    }
+};
+
+Error serial_error(sp_return rc, const std::string& path) {
+    switch (rc) {
+        case SP_ERR_ARG: return fail(PortErrc::not_found, path);  // not in /sys/class/tty
+        case SP_ERR_FAIL: return port_error(sp_last_error_code(), path);
+        case SP_ERR_SUPP: return fail(PortErrc::io, path + ": not supported");
+        case SP_ERR_MEM: return fail(PortErrc::io, path + ": no memory");
+        case SP_OK: break;
+    }
+    return fail(PortErrc::io, path);
+}
+
+/// What the library does not do: it writes CRTSCTS into c_iflag, sets HUPCL (closing would drop DTR, and a modem with &D2 would reset), and
+/// leaves VMIN at 0, so that a hang-up reads like silence.
+int finish_settings(int fd, bool rts_cts) {
+    termios tio{};
+    if (::tcgetattr(fd, &tio) != 0) return errno;
+    tio.c_cflag &= ~static_cast<tcflag_t>(HUPCL);
+    if (rts_cts) {
+        tio.c_cflag |= CRTSCTS;
+    } else {
+        tio.c_cflag &= ~static_cast<tcflag_t>(CRTSCTS);
+    }
+    tio.c_iflag &= ~static_cast<tcflag_t>(IXON | IXOFF | IXANY);
+    tio.c_cc[VMIN] = 1;
+    tio.c_cc[VTIME] = 0;
+    return ::tcsetattr(fd, TCSANOW, &tio) == 0 ? 0 : errno;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ByteStream>> open_serial(aio::Executor ex, const std::string& path, const PortSettings& settings) {
+    sp_port* found = nullptr;
+    if (const sp_return rc = sp_get_port_by_name(path.c_str(), &found); rc != SP_OK) return serial_error(rc, path);
+    const std::unique_ptr<sp_port, PortCloser> port{found};
+    if (const sp_return rc = sp_open(port.get(), SP_MODE_READ_WRITE); rc != SP_OK) return serial_error(rc, path);
+    const auto checked = [&](sp_return rc) { return rc == SP_OK; };
+    if (!checked(sp_set_baudrate(port.get(), static_cast<int>(settings.baud))) || !checked(sp_set_bits(port.get(), 8)) ||
+        !checked(sp_set_parity(port.get(), SP_PARITY_NONE)) || !checked(sp_set_stopbits(port.get(), 1)) ||
+        !checked(sp_set_dtr(port.get(), SP_DTR_ON)))
+        return port_error(sp_last_error_code(), path);
+    int handle = -1;
+    if (const sp_return rc = sp_get_port_handle(port.get(), &handle); rc != SP_OK) return serial_error(rc, path);
+    Fd fd{::fcntl(handle, F_DUPFD_CLOEXEC, 3)};  // the library's own descriptor goes when `port` does
+    if (fd.get() < 0) return port_error(errno, path);
+    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return port_error(errno, path);
+    if (::ioctl(fd.get(), TIOCEXCL) != 0) return port_error(errno, path);
+    if (const int error = finish_settings(fd.get(), settings.rts_cts)) return port_error(error, path);
+    return make_fd_stream(std::move(ex), std::move(fd));
+}
+
+}  // namespace conductor::port

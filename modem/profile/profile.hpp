@@ -1,0 +1,65 @@
+#pragma once
+// What is particular about a family of modems, as data. No vendor's name appears anywhere else.
+#include <chrono>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace conductor::profile {
+
+/// How AT+CMMS may be used for parts that follow each other (TS 27.005 §3.5.6).
+enum class KeepLink : std::uint8_t {
+    no,    ///< refused or harmful
+    once,  ///< AT+CMMS=1: held until the modem's own timer ends (1-5 s)
+};
+
+/// The numbers of each member's row of FIELD part 2 stand in the profiles that change it.
+struct Profile {
+    std::string_view name = "generic";
+
+    // Bring-up
+    std::span<const std::string_view> quiet = {};           ///< commands that silence floods; any answer is fine
+    std::span<const std::string_view> iccid = {};           ///< read forms to try before +CRSM
+    std::span<const std::string_view> after_sim = {};       ///< once the SIM is unlocked; any answer is fine
+    std::span<const std::string_view> indications = {};     ///< AT+CNMI values, best first; verified with CNMI?
+    std::span<const std::string_view> receive_stores = {};  ///< preferred memories for incoming messages
+    std::span<const std::string_view> pin_tries = {};       ///< read forms that tell the tries left
+    std::chrono::seconds sms_ready{10};                     ///< how long SMS commands may answer ERROR after the start (T55)
+    int drain_ms = 0;                                       ///< octets of an earlier session come for this long after the open (row 23)
+    bool pin_ready_without_ok = false;                      ///< AT+CPIN? has no OK (row 53)
+    std::chrono::seconds after_pin{0};                      ///< the modem must be left alone after AT+CPIN= (row 69)
+
+    // Submitting
+    KeepLink keep_link = KeepLink::once;
+    std::chrono::seconds prompt{7};  ///< for '>'
+    int pace_octets = 0;             ///< PDU octets per write with pauses between; 0 = one write (rows 59, 75)
+
+    // Receiving
+    bool read_by_index = false;                ///< AT+CMGL loses answers in URC bursts: shorter deadline, ESC after it (row 1)
+    bool report_slot_lies = false;             ///< +CDSI names the wrong memory (T27, row 36)
+    std::chrono::milliseconds stored_late{0};  ///< a stored message is visible only after this (row 6)
+
+    // USSD
+    bool ussd_packed = false;  ///< wants and gives packed 7-bit hex (row 8, T43)
+
+    // Recovery
+    std::string_view radio_off = "+CFUN=4";  ///< before +CFUN=1; the port stays
+    std::string_view restart = "+CFUN=1,1";  ///< the modem's own restart; the port goes
+    bool restart_is_safe = true;             ///< false: comes back as mass storage (T47, row 72)
+};
+
+/// The profile for what AT+CGMI and AT+CGMM said; generic where no family fits.
+const Profile& profile_for(std::string_view manufacturer, std::string_view model);
+const Profile& generic();
+
+/// A family: its profile fits when one of the words is in the manufacturer or the model (ASCII case ignored).
+struct Family {
+    std::span<const std::string_view> manufacturers, models;
+    const Profile* profile;
+};
+
+// One file each.
+extern const Family huawei, zte, simcom_classic, simcom, quectel, ublox, telit, sierra_wavecom, cinterion, neoway, qualcomm;
+
+}  // namespace conductor::profile
