@@ -63,7 +63,8 @@ MessageRow read(const Rows& q) {
     r.claim_epoch = q.i64(c++);
     r.campaign_name = q.opt_text(c++);
     r.last_attempt = q.opt_i64(c++);
-    r.message_hash = message_hash(r.phone_number, r.content);
+    r.stored_status = r.status;
+    r.stored_delivery = r.delivery_status;
     if (r.status == MessageStatus::queued) r.next_attempt_at = r.not_before;
     return r;
 }
@@ -218,6 +219,27 @@ std::optional<MessageRow> last_sent_to(Tx& tx, std::string_view phone) {
     return read_one(tx.query("SELECT " MESSAGE_COLUMNS
                              " FROM messages WHERE phone = ? AND direction = 0 AND status IN (1, 2, 3, 4, 9) ORDER BY id DESC LIMIT 1",
                              phone));
+}
+
+Recent recent_marketing(Tx& tx, std::string_view phone, WallTime now) {
+    Recent recent;
+    const WallTime day = now - std::chrono::hours{24}, week = now - std::chrono::hours{24 * 7};
+    for (Rows q =
+             tx.query("SELECT a.started_at FROM messages m JOIN attempts a ON a.id = m.last_attempt"
+                      " WHERE m.phone = ? AND m.direction = 0 AND m.class = 0 AND m.status IN (1, 2, 3, 4, 9) ORDER BY m.id DESC LIMIT 50",
+                      phone);
+         q.next();) {
+        const WallTime at = q.time(0);
+        if (at < week) continue;
+        ++recent.last_week;
+        recent.last_day += at >= day;
+        if (!recent.last || at > *recent.last) recent.last = at;
+    }
+    return recent;
+}
+
+std::vector<MessageRow> queued_for(Tx& tx, std::string_view phone) {
+    return read_all(tx.query("SELECT " MESSAGE_COLUMNS " FROM messages WHERE phone = ? AND status = 0 ORDER BY id", phone));
 }
 
 std::optional<MessageRow> duplicate_of(Tx& tx, std::string_view phone, std::string_view content, WallTime since) {

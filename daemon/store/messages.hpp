@@ -18,8 +18,10 @@ struct MessageRow : Message {
     std::optional<WallTime> report_until;
     bool report_wanted = true, flash = false;
     std::int64_t claim_epoch = 0;
-    bool keyed = false;                        ///< the caller gave the key
-    std::optional<std::int64_t> last_attempt;  ///< the newest of its attempts; each names the one before
+    bool keyed = false;                                   ///< the caller gave the key
+    std::optional<std::int64_t> last_attempt;             ///< the newest of its attempts; each names the one before
+    MessageStatus stored_status = MessageStatus::queued;  ///< as it was read: update() leaves it
+    DeliveryStatus stored_delivery = DeliveryStatus::none;
 };
 
 void insert(Tx& tx, MessageRow& row);  ///< sets row.id
@@ -54,6 +56,14 @@ std::vector<MessageRow> reportable(Tx& tx, std::string_view phone, int limit);
 std::vector<MessageRow> overdue_reports(Tx& tx, WallTime now, int limit);
 /// The last outbound message to a number that was given to a modem.
 std::optional<MessageRow> last_sent_to(Tx& tx, std::string_view phone);
+/// Marketing messages to a number that were given to a modem since `since`: how many, and when the last one was due to be.
+struct Recent {
+    int last_day = 0, last_week = 0;
+    std::optional<WallTime> last;
+};
+Recent recent_marketing(Tx& tx, std::string_view phone, WallTime now);
+/// Queued messages to a number.
+std::vector<MessageRow> queued_for(Tx& tx, std::string_view phone);
 /// Outbound messages to a number with this text since `since`, except cancelled, failed and suppressed ones.
 std::optional<MessageRow> duplicate_of(Tx& tx, std::string_view phone, std::string_view content, WallTime since);
 std::vector<MessageRow> claim_unread(Tx& tx, std::string_view owner, WallTime now, WallTime until, int limit);

@@ -1,0 +1,67 @@
+#pragma once
+// The steps of a message in the database: settle what a modem did, pick and journal what it does next. Everything here runs on the store's
+// thread inside one transaction, takes its time as a value, and sends nothing.
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/dispatch/policy.hpp"
+#include "daemon/service/context.hpp"
+#include "daemon/store/messages.hpp"
+#include "daemon/store/tables.hpp"
+#include "modem/driver/modem.hpp"
+
+namespace conductor::service {
+
+/// A message changed its status: for metrics, logs and live views.
+struct Changed {
+    MessageId id;
+    MessageStatus status = MessageStatus::queued;
+    std::string reason;
+};
+
+struct PickRequest {
+    ModemIndex modem = 0;
+    std::string iccid;
+    std::optional<driver::SubmitOutcome> finished;
+    bool available = true;  ///< the modem can take a message now
+    bool paused = false;    ///< the queue is paused: only what has begun is completed
+    WallTime now{};
+    std::uint64_t random = 0;
+};
+struct PickAnswer {
+    std::optional<driver::Submission> submission;
+    MessageId message;
+    bool more_ready = false;               ///< another modem may find work too
+    std::optional<WallTime> look_again;    ///< when the next waiting message is due
+    std::optional<std::string> pause_sim;  ///< reason word: this SIM should rest
+    std::vector<Changed> changed;
+};
+
+/// Settles `finished`, then picks and journals the next submission for this modem. All in the caller's transaction.
+PickAnswer settle_and_pick(store::Tx& tx, const Env& env, const PickRequest& request);
+
+/// Settles one outcome alone.
+void settle(store::Tx& tx, const Env& env, const driver::SubmitOutcome& outcome, WallTime now, std::uint64_t random, PickAnswer& answer);
+
+/// A +CMGS came for the open (or unknown) submission of this modem.
+std::vector<Changed> settle_late(store::Tx& tx, const Env& env, ModemIndex modem, int tp_mr, WallTime now);
+
+/// After a start: submissions that a dead process left open, except on the modems of `still_listening`, become unknown, and messages left
+/// between two parts go back to the queue.
+std::vector<Changed> recover(store::Tx& tx, const Env& env, const std::vector<ModemIndex>& still_listening, WallTime now);
+
+/// Makes `delivery_status` unknown where no report came in time. Returns how many rows it looked at.
+std::vector<Changed> close_overdue_reports(store::Tx& tx, const Env& env, WallTime now, int limit);
+
+/// The modems that may take a message, as a bit mask of their indexes; 0 = any.
+std::uint64_t lane_of(const config::Config& config, const Message& message, std::optional<ModemIndex> pinned);
+
+/// What the policy needs to know, read from the database.
+dispatch::Facts facts_of(store::Tx& tx, const store::MessageRow& row, WallTime now);
+
+/// Writes a changed message back, with the outbox row that tells Supabase. `event` is empty when nothing is to be told.
+void save(store::Tx& tx, const Env& env, store::MessageRow& row, WallTime now);
+
+}  // namespace conductor::service

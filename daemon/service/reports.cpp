@@ -1,0 +1,107 @@
+#include "daemon/service/reports.hpp"
+
+#include <algorithm>
+
+#include "daemon/core/msisdn.hpp"
+#include "daemon/dispatch/submission.hpp"
+
+namespace conductor::service {
+namespace {
+
+using store::MessageRow;
+using store::Tx;
+
+dispatch::Report meaning(std::uint8_t tp_st) {
+    switch (pdu::status_of(tp_st)) {
+        case pdu::Outcome::delivered:
+        case pdu::Outcome::replaced: return dispatch::Report::delivered;
+        case pdu::Outcome::unconfirmed: return dispatch::Report::unconfirmed;
+        case pdu::Outcome::pending:
+        case pdu::Outcome::reserved: return dispatch::Report::pending;
+        case pdu::Outcome::expired: return dispatch::Report::expired;
+        case pdu::Outcome::failed:
+        case pdu::Outcome::gave_up: return dispatch::Report::failed;
+    }
+    return dispatch::Report::pending;
+}
+
+/// The part of `row` that the report names: the one with this reference, else one whose outcome is open.
+std::optional<int> part_for(const MessageRow& row, int tp_mr, bool open_ones) {
+    for (const Part& part : row.parts)
+        if (open_ones ? part.status == PartStatus::unknown && !part.tp_mr : part.tp_mr == tp_mr && part.status != PartStatus::waiting)
+            return part.seq;
+    return std::nullopt;
+}
+
+struct Match {
+    MessageRow row;
+    int seq = 0;
+};
+
+/// Newest first, since modems count references modulo 256. A reference that was seen wins over a part of unknown outcome.
+std::optional<Match> match(std::vector<MessageRow> rows, int tp_mr, std::string_view iccid) {
+    for (const bool open_ones : {false, true})
+        for (auto& row : rows) {
+            if (row.iccid && !iccid.empty() && *row.iccid != iccid) continue;
+            if (const auto seq = part_for(row, tp_mr, open_ones)) return Match{std::move(row), *seq};
+        }
+    return std::nullopt;
+}
+
+/// Some networks write the recipient in another form: the last seven digits decide among what this SIM sent lately.
+std::vector<MessageRow> by_suffix(Tx& tx, std::string_view phone, int tp_mr, WallTime now) {
+    constexpr std::size_t digits = 7;
+    std::vector<MessageRow> rows;
+    if (phone.size() < digits) return rows;
+    const auto tail = phone.substr(phone.size() - digits);
+    for (const auto& attempt : store::attempts_since(tx, now - std::chrono::hours{72}, 2000)) {
+        if (attempt.tp_mr != tp_mr) continue;
+        auto row = store::find(tx, attempt.message);
+        if (row && row->phone_number.ends_with(tail)) rows.push_back(std::move(*row));
+    }
+    return rows;
+}
+
+bool apply(MessageRow& row, int seq, const pdu::StatusReport& report, WallTime now) {
+    for (Part& part : row.parts)
+        if (part.seq == seq && !part.tp_mr) part.tp_mr = report.mr;
+    if (!dispatch::report_part(row, seq, meaning(report.status))) return false;
+    if (row.status == MessageStatus::delivered && !row.delivered_at) row.delivered_at = report.discharge.utc().value_or(now);
+    if ((row.status == MessageStatus::delivered || row.status == MessageStatus::sent) && !row.sent_at)
+        row.sent_at = report.time.utc().value_or(now);
+    if (row.reason && row.status == MessageStatus::undelivered) row.reason_text = std::string{pdu::status_text(report.status)};
+    return true;
+}
+
+}  // namespace
+
+std::string recipient_of(const pdu::StatusReport& report, const config::Config& config) {
+    const auto number = parse_msisdn(report.recipient.digits, config.gateway.region);
+    return number ? number->text : report.recipient.digits;
+}
+
+std::optional<Changed> apply_report(Tx& tx, const Env& env, const pdu::StatusReport& report, std::string_view iccid, WallTime now) {
+    const auto phone = recipient_of(report, env.config);
+    auto found = match(store::reportable(tx, phone, 50), report.mr, iccid);
+    if (!found) found = match(by_suffix(tx, phone, report.mr, now), report.mr, iccid);
+    if (!found) return std::nullopt;
+    auto& row = found->row;
+    apply(row, found->seq, report, now);
+    save(tx, env, row, now);
+    return Changed{row.id, row.status, row.reason.value_or("")};
+}
+
+void bind_early_report(Tx& tx, MessageRow& row, const store::AttemptRow& attempt, std::optional<int> tp_mr, WallTime now) {
+    if (!tp_mr || !row.report_wanted) return;
+    for (const auto& kept : store::unmatched_reports(tx, row.phone_number, 5)) {
+        if (kept.iccid != attempt.iccid || kept.received_at < attempt.started_at) continue;
+        const auto pdu = pdu::decode_hex(kept.hex, pdu::Way::mobile_terminated);
+        const auto* report = pdu ? std::get_if<pdu::StatusReport>(&pdu->tpdu) : nullptr;
+        if (!report || report->mr != *tp_mr) continue;
+        apply(row, attempt.seq, *report, now);
+        store::finish_incoming(tx, kept.id, 1, row.id);
+        return;
+    }
+}
+
+}  // namespace conductor::service

@@ -1,0 +1,17 @@
+#pragma once
+// Status reports: which part of which message a report is about (FIELD part 1 #14), also when it comes before the +CMGS was stored.
+#include "daemon/service/ledger.hpp"
+#include "modem/pdu/pdu.hpp"
+
+namespace conductor::service {
+
+/// Applies a report to its part. Empty when no message matches; the caller keeps it for late binding.
+std::optional<Changed> apply_report(store::Tx& tx, const Env& env, const pdu::StatusReport& report, std::string_view iccid, WallTime now);
+
+/// Reports that came before the part's reference was known.
+void bind_early_report(store::Tx& tx, store::MessageRow& row, const store::AttemptRow& attempt, std::optional<int> tp_mr, WallTime now);
+
+/// The number of a report's recipient in the form messages have it.
+std::string recipient_of(const pdu::StatusReport& report, const config::Config& config);
+
+}  // namespace conductor::service
