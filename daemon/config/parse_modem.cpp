@@ -139,7 +139,7 @@ void read_modems(std::vector<Section> sections, std::vector<Modem>& to) {
     }
 }
 
-void read_routes(std::vector<Section> sections, const std::vector<Modem>& modems, std::vector<Route>& to) {
+void read_routes(std::vector<Section> sections, std::vector<Route>& to) {
     std::set<std::string> prefixes;
     for (Section& s : sections) {
         Route route;
@@ -153,8 +153,8 @@ void read_routes(std::vector<Section> sections, const std::vector<Modem>& modems
         std::vector<std::int64_t> indexes;
         if (s.integers("modems", indexes, 256)) {
             for (const std::int64_t index : indexes)
-                if (std::none_of(modems.begin(), modems.end(), [&](const Modem& m) { return m.index == index; }))
-                    s.problem("modems", fmt::format("there is no [[modem]] with index {}", index));
+                if (index < 0 || index > 255)
+                    s.problem("modems", fmt::format("{} is no index of a modem: 0 to 255", index));
                 else
                     route.modems.push_back(static_cast<ModemIndex>(index));
         }

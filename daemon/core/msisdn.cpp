@@ -19,13 +19,20 @@ struct CodePoint {
     std::uint32_t value = 0;
     std::size_t length = 1;
 };
-/// The UTF-8 code point at `at`; an octet that begins none stands for itself.
+/// The UTF-8 code point at `at`, of at most three octets; U+FFFD for anything else.
 CodePoint code_point(std::string_view text, std::size_t at) {
-    const auto octet = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+    constexpr CodePoint bad{0xFFFD, 1};
+    const auto octet = [&](std::size_t i) { return static_cast<unsigned>(static_cast<unsigned char>(text[i])); };
     const unsigned first = octet(at);
-    if (first >= 0xC2 && first < 0xE0) return {(first & 0x1Fu) << 6 | (octet(at + 1) & 0x3Fu), 2};
-    if (first >= 0xE0 && first < 0xF0) return {(first & 0x0Fu) << 12 | (octet(at + 1) & 0x3Fu) << 6 | (octet(at + 2) & 0x3Fu), 3};
-    return {first, 1};
+    if (first < 0x80) return {first, 1};
+    const std::size_t length = first >= 0xC2 && first < 0xE0 ? 2 : first >= 0xE0 && first < 0xF0 ? 3 : 0;
+    if (length == 0 || text.size() - at < length) return bad;
+    std::uint32_t value = length == 2 ? first & 0x1Fu : first & 0x0Fu;
+    for (std::size_t i = 1; i < length; ++i) {
+        if ((octet(at + i) & 0xC0u) != 0x80u) return bad;
+        value = value << 6 | (octet(at + i) & 0x3Fu);
+    }
+    return {value, length};
 }
 
 /// Blanks, dashes, dots, brackets, and the invisible marks that come along when a number is copied.
