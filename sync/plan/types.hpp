@@ -33,8 +33,10 @@ struct Hello {
 struct HelloAnswer {
     std::string gateway_id, pool, generation;
     WallTime server_now{};
-    bool alone = true;    ///< no other enabled box in the pool: pinned mode
-    bool fenced = false;  ///< a newer instance of this identity exists: stop
+    bool alone = true;                                ///< no other enabled box in the pool: pinned mode
+    bool fenced = false;                              ///< a newer instance of this identity exists: stop
+    std::int64_t protocol_min = 1, protocol_max = 1;  ///< what the server speaks
+    int max_inflight = 0;                             ///< rows that this box may hold at once
 };
 
 /// A row of scheduled_messages that this box holds a lease on.
@@ -50,16 +52,45 @@ struct Job {
     bool offline_ok = false;
     std::optional<OnUnknown> on_unknown;
     std::optional<std::string> campaign_name;
-    bool consent = false;  ///< a consent is on record
+    bool consent = false;           ///< a consent is on record
+    bool opted_out = false;         ///< of this number, business-wide
+    bool begun = false;             ///< gw_begin_v1 said go in this round (status "sending")
+    bool cancel_requested = false;  ///< too late to forbid it, early enough to try
+    bool operator==(const Job&) const = default;
 };
 struct ClaimRequest {
     std::string request_id;
     int limit = 20;
-    std::chrono::seconds horizon{300}, lease{600};
+    std::optional<std::chrono::seconds> horizon, lease;  ///< empty: the server decides, by whether the box is alone in its pool
 };
 struct ClaimAnswer {
     WallTime server_now{};
     std::vector<Job> jobs;
+    bool alone = true, fenced = false;
+    std::optional<std::int64_t> next;  ///< of gw_mine_v1: ask again with `after`
+    Instant requested_at{};            ///< when the request left; set by the client, for lease_deadline()
+};
+
+/// One row of gw_begin_v1 and gw_renew_v1.
+struct BeginItem {
+    std::int64_t id = 0, epoch = 0, revision = 0;
+    std::string phone_number = {};  ///< normalised, for the opt-out test; empty: the row's own
+};
+struct BeginAnswer {
+    std::int64_t id = 0;
+    bool go = false;
+    /// With no-go: "cancelled", "edited", "expired", "lease", "stale-epoch", "opted-out", "not-found", "state", "fenced".
+    std::string reason;
+};
+struct RenewAnswer {
+    std::int64_t id = 0;
+    bool held = false;
+    std::optional<WallTime> lease_expires_at;
+    std::string reason;  ///< as in BeginAnswer, when not held
+    std::int64_t revision = 0;
+    bool cancel_requested = false;
+    WallTime server_now{};
+    Instant requested_at{};
 };
 
 enum class EventKind : std::uint8_t {
@@ -92,6 +123,7 @@ struct InboundItem {
     std::string body;
 };
 enum class Verdict : std::uint8_t { applied, duplicate, stale_epoch, unknown_job, rejected };
+std::optional<Verdict> parse_verdict(std::string_view text);
 struct ItemVerdict {
     std::string id;
     Verdict verdict = Verdict::applied;
