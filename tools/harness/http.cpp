@@ -1,12 +1,12 @@
 #include "tools/harness/http.hpp"
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <charconv>
-#include <cstring>
 #include <optional>
 
 namespace conductor::harness {
@@ -15,15 +15,27 @@ namespace {
 
 class Connection {
 public:
-    Connection(const std::filesystem::path& path, std::chrono::milliseconds timeout) {
-        fd_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    Connection(const std::string& where, std::chrono::milliseconds timeout) {
+        constexpr std::string_view tcp = "http://127.0.0.1:";
+        const bool local = !where.starts_with(tcp);
+        fd_ = ::socket(local ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         const timeval limit{.tv_sec = timeout.count() / 1000, .tv_usec = timeout.count() % 1000 * 1000};
         ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
         ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-        sockaddr_un address{};
-        address.sun_family = AF_UNIX;
-        path.native().copy(address.sun_path, sizeof address.sun_path - 1);
-        open_ = ::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+        if (local) {
+            sockaddr_un address{};
+            address.sun_family = AF_UNIX;
+            where.copy(address.sun_path, sizeof address.sun_path - 1);
+            open_ = ::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+        } else {
+            std::uint16_t port = 0;
+            std::from_chars(where.data() + tcp.size(), where.data() + where.size(), port);
+            sockaddr_in address{};
+            address.sin_family = AF_INET;
+            address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+            address.sin_port = htons(port);
+            open_ = ::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+        }
     }
     ~Connection() { ::close(fd_); }
     Connection(const Connection&) = delete;
@@ -75,9 +87,9 @@ std::string unchunk(std::string_view text) {
 
 }  // namespace
 
-HttpAnswer http(const std::filesystem::path& socket, std::string_view method, std::string_view target, std::string_view body,
+HttpAnswer http(const std::string& where, std::string_view method, std::string_view target, std::string_view body,
                 std::string_view content_type, std::chrono::milliseconds timeout) {
-    Connection connection{socket, timeout};
+    Connection connection{where, timeout};
     std::string request = std::string{method} + " " + std::string{target} + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
     if (!body.empty())
         request += "Content-Type: " + std::string{content_type} + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
@@ -97,7 +109,7 @@ HttpAnswer http(const std::filesystem::path& socket, std::string_view method, st
     return result;
 }
 
-std::string ask_line(const std::filesystem::path& socket, std::string_view line, std::chrono::milliseconds timeout) {
+std::string ask_line(const std::string& socket, std::string_view line, std::chrono::milliseconds timeout) {
     Connection connection{socket, timeout};
     if (!connection.write(std::string{line} + "\n")) return {};
     std::string answer;

@@ -1,7 +1,6 @@
 #pragma once
-// A blocking HTTP/1.1 client for the daemon's Unix socket, one connection a request. For tests and the benchmark.
+// A blocking HTTP/1.1 client, one connection a request. For tests and the benchmark.
 #include <chrono>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -15,12 +14,12 @@ struct HttpAnswer {
     nlohmann::json json() const { return nlohmann::json::parse(body, nullptr, false); }
 };
 
-/// Never throws for a server that is away: status 0 says so.
-HttpAnswer http(const std::filesystem::path& socket, std::string_view method, std::string_view target, std::string_view body = {},
+/// `where` is the path of a Unix socket, or "http://127.0.0.1:PORT". Never throws for a server that is away: status 0 says so.
+HttpAnswer http(const std::string& where, std::string_view method, std::string_view target, std::string_view body = {},
                 std::string_view content_type = "application/json", std::chrono::milliseconds timeout = std::chrono::milliseconds{20'000});
 
 /// Sends one line to a Unix socket and reads one line back; empty when there was none.
-std::string ask_line(const std::filesystem::path& socket, std::string_view line,
+std::string ask_line(const std::string& socket, std::string_view line,
                      std::chrono::milliseconds timeout = std::chrono::milliseconds{20'000});
 
 }  // namespace conductor::harness
