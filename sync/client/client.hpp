@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "daemon/aio/aio.hpp"
+#include "sync/plan/backoff.hpp"
+#include "sync/plan/timing.hpp"
 #include "sync/plan/types.hpp"
 
 namespace conductor::sync {
@@ -17,7 +19,9 @@ struct ClientSettings {
     std::string email, password;    ///< the box's Auth user; or:
     std::string jwt;                ///< a minted JWT
     std::chrono::milliseconds timeout{30'000}, connect_timeout{10'000};
-    std::string ca_file;  ///< empty = the system's
+    std::string ca_file;   ///< empty = the system's
+    std::string instance;  ///< id of this installation and machine: the newer of two boxes with one identity fences the older; empty: none
+    BackOffPolicy back_off;  ///< tests shorten it
 };
 
 /// Where the calls stand, for `sync status`.
@@ -27,41 +31,46 @@ struct ClientStatus {
     std::uint64_t calls = 0, failures = 0;
     std::chrono::milliseconds clock_offset{0};  ///< server minus local wall clock, from the call with the smallest round trip
     std::chrono::milliseconds clock_error{0};   ///< half of that round trip
+    bool breaker_open = false;  ///< many failures in a row: calls fail at once until the next probe; the offline rule applies
+    bool fenced = false;        ///< a newer box has this identity
+    std::uint64_t logins = 0, refreshes = 0;
 };
 
+/// All calls run on the executor's one thread or strand, any number at a time. Each call refreshes the token or logs in when it must,
+/// and does not retry otherwise: the caller waits back_off() and calls again. Every call may be repeated without harm.
 class Client {
 public:
-    Client(aio::Executor ex, Log log, ClientSettings settings);
+    /// `wall` (optional, outlives the client) is only for ClientStatus::clock_offset.
+    Client(aio::Executor ex, Log log, ClientSettings settings, const Clock* wall = nullptr);
     ~Client();                             ///< only when no call is pending
-    void update(ClientSettings settings);  ///< rotated keys or credentials; used from the next call on
+    void update(ClientSettings settings);  ///< rotated keys or credentials; used from the next call on, which is tried at once
 
     aio::awaitable<Result<HelloAnswer>> hello(Hello request);
+    /// Repeated with the same request_id it returns the same rows. A fenced box gets SyncErrc::forbidden with where "fenced".
     aio::awaitable<Result<ClaimAnswer>> claim(ClaimRequest request);
+    /// Everything this box holds, all pages of it.
     aio::awaitable<Result<ClaimAnswer>> mine();
-    /// Go or no-go per job, and with no-go the reason (cancelled, edited, expired, lease, fenced).
-    struct Begin {
-        std::int64_t id, epoch, revision;
-    };
-    struct BeginAnswer {
-        std::int64_t id;
-        bool go;
-        std::string reason;
-    };
+    /// Go or no-go per job, and with no-go the reason (cancelled, edited, expired, lease, fenced). At most 500.
+    using Begin = sync::BeginItem;
+    using BeginAnswer = sync::BeginAnswer;
     aio::awaitable<Result<std::vector<BeginAnswer>>> begin(std::vector<Begin> jobs);
-    struct Renewed {
-        std::int64_t id;
-        bool held;
-        std::optional<WallTime> lease_expires_at;
-    };
-    aio::awaitable<Result<std::vector<Renewed>>> renew(std::vector<Begin> jobs, std::chrono::seconds lease);
+    using Renewed = sync::RenewAnswer;
+    /// Empty lease: the server decides. At most 1000.
+    aio::awaitable<Result<std::vector<Renewed>>> renew(std::vector<Begin> jobs, std::optional<std::chrono::seconds> lease = {});
+    /// Verdicts in the items' order, one each: cut into requests of at most 100 items and 256 KB; a refused request is halved until its bad
+    /// item is alone, which is then `rejected`. An error means that nothing is known of the items: send the same ones again.
     aio::awaitable<Result<std::vector<ItemVerdict>>> report(std::vector<ReportItem> items);
     aio::awaitable<Result<std::vector<ItemVerdict>>> inbound(std::vector<InboundItem> items);
     aio::awaitable<Result<std::vector<Command>>> commands();
     aio::awaitable<Result<void>> acknowledge(std::vector<std::int64_t> command_ids);
 
     const ClientStatus& status() const;
-    /// How long to wait before the next attempt: full jitter, 1 s .. 5 min, or what Retry-After asked; zero after a success.
+    /// How long to wait before the next attempt: full jitter up to 5 min, or what Retry-After asked; zero after a success.
     std::chrono::milliseconds back_off() const;
+    /// A person asked for it: the next call is tried at once.
+    void reset_back_off();
+    /// What time it is at the server; empty before the first answer.
+    const ServerClock& server_clock() const;
 
 private:
     class Impl;

@@ -1,0 +1,234 @@
+#include "sync/client/http.hpp"
+
+#include <curl/curl.h>
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <stdexcept>
+#include <unordered_map>
+
+#include "sync/plan/errors.hpp"
+
+namespace conductor::sync {
+
+namespace asio = boost::asio;
+
+namespace {
+
+template <auto Close>
+struct Closer {
+    void operator()(auto* p) const noexcept { Close(p); }
+};
+using Easy = std::unique_ptr<CURL, Closer<curl_easy_cleanup>>;
+using Headers = std::unique_ptr<curl_slist, Closer<curl_slist_free_all>>;
+using MultiHandle = std::unique_ptr<CURLM, Closer<curl_multi_cleanup>>;
+
+/// libcurl's global state, made at the first call of the process and kept: SSL libraries do not like to be initialised twice.
+bool initialised() {
+    static const CURLcode result = curl_global_init(CURL_GLOBAL_DEFAULT);
+    return result == CURLE_OK;
+}
+
+struct Transfer {
+    Transfer(const aio::Executor& ex, std::size_t limit) : done_event{ex}, body_limit{limit} {}
+    aio::Event done_event;
+    std::size_t body_limit;
+    HttpClient::Response response;
+    bool done = false;
+    CURLcode result = CURLE_OK;
+};
+
+std::size_t on_body(char* data, std::size_t size, std::size_t count, void* user) {
+    auto& transfer = *static_cast<Transfer*>(user);
+    if (transfer.response.body.size() + size * count > transfer.body_limit) return 0;  // CURLE_WRITE_ERROR
+    transfer.response.body.append(data, size * count);
+    return size * count;
+}
+
+std::size_t on_header(char* data, std::size_t size, std::size_t count, void* user) {
+    static constexpr std::string_view name = "retry-after:";
+    const std::string_view line{data, size * count};
+    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+    bool same = line.size() >= name.size();
+    for (std::size_t i = 0; same && i < name.size(); ++i) same = lower(line[i]) == name[i];
+    if (same) static_cast<Transfer*>(user)->response.retry_after = parse_retry_after(line.substr(name.size()));
+    return size * count;
+}
+
+}  // namespace
+
+/// The multi handle, its timer and a Watch for each of its sockets. The sockets are libcurl's: a Watch waits on the descriptor and releases
+/// it, and never closes it. libcurl's functions are never called from inside its callbacks.
+class HttpClient::Multi {
+public:
+    Multi(aio::Executor strand, const HttpSettings& settings) : strand_{std::move(strand)}, timer_{strand_}, multi_{curl_multi_init()} {
+        if (!multi_) throw std::runtime_error{"curl_multi_init"};
+        set(CURLMOPT_SOCKETFUNCTION, &Multi::on_socket);
+        set(CURLMOPT_SOCKETDATA, this);
+        set(CURLMOPT_TIMERFUNCTION, &Multi::on_timer);
+        set(CURLMOPT_TIMERDATA, this);
+        set(CURLMOPT_MAXCONNECTS, 2L);  // what stays open between calls
+        set(CURLMOPT_MAX_HOST_CONNECTIONS, 4L);
+        set(CURLMOPT_PIPELINING, static_cast<long>(CURLPIPE_MULTIPLEX));
+        keep_connection_ = static_cast<long>(settings.keep_connection.count());
+    }
+    ~Multi() {
+        *alive_ = false;
+        multi_.reset();  // closes connections, and with them the last watches
+    }
+    Multi(const Multi&) = delete;
+    Multi& operator=(const Multi&) = delete;
+
+    bool add(CURL* easy) { return curl_multi_add_handle(multi_.get(), easy) == CURLM_OK; }
+    void remove(CURL* easy) { curl_multi_remove_handle(multi_.get(), easy); }
+    long keep_connection() const { return keep_connection_; }
+
+private:
+    struct Watch {
+        Watch(const aio::Executor& ex, curl_socket_t s) : descriptor{ex, s} {}
+        ~Watch() { descriptor.release(); }
+        asio::posix::basic_stream_descriptor<aio::Executor> descriptor;
+        int wanted = CURL_POLL_NONE;
+        bool reading = false, writing = false;
+        bool dead = false;  ///< libcurl gave the socket up; a handler that still runs does nothing
+    };
+
+    template <class T>
+    void set(CURLMoption option, T value) {
+        if (curl_multi_setopt(multi_.get(), option, value) != CURLM_OK) throw std::runtime_error{"curl_multi_setopt"};
+    }
+
+    static int on_socket(CURL*, curl_socket_t socket, int what, void* self, void*) {
+        auto& multi = *static_cast<Multi*>(self);
+        if (what == CURL_POLL_REMOVE) {
+            const auto found = multi.watches_.find(socket);
+            if (found != multi.watches_.end()) {
+                found->second->dead = true;
+                found->second->descriptor.release();  // cancels its waits
+                multi.watches_.erase(found);
+            }
+            return 0;
+        }
+        if (!*multi.alive_) return 0;
+        auto& watch = multi.watches_[socket];
+        if (!watch) watch = std::make_shared<Watch>(multi.strand_, socket);
+        watch->wanted = what;
+        multi.arm(watch);
+        return 0;
+    }
+
+    static int on_timer(CURLM*, long timeout_ms, void* self) {
+        auto& multi = *static_cast<Multi*>(self);
+        if (!*multi.alive_) return 0;
+        if (timeout_ms < 0) {
+            multi.timer_.cancel();
+            return 0;
+        }
+        multi.timer_.expires_after(std::chrono::milliseconds{timeout_ms});
+        multi.timer_.async_wait([&multi, alive = multi.alive_](boost::system::error_code ec) {
+            if (!ec && *alive) multi.act(CURL_SOCKET_TIMEOUT, 0);
+        });
+        return 0;
+    }
+
+    void arm(const std::shared_ptr<Watch>& watch) {
+        const bool read = watch->wanted == CURL_POLL_IN || watch->wanted == CURL_POLL_INOUT;
+        const bool write = watch->wanted == CURL_POLL_OUT || watch->wanted == CURL_POLL_INOUT;
+        if (read && !watch->reading) wait(watch, asio::posix::descriptor_base::wait_read, watch->reading, CURL_CSELECT_IN);
+        if (write && !watch->writing) wait(watch, asio::posix::descriptor_base::wait_write, watch->writing, CURL_CSELECT_OUT);
+    }
+
+    void wait(const std::shared_ptr<Watch>& watch, asio::posix::descriptor_base::wait_type type, bool& pending, int ready) {
+        pending = true;
+        watch->descriptor.async_wait(type, [this, watch, &pending, ready, alive = alive_](boost::system::error_code ec) {
+            pending = false;
+            if (ec == asio::error::operation_aborted || watch->dead || !*alive) return;
+            const bool wanted = watch->wanted == CURL_POLL_INOUT || watch->wanted == ready;  // CURL_POLL_IN == CURL_CSELECT_IN, OUT too
+            if (!wanted) return;
+            act(watch->descriptor.native_handle(), ec ? CURL_CSELECT_ERR : ready);
+            if (*alive && !watch->dead) arm(watch);
+        });
+    }
+
+    void act(curl_socket_t socket, int ready) {
+        int running = 0;
+        curl_multi_socket_action(multi_.get(), socket, ready, &running);
+        int left = 0;
+        while (const CURLMsg* message = curl_multi_info_read(multi_.get(), &left)) {
+            if (message->msg != CURLMSG_DONE) continue;
+            char* user = nullptr;
+            curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &user);
+            auto& transfer = *reinterpret_cast<Transfer*>(user);
+            transfer.result = message->data.result;
+            transfer.done = true;
+            transfer.done_event.raise();  // resumes later, not from here
+        }
+    }
+
+    static_assert(CURL_POLL_IN == CURL_CSELECT_IN && CURL_POLL_OUT == CURL_CSELECT_OUT);
+    aio::Executor strand_;
+    aio::Timer timer_;
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+    std::unordered_map<curl_socket_t, std::shared_ptr<Watch>> watches_;
+    MultiHandle multi_;
+    long keep_connection_ = 60;
+};
+
+HttpClient::HttpClient(aio::Executor strand, HttpSettings settings) : strand_{std::move(strand)}, settings_{std::move(settings)} {}
+HttpClient::~HttpClient() = default;
+
+aio::awaitable<Result<HttpClient::Response>> HttpClient::perform(Request request) {
+    if (!initialised()) co_return fail(SyncErrc::transport, "curl_global_init");
+    if (!multi_) multi_ = std::make_unique<Multi>(strand_, settings_);
+    Transfer transfer{strand_, settings_.body_limit};
+    const Easy easy{curl_easy_init()};
+    if (!easy) co_return fail(SyncErrc::transport, "curl_easy_init");
+    curl_slist* list = nullptr;
+    for (const std::string& header : request.headers) list = curl_slist_append(list, header.c_str());
+    const Headers headers{list};
+
+    CURLcode bad = CURLE_OK;
+    const auto set = [&](CURLoption option, auto value) {
+        if (const CURLcode rc = curl_easy_setopt(easy.get(), option, value); rc != CURLE_OK && bad == CURLE_OK) bad = rc;
+    };
+    set(CURLOPT_URL, request.url.c_str());
+    set(CURLOPT_PROTOCOLS_STR, "http,https");
+    set(CURLOPT_CUSTOMREQUEST, request.method.c_str());
+    if (!request.body.empty() || request.method == "POST") {
+        set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+        set(CURLOPT_POSTFIELDS, request.body.c_str());
+    }
+    set(CURLOPT_HTTPHEADER, headers.get());
+    set(CURLOPT_WRITEFUNCTION, &on_body);
+    set(CURLOPT_WRITEDATA, &transfer);
+    set(CURLOPT_HEADERFUNCTION, &on_header);
+    set(CURLOPT_HEADERDATA, &transfer);
+    set(CURLOPT_PRIVATE, &transfer);
+    set(CURLOPT_NOSIGNAL, 1L);
+    set(CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
+    set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(settings_.connect_timeout.count()));
+    set(CURLOPT_MAXAGE_CONN, multi_->keep_connection());
+    set(CURLOPT_TCP_KEEPALIVE, 1L);
+    set(CURLOPT_PIPEWAIT, 1L);
+    set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
+    set(CURLOPT_ACCEPT_ENCODING, "");
+    set(CURLOPT_FOLLOWLOCATION, 0L);
+    set(CURLOPT_USERAGENT, "conductor/" CONDUCTOR_VERSION);
+    if (!settings_.ca_file.empty()) set(CURLOPT_CAINFO, settings_.ca_file.c_str());
+    if (bad != CURLE_OK) co_return fail(SyncErrc::transport, curl_easy_strerror(bad));
+
+    // From here the handle is in the multi: it leaves it however this coroutine ends.
+    struct Membership {
+        Multi& multi;
+        CURL* easy;
+        ~Membership() { multi.remove(easy); }
+    };
+    if (!multi_->add(easy.get())) co_return fail(SyncErrc::transport, "curl_multi_add_handle");
+    const Membership membership{*multi_, easy.get()};
+    co_await transfer.done_event.wait();
+    if (!transfer.done) co_return fail(SyncErrc::transport, "cancelled");
+    if (transfer.result != CURLE_OK) co_return fail(SyncErrc::transport, curl_easy_strerror(transfer.result));
+    curl_easy_getinfo(easy.get(), CURLINFO_RESPONSE_CODE, &transfer.response.status);
+    co_return std::move(transfer.response);
+}
+
+}  // namespace conductor::sync
