@@ -11,7 +11,7 @@ namespace {
 #define MESSAGE_COLUMNS                                                                                                            \
     "id, key, direction, class, phone, content, encoding, segments, status, delivery, ready, lane, priority, due_at, not_before, " \
     "expires_at, created_at, modem_index, iccid, retry_count, attempts_used, sent_at, delivered_at, modem_time, report_until, "    \
-    "cost, reason, reason_detail, parts, flags, in_reply_to, scheduled_id, claim_epoch, campaign, last_attempt"
+    "cost, reason, reason_detail, parts, flags, in_reply_to, scheduled_id, claim_epoch, campaign, last_attempt, lease_until"
 
 constexpr std::int64_t flag_report = 1, flag_flash = 2, flag_resend = 4;
 
@@ -63,6 +63,7 @@ MessageRow read(const Rows& q) {
     r.claim_epoch = q.i64(c++);
     r.campaign_name = q.opt_text(c++);
     r.last_attempt = q.opt_i64(c++);
+    r.lease_until = q.opt_time(c++);
     r.stored_status = r.status;
     r.stored_delivery = r.delivery_status;
     if (r.status == MessageStatus::queued) r.next_attempt_at = r.not_before;
@@ -113,12 +114,12 @@ void insert(Tx& tx, MessageRow& r) {
     tx.run(
         "INSERT INTO messages (key, direction, class, phone, content, encoding, segments, status, delivery, ready, lane, priority, due_at,"
         " not_before, expires_at, created_at, modem_index, iccid, modem_time, reason, reason_detail, parts, flags, in_reply_to,"
-        " scheduled_id, claim_epoch, campaign)"
-        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        " scheduled_id, claim_epoch, campaign, lease_until)"
+        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         r.keyed ? std::optional{r.key} : std::nullopt, r.direction, r.message_class, r.phone_number, r.content, r.encoding, r.segments,
         r.status, r.delivery_status, r.ready, r.lane, r.priority, r.due_at.value_or(r.timestamp), r.not_before, r.expires_at, r.timestamp,
         r.modem_index, r.iccid, r.modem_timestamp, r.reason, r.reason_text, pack_parts(r.parts), flags_of(r), reply, r.scheduled_message_id,
-        r.claim_epoch, r.campaign_name);
+        r.claim_epoch, r.campaign_name, r.lease_until);
     r.id = MessageId{tx.last_id()};
 }
 
@@ -130,17 +131,25 @@ std::optional<MessageRow> find_by_key(Tx& tx, std::string_view key) {
     return read_one(tx.query("SELECT " MESSAGE_COLUMNS " FROM messages WHERE key = ?", key));
 }
 
-std::optional<MessageRow> find_by_scheduled(Tx& tx, std::int64_t scheduled_id, std::int64_t epoch) {
-    return read_one(tx.query("SELECT " MESSAGE_COLUMNS " FROM messages WHERE scheduled_id = ? AND claim_epoch = ?", scheduled_id, epoch));
+std::optional<MessageRow> find_by_scheduled(Tx& tx, std::int64_t scheduled_id) {
+    return read_one(tx.query("SELECT " MESSAGE_COLUMNS " FROM messages WHERE scheduled_id = ? ORDER BY id DESC LIMIT 1", scheduled_id));
+}
+
+std::vector<MessageRow> leases_ending(Tx& tx, WallTime before, int limit) {
+    return read_all(
+        tx.query("SELECT " MESSAGE_COLUMNS
+                 " FROM messages INDEXED BY messages_lease WHERE status = 0 AND lease_until IS NOT NULL AND lease_until < ? LIMIT ?",
+                 before, limit));
 }
 
 void update(Tx& tx, const MessageRow& r) {
     tx.run(
         "UPDATE messages SET status=?, delivery=?, ready=?, lane=?, not_before=?, expires_at=?, modem_index=?, iccid=?, retry_count=?,"
-        " attempts_used=?, sent_at=?, delivered_at=?, report_until=?, cost=?, reason=?, reason_detail=?, parts=?, last_attempt=? WHERE "
-        "id=?",
+        " attempts_used=?, sent_at=?, delivered_at=?, report_until=?, cost=?, reason=?, reason_detail=?, parts=?, last_attempt=?,"
+        " claim_epoch=?, lease_until=? WHERE id=?",
         r.status, r.delivery_status, r.ready, r.lane, r.not_before, r.expires_at, r.modem_index, r.iccid, r.retry_count, r.attempts_used,
-        r.sent_at, r.delivered_at, r.report_until, r.cost, r.reason, r.reason_text, pack_parts(r.parts), r.last_attempt, r.id);
+        r.sent_at, r.delivered_at, r.report_until, r.cost, r.reason, r.reason_text, pack_parts(r.parts), r.last_attempt, r.claim_epoch,
+        r.lease_until, r.id);
 }
 
 std::vector<MessageRow> list(Tx& tx, const Filter& f) {

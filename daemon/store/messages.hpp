@@ -18,6 +18,7 @@ struct MessageRow : Message {
     std::optional<WallTime> report_until;
     bool report_wanted = true, flash = false;
     std::int64_t claim_epoch = 0;
+    std::optional<WallTime> lease_until;                  ///< a claimed row may be sent until then
     bool keyed = false;                                   ///< the caller gave the key
     std::optional<std::int64_t> last_attempt;             ///< the newest of its attempts; each names the one before
     MessageStatus stored_status = MessageStatus::queued;  ///< as it was read: update() leaves it
@@ -27,7 +28,10 @@ struct MessageRow : Message {
 void insert(Tx& tx, MessageRow& row);  ///< sets row.id
 std::optional<MessageRow> find(Tx& tx, MessageId id);
 std::optional<MessageRow> find_by_key(Tx& tx, std::string_view key);
-std::optional<MessageRow> find_by_scheduled(Tx& tx, std::int64_t scheduled_id, std::int64_t epoch);
+/// The newest local round of a row of scheduled_messages.
+std::optional<MessageRow> find_by_scheduled(Tx& tx, std::int64_t scheduled_id);
+/// Queued rows whose lease ends before `before`.
+std::vector<MessageRow> leases_ending(Tx& tx, WallTime before, int limit);
 /// Writes back what a step may change: everything but identity and content.
 void update(Tx& tx, const MessageRow& row);
 

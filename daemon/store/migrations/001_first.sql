@@ -35,6 +35,7 @@ CREATE TABLE messages (
     in_reply_to    INTEGER,
     scheduled_id   INTEGER,
     claim_epoch    INTEGER NOT NULL DEFAULT 0,
+    lease_until    INTEGER,                                 -- a claimed row may be sent until then
     campaign       TEXT,
     last_attempt   INTEGER,                                 -- newest row of attempts; each names the one before it
     claimed_by     TEXT,                                    -- inbox: the bot that has it
@@ -46,6 +47,7 @@ CREATE INDEX messages_waiting ON messages (not_before) WHERE status = 0 AND read
 CREATE INDEX messages_reports ON messages (report_until) WHERE report_until IS NOT NULL;
 CREATE INDEX messages_phone ON messages (phone, id);
 CREATE INDEX messages_unread ON messages (id) WHERE status = 20;
+CREATE INDEX messages_lease ON messages (lease_until) WHERE status = 0 AND lease_until IS NOT NULL;
 CREATE INDEX messages_scheduled ON messages (scheduled_id) WHERE scheduled_id IS NOT NULL;
 
 -- The journal: a row is committed before AT+CMGS is written, and gets its outcome with the result.

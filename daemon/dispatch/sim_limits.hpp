@@ -1,0 +1,34 @@
+#pragma once
+// How many parts a SIM may send in rolling windows of a minute, an hour, a day and 31 days.
+#include <array>
+#include <deque>
+
+#include "daemon/core/clock.hpp"
+
+namespace conductor::dispatch {
+
+class SimWindow {
+public:
+    /// Limits in parts; 0 = none.
+    struct Limits {
+        int per_minute = 0, per_hour = 0, per_day = 0, per_month = 0;
+    };
+    explicit SimWindow(Limits limits) : limits_{limits} {}
+    /// A part was given to the SIM at `at`; times come in order.
+    void add(WallTime at);
+    void clear() { times_.clear(); }
+    /// The first moment at or after `now` at which one more part keeps every limit. Forgets what no window holds any more.
+    WallTime next_slot(WallTime now);
+    std::size_t size() const { return times_.size(); }
+
+private:
+    struct Window {
+        std::chrono::milliseconds length;
+        int limit;
+    };
+    std::array<Window, 4> windows() const;
+    Limits limits_;
+    std::deque<WallTime> times_;  // no longer than the largest limit
+};
+
+}  // namespace conductor::dispatch

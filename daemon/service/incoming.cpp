@@ -1,0 +1,221 @@
+#include "daemon/service/incoming.hpp"
+
+#include <openssl/sha.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "daemon/core/msisdn.hpp"
+#include "daemon/dispatch/opt_out.hpp"
+#include "daemon/service/events.hpp"
+#include "daemon/service/intake.hpp"
+#include "daemon/service/reports.hpp"
+
+namespace conductor::service {
+namespace {
+
+using store::IncomingRow;
+using store::MessageRow;
+using store::Tx;
+
+constexpr int eight_bit_ref = 0x10000;  // keeps 8- and 16-bit references apart
+constexpr int waits = 0, done = 1, undecodable = 2;
+
+std::string sender_of(const pdu::Deliver& deliver, const config::Config& config) {
+    if (deliver.from.ton == pdu::Ton::alphanumeric) return deliver.from.digits;
+    const auto number = parse_msisdn(deliver.from.digits, config.gateway.region);
+    return number ? number->text : deliver.from.digits;
+}
+
+/// Stops what is queued for a number that opted out; a reply may still answer.
+void suppress_queued(Tx& tx, const Env& env, const std::string& phone, WallTime now, Arrived& arrived) {
+    for (auto& row : store::queued_for(tx, phone)) {
+        const bool begun = std::ranges::any_of(row.parts, [](const Part& p) { return p.status != PartStatus::waiting; });
+        if (begun || row.message_class == MessageClass::reply) continue;
+        row.status = MessageStatus::suppressed;
+        row.reason = "opted-out";
+        row.ready = false;
+        save(tx, env, row, now);
+        arrived.changed.push_back({row.id, row.status, "opted-out"});
+    }
+}
+
+/// One answer to a wish. Its key makes it one per inbound message; a number that answers itself gets no second confirmation within a day.
+void answer(Tx& tx, const Env& env, const MessageRow& inbound, const std::string& text, WallTime now, Arrived& arrived) {
+    if (text.empty() || store::duplicate_of(tx, inbound.phone_number, text, now - std::chrono::hours{24})) return;
+    NewMessage reply;
+    reply.to = inbound.phone_number;
+    reply.text = text;
+    reply.key = "answer-" + derived_uuid(env, "message", inbound.id.value);
+    reply.message_class = MessageClass::reply;
+    reply.in_reply_to = inbound.id;
+    reply.modem_index = inbound.modem_index;
+    auto row = make_row(env, reply, now);
+    if (!row) return;  // an alphanumeric sender cannot be answered
+    store::insert(tx, *row);
+    arrived.wants_sending = true;
+}
+
+void obey(Tx& tx, const Env& env, const MessageRow& inbound, WallTime now, Arrived& arrived) {
+    using dispatch::Wish;
+    const Wish wish = dispatch::wish_of(inbound.content, env.config.opt_out);
+    if (wish == Wish::none) return;
+    if (wish == Wish::help) return answer(tx, env, inbound, dispatch::answer_to(wish, env.config.opt_out), now, arrived);
+    const bool out = wish != Wish::start;
+    const auto before = store::find_opt_out(tx, inbound.phone_number);
+    const bool was_out = before && before->active;
+    if (out == was_out) return;  // nothing changes: no second confirmation
+    const store::OptOutRow row{.phone = inbound.phone_number,
+                               .active = out,
+                               .reason = wish == Wish::revoke ? "free-text" : (out ? "stop" : "start"),
+                               .actor = "recipient",
+                               .at = now};
+    store::set_opt_out(tx, row);
+    if (wish == Wish::revoke)
+        store::audit(tx, now, "recipient", "review", inbound.phone_number,
+                     "revoked in free words, inbound " + std::to_string(inbound.id.value));
+    tell_supabase_opt_out(tx, env, row);
+    if (out) suppress_queued(tx, env, inbound.phone_number, now, arrived);
+    answer(tx, env, inbound, dispatch::answer_to(wish, env.config.opt_out), now, arrived);
+}
+
+/// A whole inbound message: its row, its link to what it answers, and what it asks for.
+void deliver_message(Tx& tx, const Env& env, const pdu::Deliver& first, const IncomingRow& in, std::string text, int parts, bool gaps,
+                     WallTime now, Arrived& arrived) {
+    MessageRow row;
+    row.direction = Direction::inbound;
+    row.message_class = MessageClass::reply;
+    row.phone_number = in.sender;
+    row.content = std::move(text);
+    row.encoding = first.dcs.alphabet == pdu::Alphabet::ucs2    ? Encoding::ucs2
+                   : first.dcs.alphabet == pdu::Alphabet::data8 ? Encoding::data8
+                                                                : Encoding::gsm7;
+    row.segments = parts;
+    row.status = MessageStatus::unread;
+    row.modem_index = in.modem_index;
+    row.iccid = in.iccid;
+    row.timestamp = now;
+    row.not_before = now;
+    row.modem_timestamp = first.time.utc();
+    if (gaps) row.reason = "parts-missing";
+    if (const auto last = store::last_sent_to(tx, in.sender)) row.in_reply_to = last->id;
+    store::insert(tx, row);
+    arrived.message = row.id;
+    tell_supabase_inbound(tx, env, row, parts, now);
+    obey(tx, env, row, now, arrived);
+}
+
+const pdu::Deliver* as_deliver(const Result<pdu::Pdu>& pdu) {
+    return pdu ? std::get_if<pdu::Deliver>(&pdu->tpdu) : nullptr;
+}
+
+/// Joins the rows of one concatenated message (any order, newest of each sequence number) and finishes them.
+void assemble(Tx& tx, const Env& env, const std::vector<IncomingRow>& rows, bool incomplete, WallTime now, Arrived& arrived) {
+    const int total = rows.back().total;
+    std::vector<std::optional<pdu::UserData>> data(static_cast<std::size_t>(total));
+    std::optional<pdu::Deliver> first;
+    std::vector<const IncomingRow*> used;
+    for (auto it = rows.rbegin(); it != rows.rend(); ++it) {
+        if (it->total != total) continue;
+        auto& slot = data[static_cast<std::size_t>(it->seq) - 1];
+        if (slot) continue;
+        const auto decoded = pdu::decode_hex(it->hex, pdu::Way::mobile_terminated);
+        const auto* deliver = as_deliver(decoded);
+        if (!deliver) continue;
+        slot = deliver->data;
+        if (!first || it->seq == 1) first = *deliver;
+        used.push_back(&*it);
+    }
+    const bool whole = std::ranges::all_of(data, [](const auto& d) { return d.has_value(); });
+    if (!first || (!whole && !incomplete)) return;
+    deliver_message(tx, env, *first, rows.back(), sms::join(data, first->dcs.alphabet), total, !whole, now, arrived);
+    for (const auto* row : used) store::finish_incoming(tx, row->id, done, arrived.message);
+}
+
+void take_message(Tx& tx, const Env& env, const pdu::Deliver& deliver, IncomingRow& in, WallTime now, Arrived& arrived) {
+    in.sender = sender_of(deliver, env.config);
+    const auto concat = pdu::find_concat(deliver.data.udh);
+    if (concat && concat->total > 1) {
+        in.ref = concat->ref | (concat->wide ? 0 : eight_bit_ref);
+        in.total = concat->total;
+        in.seq = concat->seq;
+    }
+    if (!store::insert_incoming(tx, in)) {
+        arrived.duplicate = true;
+        return;
+    }
+    if (in.ref) return assemble(tx, env, store::open_parts(tx, in.sender, *in.ref), false, now, arrived);
+    deliver_message(tx, env, deliver, in, deliver.data.text, 1, false, now, arrived);
+    store::finish_incoming(tx, in.id, done, arrived.message);
+}
+
+void take_report(Tx& tx, const Env& env, const pdu::StatusReport& report, IncomingRow& in, WallTime now, Arrived& arrived) {
+    in.kind = 1;
+    in.sender = recipient_of(report, env.config);
+    if (!store::insert_incoming(tx, in)) {
+        arrived.duplicate = true;
+        return;
+    }
+    if (auto changed = apply_report(tx, env, report, in.iccid, now)) {
+        store::finish_incoming(tx, in.id, done, changed->id);
+        arrived.changed.push_back(std::move(*changed));
+    }
+}
+
+}  // namespace
+
+std::int64_t fingerprint_of(std::string_view hex) {
+    std::size_t skip = 0;
+    int smsc = 0;
+    if (hex.size() >= 2 && std::from_chars(hex.data(), hex.data() + 2, smsc, 16).ec == std::errc{}) {
+        const auto tpdu = 2 + 2 * static_cast<std::size_t>(smsc);
+        if (tpdu + 2 <= hex.size()) skip = tpdu + 2;
+    }
+    const auto rest = hex.substr(skip);
+    std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
+    SHA256(reinterpret_cast<const unsigned char*>(rest.data()), rest.size(), digest.data());
+    std::uint64_t value = 0;
+    for (std::size_t i = 0; i < 8; ++i) value = value << 8 | digest[i];
+    return static_cast<std::int64_t>(value);
+}
+
+Arrived take_in(Tx& tx, const Env& env, const driver::Incoming& incoming, WallTime now) {
+    Arrived arrived;
+    IncomingRow row{.fingerprint = fingerprint_of(incoming.hex),
+                    .kind = incoming.kind == driver::Incoming::Kind::report ? 1 : 0,
+                    .modem_index = incoming.modem_index,
+                    .iccid = incoming.by.iccid,
+                    .hex = incoming.hex,
+                    .received_at = now,
+                    .state = waits};
+    const auto pdu = pdu::decode_hex(incoming.hex, pdu::Way::mobile_terminated);
+    if (const auto* deliver = as_deliver(pdu)) {
+        take_message(tx, env, *deliver, row, now, arrived);
+    } else if (const auto* report = pdu ? std::get_if<pdu::StatusReport>(&pdu->tpdu) : nullptr) {
+        take_report(tx, env, *report, row, now, arrived);
+    } else {
+        row.state = undecodable;  // kept raw, so that a better decoder can read it later
+        arrived.undecodable = true;
+        arrived.duplicate = !store::insert_incoming(tx, row);
+    }
+    return arrived;
+}
+
+std::vector<Arrived> give_up_parts(Tx& tx, const Env& env, WallTime before, WallTime now, int limit) {
+    std::vector<Arrived> all;
+    std::vector<std::pair<std::string, int>> seen;
+    for (const auto& stale : store::stale_parts(tx, before, limit)) {
+        if (!stale.ref || std::ranges::find(seen, std::pair{stale.sender, *stale.ref}) != seen.end()) continue;
+        seen.emplace_back(stale.sender, *stale.ref);
+        auto rows = store::open_parts(tx, stale.sender, *stale.ref);
+        if (rows.empty() || rows.back().received_at >= before) continue;  // a part came lately: more may follow
+        Arrived arrived;
+        assemble(tx, env, rows, true, now, arrived);
+        for (const auto& row : rows) store::finish_incoming(tx, row.id, done, arrived.message);
+        all.push_back(std::move(arrived));
+    }
+    return all;
+}
+
+}  // namespace conductor::service

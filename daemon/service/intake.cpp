@@ -1,0 +1,145 @@
+#include "daemon/service/intake.hpp"
+
+#include <algorithm>
+
+#include "daemon/core/msisdn.hpp"
+#include "daemon/dispatch/reasons.hpp"
+#include "daemon/service/events.hpp"
+
+namespace conductor::service {
+namespace {
+
+using api::Refusal;
+using store::MessageRow;
+using store::Tx;
+
+Refusal refuse(std::string code, std::string field, std::string detail = {}) {
+    return {422, code, dispatch::reason_text(code, detail), std::move(field)};
+}
+
+/// "{first_name}" left in a text: a brace, a word, a brace.
+bool has_variable(std::string_view text) {
+    for (std::size_t open = text.find('{'); open != text.npos; open = text.find('{', open + 1)) {
+        const auto close = text.find('}', open);
+        if (close == text.npos) return false;
+        const auto name = text.substr(open + 1, close - open - 1);
+        const bool word = !name.empty() && std::ranges::all_of(name, [](char c) {
+            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+        });
+        if (word) return true;
+    }
+    return false;
+}
+
+double default_priority(MessageClass message_class) {
+    switch (message_class) {
+        case MessageClass::reply: return 100;
+        case MessageClass::transactional: return 80;
+        case MessageClass::marketing: return 50;
+    }
+    return 50;
+}
+
+std::optional<Refusal> check_text(const Env& env, const NewMessage& m) {
+    if (m.text.empty()) return refuse("empty-text", "text");
+    if (m.text.find("[BUBBLE]") != std::string::npos) return refuse("bubble-in-text", "text");
+    if (m.message_class.value_or(MessageClass::marketing) != MessageClass::reply && has_variable(m.text))
+        return refuse("unreplaced-variable", "text");
+    if (m.modem_index && std::ranges::find(env.config.modems, *m.modem_index, &config::Modem::index) == env.config.modems.end())
+        return refuse("no-such-modem", "modem_index", std::to_string(*m.modem_index));
+    return std::nullopt;
+}
+
+std::string number_word(const Error& error) {
+    return error.is(NumberErrc::premium) ? "premium-number" : "bad-number";
+}
+
+}  // namespace
+
+api::Answer<MessageRow> make_row(const Env& env, const NewMessage& m, WallTime now) {
+    const auto number = parse_msisdn(m.to, env.config.gateway.region);
+    if (!number) return refuse(number_word(number.error()), "to", number.error().code.message());
+    if (const auto word = dispatch::refused_number(env.config, number->text); !word.empty()) return refuse(word, "to");
+    if (auto refusal = check_text(env, m)) return *refusal;
+    auto segments = sms::segment(m.text, segment_options(env.config, MessageId{}));
+    if (!segments) {
+        const bool long_one = segments.error().is(sms::SmsErrc::too_long);
+        return refuse(long_one ? "too-many-segments" : "bad-text", "text",
+                      long_one ? std::to_string(env.config.send.max_segments) : segments.error().text());
+    }
+    MessageRow row;
+    row.keyed = m.key.has_value();
+    row.key = m.key.value_or("");
+    row.message_class = m.message_class.value_or(MessageClass::marketing);
+    row.phone_number = number->text;
+    row.content = segments->text;
+    row.encoding = segments->alphabet == pdu::Alphabet::ucs2 ? Encoding::ucs2 : Encoding::gsm7;
+    row.segments = static_cast<int>(segments->segments.size());
+    for (int seq = 1; seq <= row.segments; ++seq) row.parts.push_back({.seq = seq});
+    row.timestamp = now;
+    row.due_at = m.due_at.value_or(now);
+    row.not_before = std::max(*row.due_at, now);
+    row.ready = *row.due_at <= now;
+    row.priority = std::clamp(m.priority.value_or(default_priority(row.message_class)), 0.0, 100.0);
+    row.on_unknown = m.on_unknown.value_or(env.config.send.on_unknown[static_cast<std::size_t>(row.message_class)]);
+    row.report_wanted = m.report.value_or(env.config.send.delivery_reports);
+    row.flash = m.flash;
+    row.in_reply_to = m.in_reply_to;
+    row.scheduled_message_id = m.scheduled_message_id;
+    row.claim_epoch = m.claim_epoch;
+    row.campaign_name = m.campaign_name;
+    row.lane = lane_of(env.config, row, m.modem_index);
+    const dispatch::Facts facts{.message_class = row.message_class, .phone_number = row.phone_number, .due = *row.due_at};
+    row.expires_at =
+        m.expires_at ? *m.expires_at : dispatch::expiry_of(env.config, facts, m.expire_after.value_or(env.config.send.expire_after));
+    return row;
+}
+
+api::Answer<Taken> take(Tx& tx, const Env& env, const NewMessage& m, WallTime now, std::int64_t open) {
+    auto row = make_row(env, m, now);
+    if (!row) return row.error();
+    if (m.key) {
+        if (auto known = store::find_by_key(tx, *m.key)) {
+            if (known->phone_number == row->phone_number && known->content == row->content) return Taken{std::move(*known), false};
+            return Refusal{
+                .status = 409, .code = "key-in-use", .message = dispatch::reason_text("key-in-use"), .field = "key", .existing = known->id};
+        }
+    }
+    if (open >= env.config.gateway.queue_limit)
+        return Refusal{503, "queue-full", dispatch::reason_text("queue-full", std::to_string(open))};
+    if (row->message_class == MessageClass::reply) {
+        const auto inbound = m.in_reply_to ? store::find(tx, *m.in_reply_to) : std::nullopt;
+        bool answers = inbound && inbound->direction == Direction::inbound && inbound->phone_number == row->phone_number &&
+                       inbound->timestamp > now - std::chrono::hours{24 * 7};
+        if (!answers && !m.in_reply_to)
+            for (const auto& last : store::list(tx, {.direction = Direction::inbound, .phone = row->phone_number, .limit = 1}))
+                if (last.timestamp > now - std::chrono::hours{24 * 7}) {
+                    answers = true;
+                    row->in_reply_to = last.id;
+                }
+        if (!answers) return refuse("no-inbound", "class");
+    }
+    const auto& send = env.config.send;
+    const bool checks_duplicates =
+        row->message_class == MessageClass::marketing || (row->message_class == MessageClass::transactional && !m.key);
+    if (checks_duplicates && send.duplicate_window.count() > 0 && !m.scheduled_message_id)
+        if (const auto twin = store::duplicate_of(tx, row->phone_number, row->content, now - send.duplicate_window))
+            return Refusal{409, "duplicate", dispatch::reason_text("duplicate", std::to_string(twin->id.value)), "text", twin->id};
+    if (m.consent) store::set_consent(tx, {.phone = row->phone_number, .active = true, .source = "api", .actor = "api", .at = now});
+    const auto facts = facts_of(tx, *row, now);
+    if (row->message_class != MessageClass::reply && facts.opted_out) return refuse("opted-out", "to");
+    if (row->message_class == MessageClass::marketing && env.config.opt_out.require_consent && !facts.consented)
+        return refuse("no-consent", "to");
+    store::insert(tx, *row);
+    return Taken{std::move(*row), true};
+}
+
+Message present(const Env& env, MessageRow row) {
+    if (!row.keyed) row.key = derived_uuid(env, "message", row.id.value);
+    row.message_hash = message_hash(row.phone_number, row.content);
+    if (row.status == MessageStatus::queued && !row.reason && *row.due_at > row.timestamp && !row.ready) row.reason = "not-due";
+    if (row.reason) row.reason_text = dispatch::reason_text(*row.reason, row.reason_text.value_or(""));
+    return row;
+}
+
+}  // namespace conductor::service

@@ -1,0 +1,23 @@
+#pragma once
+// What is asked to be sent: checked, completed and stored, or refused with a reason.
+#include "daemon/api/backend.hpp"
+#include "daemon/service/ledger.hpp"
+
+namespace conductor::service {
+
+/// A row made of a request: number normalised, text segmented, expiry and lane set. Reads no database. A Refusal names the field.
+api::Answer<store::MessageRow> make_row(const Env& env, const NewMessage& message, WallTime now);
+
+struct Taken {
+    store::MessageRow row;
+    bool created = true;
+};
+
+/// Takes one request in: known key, duplicates, opt-out, consent and queue limit are checked, then it is stored.
+/// `open` is the number of open messages before it.
+api::Answer<Taken> take(store::Tx& tx, const Env& env, const NewMessage& message, WallTime now, std::int64_t open);
+
+/// For the API: the sentence of its reason, its key, its hash.
+Message present(const Env& env, store::MessageRow row);
+
+}  // namespace conductor::service

@@ -1,0 +1,279 @@
+#include "daemon/service/modem_service.hpp"
+
+#include <openssl/sha.h>
+
+#include <algorithm>
+#include <array>
+
+namespace conductor::service {
+
+using driver::Ending;
+
+namespace {
+
+constexpr std::chrono::minutes sim_rest{15};
+constexpr std::chrono::seconds store_pause{1};  // between tries to store an outcome while the disk refuses
+
+std::string pin_hash(std::string_view iccid, std::string_view pin) {
+    const std::string input = std::string{iccid} + "|" + std::string{pin};
+    std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
+    SHA256(reinterpret_cast<const unsigned char*>(input.data()), input.size(), digest.data());
+    std::string hex;
+    for (const auto octet : digest) hex += fmt::format("{:02x}", octet);
+    return hex;
+}
+
+std::string disabled_setting(ModemIndex index) {
+    return fmt::format("modem.{}.disabled", index);
+}
+
+}  // namespace
+
+ModemService::ModemService(Context& context, Shared& shared, config::Modem config, driver::ModemSettings settings, int adopted,
+                           bool awaiting_late)
+    : context_{context},
+      shared_{shared},
+      config_{std::move(config)},
+      log_{context.log.with("modem", config_.index)},
+      wake_{context.executor},
+      window_{{config_.per_minute, config_.per_hour, config_.per_day, config_.per_month}},
+      modem_{context.executor, log_, std::move(settings), *this, adopted, awaiting_late} {}
+
+bool ModemService::able() const {
+    const auto state = modem_.status().state;
+    return enabled_ && rest_reason_.empty() && (state == driver::ModemState::ready || state == driver::ModemState::sending);
+}
+
+aio::awaitable<void> ModemService::restore() {
+    const auto index = config_.index;
+    auto disabled = co_await context_.store.read([index](store::Tx& tx) { return store::get_setting(tx, disabled_setting(index)); });
+    if (disabled && *disabled) enabled_ = false;
+}
+
+void ModemService::look_again(WallTime when, WallTime now) {
+    const auto wait = std::clamp<std::chrono::milliseconds>(when - now, std::chrono::milliseconds{0}, std::chrono::hours{24});
+    next_due_ = context_.clock.now() + wait;
+}
+
+bool ModemService::may_send(WallTime now) {
+    if (rest_until_ && now >= *rest_until_) {
+        rest_until_.reset();
+        rest_reason_.clear();
+    }
+    if (rest_until_) {
+        look_again(*rest_until_, now);
+        return false;
+    }
+    const auto slot = window_.next_slot(now);
+    if (slot > now) {
+        look_again(slot, now);
+        return false;
+    }
+    return true;
+}
+
+void ModemService::note_outcome(const driver::SubmitOutcome& outcome) {
+    auto& tally = shared_.tally;
+    ++tally.submitted;
+    switch (outcome.ending) {
+        case Ending::accepted:
+            ++tally.accepted;
+            tally.last_accepted = context_.wall();
+            break;
+        case Ending::refused: ++tally.refused; break;
+        case Ending::ambiguous: ++tally.ambiguous; break;
+        case Ending::not_sent: ++tally.not_sent; break;
+    }
+    if (outcome.ending != Ending::accepted)
+        log_.warning("submission-" + std::string{outcome.ending == Ending::refused     ? "refused"
+                                                 : outcome.ending == Ending::ambiguous ? "ambiguous"
+                                                                                       : "not-sent"},
+                     {{"reason", outcome.reason}, {"attempt", outcome.token}});
+}
+
+aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::optional<driver::SubmitOutcome> finished, bool available) {
+    idle_ = false;
+    next_due_ = Instant::max();
+    if (finished) note_outcome(*finished);
+    for (;;) {
+        const auto now = context_.wall();
+        if (!now) {  // an unsure clock fires nothing; what was done is settled as soon as the clock is sure
+            next_due_ = context_.clock.now() + std::chrono::seconds{10};
+            if (!finished) co_return std::nullopt;
+            if (!co_await aio::sleep_for(store_pause) || shared_.stopping) co_return std::nullopt;
+            continue;
+        }
+        const bool free = available && enabled_ && !shared_.stopping && may_send(*now);
+        if (!finished && !free) co_return std::nullopt;
+        PickRequest request{.modem = config_.index,
+                            .iccid = modem_.status().identity.iccid,
+                            .finished = finished,
+                            .available = free,
+                            .paused = shared_.paused,
+                            .now = *now,
+                            .random = context_.rng()};
+        auto answer = co_await context_.store.run(
+            [env = context_.env, request = std::move(request)](store::Tx& tx) { return settle_and_pick(tx, *env, request); });
+        if (answer) {
+            shared_.note(answer->changed);
+            if (answer->pause_sim) {
+                rest_reason_ = *answer->pause_sim;
+                rest_until_ = *now + sim_rest;
+                log_.error("sim-rests", {{"reason", rest_reason_}, {"minutes", sim_rest.count()}});
+                shared_.wake_one();
+            }
+            if (answer->submission) {
+                window_.add(*now);
+                if (answer->more_ready) shared_.wake_one();
+                co_return std::move(answer->submission);
+            }
+            if (free && answer->look_again) look_again(*answer->look_again, *now);
+            idle_ = free;
+            co_return std::nullopt;
+        }
+        // What cannot be journaled is not sent; what was done is stored as soon as the disk takes it.
+        log_.error("journal-failed", {{"error", answer.error().text()}});
+        next_due_ = context_.clock.now() + store_pause;
+        if (!finished) co_return std::nullopt;
+        if (!co_await aio::sleep_for(store_pause) || shared_.stopping) co_return std::nullopt;
+    }
+}
+
+aio::awaitable<Result<void>> ModemService::store_incoming(driver::Incoming incoming, store::Urgency urgency) {
+    const bool report = incoming.kind == driver::Incoming::Kind::report;
+    // an unsure clock must not lose a message: it is stored with the best time there is
+    const WallTime now = context_.wall().value_or(WallTime{});
+    auto arrived = co_await context_.store.run(
+        [env = context_.env, incoming = std::move(incoming), now](store::Tx& tx) { return take_in(tx, *env, incoming, now); }, urgency);
+    if (!arrived) {
+        log_.error("incoming-not-stored", {{"error", arrived.error().text()}});
+        co_return arrived.error();
+    }
+    auto& tally = shared_.tally;
+    if (arrived->duplicate)
+        ++tally.inbound_duplicates;
+    else if (arrived->undecodable)
+        ++tally.inbound_undecodable;
+    else if (report)
+        ++tally.reports;
+    else
+        ++tally.inbound;
+    if (!report) tally.last_inbound = now;
+    shared_.note(arrived->changed);
+    if (arrived->message) shared_.sync_wake.raise();
+    if (arrived->wants_sending) shared_.wake_all();
+    co_return Result<void>{};
+}
+
+aio::awaitable<Result<void>> ModemService::persist(driver::Incoming incoming) {
+    // A report that was handed over directly has no copy to be deleted: it shares the next commit, and the modem does not wait for it.
+    const bool handed_over = incoming.kind == driver::Incoming::Kind::report && incoming.memory.empty() && !incoming.needs_ack;
+    if (!handed_over) return store_incoming(std::move(incoming), store::Urgency::now);
+    asio::co_spawn(context_.executor, store_incoming(std::move(incoming), store::Urgency::soon), asio::detached);
+    return []() -> aio::awaitable<Result<void>> { co_return Result<void>{}; }();
+}
+
+aio::awaitable<void> ModemService::late_reference(int tp_mr) {
+    const WallTime now = context_.wall().value_or(WallTime{});
+    auto changed = co_await context_.store.run(
+        [env = context_.env, index = config_.index, tp_mr, now](store::Tx& tx) { return settle_late(tx, *env, index, tp_mr, now); });
+    if (!changed) {
+        log_.error("late-reference-not-stored", {{"error", changed.error().text()}});
+        co_return;
+    }
+    log_.notice("late-reference", {{"tp_mr", tp_mr}, {"bound", changed->size()}});
+    shared_.note(*changed);
+}
+
+aio::awaitable<bool> ModemService::may_enter_pin(std::string iccid, std::string pin) {
+    const WallTime now = context_.wall().value_or(WallTime{});
+    auto first = co_await context_.store.run(
+        [iccid, hash = pin_hash(iccid, pin), now](store::Tx& tx) { return store::first_pin_try(tx, iccid, hash, now); });
+    co_return first.has_value() && *first;
+}
+
+aio::awaitable<bool> ModemService::accepts_sim(driver::Identity identity) {
+    const WallTime now = context_.wall().value_or(WallTime{});
+    const bool named = !config_.iccid.empty() && config_.iccid == identity.iccid;
+    auto accepted = co_await context_.store.run([index = config_.index, iccid = identity.iccid, named, now](store::Tx& tx) {
+        const auto known = store::sim_of(tx, index);
+        if (known == iccid) return true;
+        if (known && !named) return false;
+        store::set_sim(tx, index, iccid, now);
+        store::audit(tx, now, "daemon", "sim", std::to_string(index), iccid);
+        return true;
+    });
+    if (!accepted || !*accepted) co_return false;
+    if (window_iccid_ == identity.iccid) co_return true;
+    // limits follow the SIM: its window is read from the journal
+    window_iccid_ = identity.iccid;
+    auto spent = co_await context_.store.read([iccid = identity.iccid, since = now - Limits::rate_window](store::Tx& tx) {
+        std::vector<WallTime> times;
+        for (const auto& attempt : store::attempts_since(tx, since, 100'000))
+            if (attempt.iccid == iccid) times.push_back(attempt.started_at);
+        return times;
+    });
+    if (!spent) co_return false;
+    window_.clear();
+    for (auto it = spent->rbegin(); it != spent->rend(); ++it) window_.add(*it);
+    co_return true;
+}
+
+aio::awaitable<Result<void>> ModemService::enable(bool enabled, std::string actor) {
+    const WallTime now = context_.wall().value_or(WallTime{});
+    auto done = co_await context_.store.run([index = config_.index, enabled, actor = std::move(actor), now](store::Tx& tx) {
+        if (enabled)
+            tx.run("DELETE FROM settings WHERE name = ?", disabled_setting(index));
+        else
+            store::set_setting(tx, disabled_setting(index), actor);
+        store::audit(tx, now, actor, enabled ? "modem-enable" : "modem-disable", std::to_string(index));
+    });
+    if (!done) co_return done.error();
+    enabled_ = enabled;
+    wake_.raise();
+    co_return Result<void>{};
+}
+
+aio::awaitable<Result<void>> ModemService::accept_sim(std::string actor) {
+    const WallTime now = context_.wall().value_or(WallTime{});
+    auto done = co_await context_.store.run(
+        [index = config_.index, iccid = modem_.status().identity.iccid, actor = std::move(actor), now](store::Tx& tx) {
+            store::set_sim(tx, index, iccid, now);
+            store::audit(tx, now, actor, "accept-sim", std::to_string(index), iccid);
+        });
+    if (!done) co_return done.error();
+    wake_.raise();
+    co_return Result<void>{};
+}
+
+void ModemService::changed(const driver::ModemStatus& status) {
+    const std::string state{driver::to_string(status.state)};
+    if (state != last_state_ && status.state != driver::ModemState::sending && !(last_state_ == "sending" && state == "ready"))
+        log_.notice("modem-state", {{"state", state}, {"reason", status.reason}, {"port", status.port}});
+    last_state_ = state;
+}
+
+void Shared::wake_one(std::uint64_t lane) {
+    ModemService* chosen = nullptr;
+    for (ModemService* modem : modems) {
+        if (!modem->idle() || !modem->able()) continue;
+        if (lane != 0 && !(lane >> (modem->index() & 63) & 1)) continue;
+        if (!chosen) chosen = modem;
+    }
+    if (!chosen) return;
+    // round robin: the one that was woken goes to the end
+    std::ranges::rotate(std::ranges::find(modems, chosen), std::next(std::ranges::find(modems, chosen)), modems.end());
+    chosen->poke();
+}
+
+void Shared::wake_all() {
+    for (ModemService* modem : modems) modem->poke();
+}
+
+void Shared::note(const std::vector<Changed>& changed) {
+    for (const auto& change : changed)
+        if (static_cast<std::size_t>(change.status) < std::size(tally.ended)) ++tally.ended[static_cast<std::size_t>(change.status)];
+    if (!changed.empty()) sync_wake.raise();
+}
+
+}  // namespace conductor::service

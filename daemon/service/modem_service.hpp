@@ -1,0 +1,65 @@
+#pragma once
+// One modem's side of the daemon: gives the driver its work from the queue and stores what the modem did and received.
+#include "daemon/dispatch/sim_limits.hpp"
+#include "daemon/service/incoming.hpp"
+#include "daemon/service/shared.hpp"
+
+namespace conductor::service {
+
+class ModemService final : public driver::Host {
+public:
+    /// `adopted`: descriptor from the FD store or -1; `awaiting_late`: a submission of the last process is open on it.
+    ModemService(Context& context, Shared& shared, config::Modem config, driver::ModemSettings settings, int adopted, bool awaiting_late);
+
+    aio::awaitable<void> run() { return modem_.run(); }
+    const driver::ModemStatus& status() const { return modem_.status(); }
+    driver::Modem& modem() { return modem_; }
+    ModemIndex index() const { return config_.index; }
+    const config::Modem& config() const { return config_; }
+    bool idle() const { return idle_; }
+    void poke() {
+        idle_ = false;
+        wake_.raise();
+    }
+    bool able() const;  ///< up, enabled, its SIM not resting
+    std::string resting() const { return rest_reason_; }
+    /// Disabled by a technician; remembered over restarts.
+    aio::awaitable<Result<void>> enable(bool enabled, std::string actor);
+    aio::awaitable<Result<void>> accept_sim(std::string actor);
+    /// Reads what restarts must not forget: disabled, the SIM's window.
+    aio::awaitable<void> restore();
+
+    aio::awaitable<std::optional<driver::Submission>> next(std::optional<driver::SubmitOutcome> finished, bool available) override;
+    aio::Event& wake() override { return wake_; }
+    Instant next_due() const override { return next_due_; }
+    aio::awaitable<Result<void>> persist(driver::Incoming incoming) override;
+    aio::awaitable<void> late_reference(int tp_mr) override;
+    aio::awaitable<bool> may_enter_pin(std::string iccid, std::string pin) override;
+    aio::awaitable<bool> accepts_sim(driver::Identity identity) override;
+    void changed(const driver::ModemStatus& status) override;
+    void port_changed(int descriptor) override { shared_.keep_descriptor(config_.index, descriptor); }
+    bool enabled() const override { return enabled_; }
+    bool stopping() const override { return shared_.stopping; }
+
+private:
+    aio::awaitable<Result<void>> store_incoming(driver::Incoming incoming, store::Urgency urgency);
+    void note_outcome(const driver::SubmitOutcome& outcome);
+    bool may_send(WallTime now);
+    void look_again(WallTime when, WallTime now);
+
+    Context& context_;
+    Shared& shared_;
+    config::Modem config_;
+    Log log_;
+    aio::Event wake_;
+    Instant next_due_ = Instant::max();
+    bool idle_ = false, enabled_ = true;
+    std::string last_state_;
+    std::string rest_reason_;  ///< why the SIM rests; empty when it does not
+    std::optional<WallTime> rest_until_;
+    dispatch::SimWindow window_;  ///< parts of this SIM in the rolling windows
+    std::string window_iccid_;
+    driver::Modem modem_;
+};
+
+}  // namespace conductor::service
