@@ -40,10 +40,11 @@ struct Verdict {
     std::string_view advice;              ///< what happens next, and who must act
 };
 
-/// Total: an unknown code gets its range's verdict.
+/// Total: an unknown code gets its range's verdict. Words are "cms-N", "cme-N", "error", "timeout", "port-lost" (hang-up) and "no-prompt".
 Verdict classify(const Failure& failure);
 
-/// After Ctrl-Z: RP-causes 1-127, TP-FCS 128-255 and 301-331 are a definite refusal; everything else may have gone out.
+/// Before Ctrl-Z nothing can have gone out: true. After it: RP-causes 1-127, TP-FCS 128-255 and 301-331 are a definite refusal; everything
+/// else may have gone out.
 bool is_definite(const Failure& failure);
 
 }  // namespace conductor::at
