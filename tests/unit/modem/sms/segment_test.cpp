@@ -189,3 +189,39 @@ TEST_CASE("join: parts in any state") {
     CHECK(join(Parts{gsm, part({0x436})}, Alphabet::gsm7) == "plainж");
     CHECK(join(Parts{}, Alphabet::gsm7).empty());
 }
+
+TEST_CASE("segment: national tables where they are allowed and cheaper") {
+    struct Row {
+        const char* name;
+        std::string text;
+        std::vector<std::uint8_t> allowed;
+        Alphabet alphabet;
+        pdu::National national;
+        std::size_t segments;
+        int per_segment;
+    };
+    const std::string turkish = times("Şişli'de yağmur ", 9);  // 144 characters
+    const std::string hindi = times("नमस्ते ", 20);              // 140 characters
+    const Row rows[] = {{"not allowed", turkish, {}, Alphabet::ucs2, {}, 3, 67},
+                        {"single shift is enough", times("Şişli yolu ", 12), {1}, Alphabet::gsm7, {0, 1}, 1, 155},
+                        {"locking where there are many", turkish, {1}, Alphabet::gsm7, {0, 1}, 1, 155},
+                        {"no need of them", times("plain ", 20), {1, 3, 6}, Alphabet::gsm7, {}, 1, 160},
+                        {"Hindi", hindi, {1, 6}, Alphabet::gsm7, {0, 6}, 1, 155},
+                        {"Hindi with digits of its own", hindi + "१२३", {6}, Alphabet::gsm7, {6, 6}, 1, 152},
+                        {"another language does not help", hindi, {1, 2, 3}, Alphabet::ucs2, {}, 3, 67},
+                        {"two languages at once", times("ağ ção ", 21), {1, 3}, Alphabet::gsm7, {3, 1}, 2, 146},
+                        {"UCS-2 where it is cheaper: a short text", "Ş", {1}, Alphabet::ucs2, {}, 1, 70},
+                        {"unknown languages are ignored", "Ş", {0, 14, 255}, Alphabet::ucs2, {}, 1, 70},
+                        {"Spanish has no locking table", times("Tú y él, así. ", 8), {2}, Alphabet::gsm7, {2, 0}, 1, 155}};
+    for (const Row& row : rows) {
+        CAPTURE(row.name);
+        const auto got = segment(row.text, {.national_tables = row.allowed});
+        REQUIRE(got.has_value());
+        CHECK((got->alphabet == row.alphabet));
+        CHECK(int{got->national.single} == int{row.national.single});
+        CHECK(int{got->national.locking} == int{row.national.locking});
+        CHECK(got->segments.size() == row.segments);
+        CHECK(got->units_per_segment == row.per_segment);
+        CHECK(through_pdus(*got) == row.text);
+    }
+}
