@@ -5,6 +5,7 @@ add_test(NAME systemd_unit COMMAND ${checks}/check-unit)
 set_tests_properties(format systemd_unit PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 120)
 
 conductor_test(unit_tools_harness unit/tools/harness LINK tools_harness)
+add_dependencies(unit_tools_harness modemsim)
 foreach(kind daemon supabase)
   if(TARGET conductord AND TARGET conductorctl AND TARGET modemsim)
     conductor_test(integration_${kind} integration/${kind} LINK tools_harness LABELS integration TIMEOUT 600)

@@ -1,0 +1,145 @@
+// The daemon against a real PostgreSQL with the migrations and the real PostgREST: what a producer schedules goes out once, and the project
+// learns all of it, also when the service is away for a while.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <iostream>
+
+#include "tools/harness/gateway.hpp"
+#include "tools/harness/sim.hpp"
+
+using namespace conductor::harness;
+using nlohmann::json;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// tests/support/supabase/stack.mjs as a child.
+class Stack {
+public:
+    explicit Stack(const fs::path& folder)
+        : child_{{"node", SOURCE_DIR "/tests/support/supabase/stack.mjs", "--stay"}, folder / "stack.log"} {
+        if (!child_.wait_for_output("\n", 60s)) throw std::runtime_error("no Supabase stand-in: " + child_.output());
+        ready_ = json::parse(child_.output().substr(0, child_.output().find('\n')));
+        write_file(folder / "supabase-key", ready_["key"].get<std::string>() + "\n");
+        write_file(folder / "supabase-user", ready_["email"].get<std::string>() + "\n" + ready_["password"].get<std::string>() + "\n");
+    }
+    std::string url() const { return ready_["url"]; }
+    /// What psql -At prints.
+    std::string sql(const std::string& text) const {
+        const HttpAnswer answer = http(ready_["control"], "POST", "/sql", text, "text/plain");
+        if (answer.status != 200) throw std::runtime_error(text + ": " + answer.body);
+        std::string out = answer.json().is_string() ? answer.json().get<std::string>() : answer.body;
+        while (out.ends_with('\n')) out.pop_back();
+        return out;
+    }
+    int count(const std::string& from_where) const { return std::stoi(sql("select count(*) from " + from_where)); }
+    void postgrest(const std::string& action) const {
+        const HttpAnswer answer = http(ready_["control"], "POST", "/postgrest", json{{"action", action}}.dump(), "application/json", 60s);
+        if (answer.status != 200) throw std::runtime_error("postgrest " + action + ": " + answer.body);
+    }
+
+private:
+    Child child_;
+    json ready_;
+};
+
+GatewayOptions options_for(const Sim& sim, const Stack& stack, const fs::path& secrets) {
+    const std::string table = "[supabase]\nurl = \"" + stack.url() + "\"\nkey_file = \"" + (secrets / "supabase-key").string() +
+                              "\"\nuser_file = \"" + (secrets / "supabase-user").string() + "\"\nrealtime = false\npoll = \"1s\"\n";
+    return {.ports = sim.ports(), .send = {}, .more = table};
+}
+
+/// Rows as a producer writes them: number, text, time and status, all else by default.
+void schedule(const Stack& stack, int first, int count) {
+    std::string rows;
+    for (int n = first; n < first + count; ++n)
+        rows += std::string{rows.empty() ? "" : ","} + "('" + invented_number(n) + "','row " + std::to_string(n) + "', now(), 'scheduled')";
+    stack.sql("insert into scheduled_messages (phone_number, message_content, scheduled_send_time, status) values " + rows);
+}
+
+std::string states(const Stack& stack) {
+    return "\n" + stack.sql("select count(*), status, delivery_status, reason from scheduled_messages group by 2, 3, 4 order by 2");
+}
+
+}  // namespace
+
+TEST_CASE("integration: 200 scheduled rows go out once, through an outage of PostgREST") {
+    const auto outage = std::chrono::seconds{number_from_environment("CONDUCTOR_OUTAGE", 10)};
+    const TempDir folder;
+    const Stack stack{folder.path()};
+    const Sim sim{folder / "sim", {.modems = 2, .latency = 100ms, .report_delay = 300ms}};
+    Gateway gateway{folder / "box", options_for(sim, stack, folder.path())};
+    REQUIRE_MESSAGE(gateway.start(), gateway.log_end());
+    schedule(stack, 0, 200);
+    REQUIRE_MESSAGE(eventually(60s, [&] { return sim.submissions().size() >= 40; }), states(stack) << gateway.log_end());
+
+    stack.postgrest("stop");
+    const auto back = std::chrono::steady_clock::now() + outage;
+    sim.inject(0, invented_number(3), "Yes");  // while nobody listens
+    sim.inject(1, invented_number(5), std::string(200, 'z'));
+    eventually(outage, [&] { return std::chrono::steady_clock::now() >= back; });
+    stack.postgrest("start");
+
+    const auto done = [&] { return stack.count("scheduled_messages where status = 'delivered' and delivery_status = 'delivered'") == 200; };
+    CHECK_MESSAGE(eventually(180s, done), states(stack) << gateway.log_end());
+    CHECK(stack.count("scheduled_messages where actual_send_time is null or message_id is null") == 0);
+    CHECK(stack.count("scheduled_messages s join messages m on m.id = s.message_id where m.scheduled_message_id = s.id "
+                      "and m.phone_number = s.phone_number and m.content = s.message_content and m.direction = 'outbound'") == 200);
+    CHECK(eventually(30s, [&] { return stack.count("messages where direction = 'inbound'") == 2; }));
+    CHECK(stack.sql("select phone_number, content from messages where direction = 'inbound' order by 1") ==
+          invented_number(3) + "|Yes\n" + invented_number(5) + "|" + std::string(200, 'z'));
+
+    const auto copies = sim.copies();
+    CHECK(copies.size() == 200);
+    for (const auto& [number, taken] : copies) {
+        CAPTURE(number);
+        CHECK(taken == 1);
+    }
+    CHECK(stack.count("messages where direction = 'outbound'") == 200);
+    CHECK(gateway.stop() == 0);
+}
+
+TEST_CASE("integration: killed while it syncs, the box tells everything once") {
+    const TempDir folder;
+    const Stack stack{folder.path()};
+    const Sim sim{folder / "sim", {.modems = 2, .latency = 50ms, .report_delay = 100ms}};
+    Gateway gateway{folder / "box", options_for(sim, stack, folder.path())};
+    REQUIRE_MESSAGE(gateway.start(), gateway.log_end());
+    schedule(stack, 0, 60);
+    for (std::size_t n = 1; n <= 4; ++n) {
+        REQUIRE_MESSAGE(eventually(60s, [&] { return sim.submissions().size() >= n * 10; }), states(stack) << gateway.log_end());
+        gateway.kill_now();
+        REQUIRE_MESSAGE(gateway.start(), gateway.log_end());
+    }
+    const auto done = [&] { return stack.count("scheduled_messages where status in ('delivered', 'unknown')") == 60; };
+    CHECK_MESSAGE(eventually(120s, done), states(stack) << gateway.log_end());
+    CHECK(stack.count("scheduled_messages where status = 'unknown' and reason is null") == 0);
+    CHECK(stack.count("messages where direction = 'outbound'") == 60);
+    const auto copies = sim.copies();
+    for (const auto& [number, taken] : copies) {
+        CAPTURE(number);
+        CHECK(taken == 1);
+    }
+    CHECK(static_cast<int>(copies.size()) >= stack.count("scheduled_messages where status = 'delivered'"));
+}
+
+TEST_CASE("integration: a number that answers STOP is suppressed for the whole project") {
+    const TempDir folder;
+    const Stack stack{folder.path()};
+    const Sim sim{folder / "sim", {}};
+    Gateway gateway{folder / "box", options_for(sim, stack, folder.path())};
+    REQUIRE_MESSAGE(gateway.start(), gateway.log_end());
+    sim.inject(0, invented_number(9), "STOP");
+    const std::string active = "opt_outs where phone_number = '" + invented_number(9) + "' and active";
+    CHECK_MESSAGE(eventually(30s, [&] { return stack.count(active) == 1; }), gateway.log_end());
+    schedule(stack, 8, 2);
+    const auto done = [&] { return stack.count("scheduled_messages where status in ('delivered', 'suppressed')") == 2; };
+    CHECK_MESSAGE(eventually(30s, done), states(stack) << gateway.log_end());
+    CHECK(stack.sql("select status from scheduled_messages order by phone_number") == "delivered\nsuppressed");
+    const auto copies = sim.copies();
+    CHECK(copies.at(invented_number(8)) == 1);
+    const auto sent = sim.submissions();
+    CHECK(std::ranges::none_of(sent, [](const json& s) { return s["text"] == "row 9"; }));
+}
