@@ -16,6 +16,11 @@ struct Refusal {
     std::string message;
     std::string field;
     std::optional<MessageId> existing;  ///< the earlier message of a duplicate
+
+    Refusal() = default;
+    // Not an aggregate: else a json could initialise it, and no Answer<json> could be made from a json.
+    Refusal(int s, std::string c, std::string m, std::string f = {}, std::optional<MessageId> e = {})
+        : status{s}, code{std::move(c)}, message{std::move(m)}, field{std::move(f)}, existing{e} {}
 };
 [[noreturn]] void throw_exception_from_error(const Refusal& r, const boost::source_location&);
 template <class T>

@@ -1,0 +1,173 @@
+// Messages, the inbox and the queue.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "daemon/api/batch.hpp"
+#include "daemon/api/fields.hpp"
+#include "daemon/api/handlers.hpp"
+#include "daemon/api/message_json.hpp"
+
+namespace conductor::api::handlers {
+namespace {
+
+constexpr std::size_t batch_group = 500;  ///< rows a commit: other writers get their turn in between
+
+Response message_response(const Message& message, int status = 200) {
+    Response response;
+    response.status = status;
+    append_json(response.body, message);
+    return response;
+}
+
+Response message_answer(const Answer<Message>& answer) {
+    return answer ? message_response(*answer) : error_response(answer.error());
+}
+
+Response page_response(const Answer<Page>& page) {
+    if (!page) return error_response(page.error());
+    Response response;
+    response.body = "{\"messages\":[";
+    for (const Message& message : page->messages) {
+        if (&message != &page->messages.front()) response.body += ',';
+        append_json(response.body, message);
+    }
+    response.body += "],\"next\":";
+    response.body += page->next ? std::to_string(page->next->value) : "null";
+    response.body += '}';
+    return response;
+}
+
+/// One row of a batch's answer.
+void append_row(std::string& out, std::size_t row, const Answer<Submitted>& answer) {
+    if (row > 1) out += ',';
+    if (!answer) {
+        out += fmt::format("{{\"row\":{},\"http\":{},\"error\":{}}}", row, answer.error().status, error_text(answer.error()));
+        return;
+    }
+    const Message& m = answer->message;
+    out += fmt::format("{{\"row\":{},\"http\":{},\"id\":{},\"key\":", row, answer->created ? 202 : 200, m.id.value);
+    append_json_string(out, m.key);
+    out += fmt::format(",\"status\":\"{}\",\"segments\":{}}}", to_string(m.status), m.segments);
+}
+
+}  // namespace
+
+Answer<MessageId> id_of(const Request& request) {
+    const auto id = parse_integer(request.params.at(0), 1, std::numeric_limits<std::int64_t>::max());
+    if (!id) return Refusal{404, "not-found", "no such message", "id"};
+    return MessageId{*id};
+}
+
+awaitable<Response> post_message(Backend& backend, Request request) {
+    const auto body = body_of(request);
+    if (!body) co_return error_response(body.error());
+    auto message = parse_new_message(*body);
+    if (!message) co_return error_response(message.error());
+    const Answer<Submitted> answer = co_await backend.submit(*std::move(message), std::move(request.actor));
+    if (!answer) co_return error_response(answer.error());
+    co_return message_response(answer->message, answer->created ? 202 : 200);
+}
+
+awaitable<Response> post_batch(Backend& backend, Request request) {
+    auto rows = request.batch->finish();
+    if (!rows) co_return error_response(rows.error());
+    request.batch.reset();
+    Response response;
+    response.body = "{\"results\":[";
+    std::size_t taken = 0;
+    for (std::size_t first = 0; first < rows->size(); first += batch_group) {
+        const std::size_t end = std::min(rows->size(), first + batch_group);
+        std::vector<NewMessage> good;
+        for (std::size_t i = first; i < end; ++i)
+            if (auto& row = (*rows)[i]) good.push_back(std::move(*row));
+        std::vector<Answer<Submitted>> answers;
+        if (!good.empty()) answers = co_await backend.submit_all(std::move(good), request.actor);
+        auto next = answers.begin();
+        for (std::size_t i = first; i < end; ++i) {
+            const Answer<Submitted> answer = (*rows)[i] ? *next++ : Answer<Submitted>{(*rows)[i].error()};
+            append_row(response.body, i + 1, answer);
+            taken += answer.has_value() ? 1 : 0;
+        }
+    }
+    response.body += fmt::format("],\"accepted\":{},\"refused\":{}}}", taken, rows->size() - taken);
+    co_return response;
+}
+
+awaitable<Response> list_messages(Backend& backend, Request request) {
+    auto query = parse_list_query(request);
+    if (!query) co_return error_response(query.error());
+    co_return page_response(co_await backend.list(*std::move(query)));
+}
+
+awaitable<Response> get_message(Backend& backend, Request request) {
+    const auto id = id_of(request);
+    if (!id) co_return error_response(id.error());
+    co_return message_answer(co_await backend.message(*id));
+}
+
+awaitable<Response> explain_message(Backend& backend, Request request) {
+    const auto id = id_of(request);
+    if (!id) co_return error_response(id.error());
+    const Answer<nlohmann::json> answer = co_await backend.explain(*id);
+    co_return answer ? json_response(*answer) : error_response(answer.error());
+}
+
+namespace {
+
+using Change = awaitable<Answer<Message>> (Backend::*)(MessageId, Actor);
+
+awaitable<Response> change_message(Backend& backend, Request request, Change change) {
+    if (const auto refusal = no_body(request)) co_return error_response(*refusal);
+    const auto id = id_of(request);
+    if (!id) co_return error_response(id.error());
+    co_return message_answer(co_await (backend.*change)(*id, std::move(request.actor)));
+}
+
+awaitable<Response> set_pause(Backend& backend, Request request, bool paused) {
+    if (const auto refusal = no_body(request)) co_return error_response(*refusal);
+    const Answer<void> answer = co_await backend.pause(paused, std::move(request.actor));
+    if (!answer) co_return error_response(answer.error());
+    Response response;
+    response.body = paused ? "{\"paused\":true}" : "{\"paused\":false}";
+    co_return response;
+}
+
+}  // namespace
+
+awaitable<Response> cancel_message(Backend& backend, Request request) {
+    return change_message(backend, std::move(request), &Backend::cancel);
+}
+
+awaitable<Response> retry_message(Backend& backend, Request request) {
+    return change_message(backend, std::move(request), &Backend::retry);
+}
+
+awaitable<Response> read_message(Backend& backend, Request request) {
+    return change_message(backend, std::move(request), &Backend::mark_read);
+}
+
+awaitable<Response> list_inbox(Backend& backend, Request request) {
+    auto query = parse_list_query(request);
+    if (!query) co_return error_response(query.error());
+    query->direction = Direction::inbound;
+    co_return page_response(co_await backend.list(*std::move(query)));
+}
+
+awaitable<Response> claim_inbox(Backend& backend, Request request) {
+    const auto body = body_of(request);
+    if (!body) co_return error_response(body.error());
+    auto claim = parse_claim(*body);
+    if (!claim) co_return error_response(claim.error());
+    co_return page_response(co_await backend.claim_inbox(*std::move(claim)));
+}
+
+awaitable<Response> pause_queue(Backend& backend, Request request) {
+    return set_pause(backend, std::move(request), true);
+}
+
+awaitable<Response> resume_queue(Backend& backend, Request request) {
+    return set_pause(backend, std::move(request), false);
+}
+
+}  // namespace conductor::api::handlers
