@@ -28,9 +28,10 @@ sync::ClientSettings World::settings(const json& gateway) const {
 }
 
 void World::schedule(int n) {
-    stack.sql(fmt::format("insert into public.scheduled_messages (phone_number, message_content, scheduled_send_time, status) "
-                          "select '+1555' || (100000 + g)::text, 'text ' || g, now(), 'scheduled' from generate_series(1, {}) g",
-                          n));
+    stack.sql(
+        fmt::format("insert into public.scheduled_messages (phone_number, message_content, scheduled_send_time, status) "
+                    "select '+1555' || (100000 + g)::text, 'text ' || g, now(), 'scheduled' from generate_series(1, {}) g",
+                    n));
 }
 
 std::string uuid(int n) {

@@ -6,7 +6,8 @@
 //   node stack.mjs [--gateways N] [--role hosted_postgres|postgres] [--no-rest] [--stay] [--check]
 //
 // Control, at the address `control` of the ready line (JSON in, JSON out):
-//   POST /fault {mode: "cut"|"delay"|"status"|"drop", match?, count?, ms?, status?, headers?, body?}   "drop": executed, answer cut off
+//   POST /fault {mode: "cut"|"delay"|"status"|"drop", match?, contains?, count?, ms?, status?, headers?, body?}
+//        for URLs that hold `match` and bodies that hold `contains`; "drop": executed, then the answer is cut off
 //   POST /reset · POST /postgrest {action: "stop"|"start"} · GET /log · POST /expiry {seconds} · POST /revoke
 //   POST /gateway {id, pool} · POST /user {email, roles} -> token · POST /sql (text) -> rows as psql -At prints them
 import { spawn, spawnSync } from 'node:child_process';
@@ -50,6 +51,18 @@ const work = fs.mkdtempSync(path.join(os.tmpdir(), 'conductor-stack-'));
 const children = new Set();
 let ending = false;
 
+/** Folders of runs that were killed before they could clean up. */
+function sweep() {
+  fs.writeFileSync(path.join(work, 'pid'), String(process.pid));
+  for (const name of fs.readdirSync(os.tmpdir()).filter((n) => n.startsWith('conductor-stack-'))) {
+    const folder = path.join(os.tmpdir(), name);
+    try {
+      const pid = Number(fs.readFileSync(path.join(folder, 'pid'), 'utf8'));
+      if (pid > 0 && !fs.existsSync(`/proc/${pid}`)) fs.rmSync(folder, { recursive: true, force: true });
+    } catch { /* another run's folder, just made or just going */ }
+  }
+}
+
 /** Root may not run PostgreSQL: the children then run as the user postgres. */
 function account() {
   if (process.getuid() !== 0) return {};
@@ -58,7 +71,10 @@ function account() {
   const [, , uid, gid] = line.split(':');
   return { uid: Number(uid), gid: Number(gid) };
 }
+/** Children end with us even when we are killed: the kernel then sends them SIGINT, which is PostgreSQL's fast shutdown. */
+const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find((file) => fs.existsSync(file));
 function start(command, argv, extra = {}) {
+  if (setpriv) [command, argv] = [setpriv, ['--pdeathsig', 'INT', '--', command, ...argv]];
   const child = spawn(command, argv, { stdio: ['ignore', 'pipe', 'pipe'], cwd: work, ...extra });
   child.output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (d) => { child.output = (child.output + d).slice(-20000); });
@@ -198,8 +214,8 @@ async function startPostgrest() {
 // --- the proxy ------------------------------------------------------------------------------------------------------------------------
 let faults = [];
 let log = [];
-function takeFault(url) {
-  const fault = faults.find((f) => url.includes(f.match ?? ''));
+function takeFault(url, body) {
+  const fault = faults.find((f) => url.includes(f.match ?? '') && (!f.contains || body.includes(f.contains)));
   if (fault && fault.count !== undefined && --fault.count <= 0) faults = faults.filter((f) => f !== fault);
   return fault;
 }
@@ -228,7 +244,7 @@ function forward(req, body) {
 const agent = new http.Agent({ keepAlive: true, maxSockets: 10 });
 async function serve(req, res) {
   const body = await readBody(req);
-  const fault = takeFault(req.url);
+  const fault = takeFault(req.url, body);
   const entry = { method: req.method, url: req.url, bytes: body.length, fault: fault?.mode ?? null, status: 0 };
   log.push(entry);
   if (log.length > 5000) log = log.slice(-2500);
@@ -290,6 +306,7 @@ const listen = (handler) => new Promise((resolve) => {
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => end(0));
 if (!flag('--stay')) process.stdin.resume().on('end', () => end(0)).on('error', () => end(0));
 try {
+  sweep();
   await startPostgres();
   const gateways = [];
   for (let i = 1; i <= Number(option('--gateways', '1')); ++i) gateways.push(addGateway(`box-${i}`, 'main'));
