@@ -209,8 +209,9 @@ awaitable<void> Server::Impl::serve(std::shared_ptr<Connection> c) {
     for (bool again = true; again && !stopping;) again = co_await exchange(*c);
 }
 
-/// Reads more octets behind those that wait; false at the end, on an error, and after the deadline.
+/// Reads more octets behind those that wait; false at the end, on an error, after the deadline and when the server stops.
 awaitable<bool> Server::Impl::fill(Connection& c) {
+    if (stopping) co_return false;  // stop() cancels a read under way, but not one whose octets are here already
     const auto space = asio::buffer(c.buffer.data() + c.have, c.buffer.size() - c.have);
     const auto [ec, n] = co_await c.socket.async_read_some(space, as_value);
     c.have += n;
