@@ -123,11 +123,17 @@ std::optional<std::string> parse_cpin(Answer lines) {
 }
 
 std::optional<int> parse_pin_tries(Answer lines) {
-    for (const std::string& line : lines) {
-        const Fields f{line};
-        if (starts_with(line, "+CPINR:") && upper(f.text(0)) == "SIM PIN") return f.number(1);
-        if (starts_with(line, "^CPIN:")) return f.number(3);
-    }
+    struct Form {
+        std::string_view prefix, first;  ///< `first`: what the first field must be, if anything
+        std::size_t field;
+    };
+    constexpr Form forms[] = {{"+CPINR:", "SIM PIN", 1}, {"^CPIN:", "", 3}, {"+QPINC:", "SC", 1},
+                              {"+SPIC:", "", 0},         {"^SPIC:", "", 0}, {"#PCT:", "", 0}};
+    for (const std::string& line : lines)
+        for (const Form& form : forms) {
+            const Fields f{line};
+            if (starts_with(line, form.prefix) && (form.first.empty() || upper(f.text(0)) == form.first)) return f.number(form.field);
+        }
     return std::nullopt;
 }
 

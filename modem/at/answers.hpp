@@ -49,7 +49,7 @@ std::vector<std::vector<std::string>> parse_cpms_test(Answer lines);
 
 /// The state behind +CPIN: ("READY", "SIM PIN", ...), upper case.
 std::optional<std::string> parse_cpin(Answer lines);
-/// Tries left for `SIM PIN`, from +CPINR: SIM PIN,3[,3] or ^CPIN: READY,10,10,3,10,3.
+/// Tries left for `SIM PIN`, from +CPINR: SIM PIN,3[,3], ^CPIN: READY,10,10,3,10,3, +QPINC: "SC",3,10, +SPIC: 3,10,.. or #PCT: 3.
 std::optional<int> parse_pin_tries(Answer lines);
 
 /// The service centre's number behind +CSCA:, also where it is written in UCS-2 hex or without '+' (T35).

@@ -21,7 +21,7 @@ constexpr Row rows[] = {
     {"+CMSS=", "+CMSS:", 75s},
     {"+CMGW=", "+CMGW:", 75s, Shape::prefixed, true},
     {"+CMGR", "+CMGR:", 6s, Shape::pairs},
-    {"+CMGL", "+CMGL:", 10s, Shape::pairs},
+    {"+CMGL", "+CMGL:", 20s, Shape::pairs},
     {"+CMGD", "", 12s},
     {"+CNMA", "", 10s},
     {"+CPMS", "+CPMS:", 6s},

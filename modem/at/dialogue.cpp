@@ -2,6 +2,10 @@
 
 namespace conductor::at {
 
+namespace {
+constexpr std::size_t max_lines = 2048;  ///< of one answer: a full list of 1000 stored messages; what is more is dropped
+}
+
 void Dialogue::start(Command command) {
     last_written_ = "AT" + command.line;
     reply_ = {};
@@ -62,7 +66,7 @@ void Dialogue::line(std::string text, const Sink& sink) {
         }
         case Owner::command:
             pair_open_ = running_->shape == Shape::pairs;
-            reply_.lines.push_back(std::move(text));
+            if (reply_.lines.size() < max_lines) reply_.lines.push_back(std::move(text));
             return;
         case Owner::urc: {
             const UrcRule& rule = *find_rule(text, urc_rules());

@@ -24,7 +24,7 @@ constexpr ErrorRow rows[] = {
     {30, 30, permanent_recipient, R, yes, 0, 0, "The network does not know the recipient.", wrong_number},
     {34, 34, human, S, no, 2, 0, "No channel is free: often a prepaid SIM without credit.", plan},
     {38, 38, transient, R, yes, 3, 0, "The network is out of order, or the number is disabled.", later},
-    {41, 41, transient, N, yes, 0, 30, "A temporary failure of the network.", later},
+    {41, 41, transient, N, yes, 0, 0, "A temporary failure of the network.", later},
     {42, 42, transient, N, yes, 0, 0, "The network is congested.", later},
     {47, 47, transient, N, yes, 0, 0, "The network has no resources free.", later},
     {50, 50, human, S, no, 0, 0, "SMS is not part of this SIM's plan.", plan},

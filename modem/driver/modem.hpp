@@ -23,6 +23,8 @@ struct ModemSettings {
     std::optional<std::string> pin;  ///< 4-8 digits
     std::string smsc;                ///< set if not empty
     bool delivery_reports = true;
+    /// Where to look when `port` is empty: "serial" (every USB serial port) and folders or globs of ptys, "pty:DIR/*".
+    std::vector<std::string> scan = {"serial"};
 };
 
 struct Identity {
@@ -61,7 +63,8 @@ struct Incoming {
     std::string hex;     ///< as the modem wrote it, upper case
     std::string memory;  ///< "SM", "ME", "SR" ...; empty when it was handed over directly (+CMT, +CDS)
     int index = -1;
-    Identity by;  ///< the modem's identity at arrival (iccid, imei)
+    bool needs_ack = false;  ///< handed over directly, and acknowledged (CNMA) after it is stored
+    Identity by;             ///< the modem's identity at arrival (iccid, imei)
     ModemIndex modem_index = 0;
 };
 
@@ -97,10 +100,12 @@ struct ModemStatus {
     std::string smsc;
     std::string rung;  ///< recovery rung, empty when healthy
     std::uint64_t opened = 0, resets = 0, boots_seen = 0, urcs_dropped = 0;
-    Instant since{};  ///< of this state
+    std::uint64_t brown_outs = 0, calls = 0;  ///< restarts for want of power, as the modem said; incoming calls, hung up
+    Instant since{};                          ///< of this state
 };
 
-/// What a modem needs from its owner. Every call is made on the modem's executor.
+/// What a modem needs from its owner. Every call is made on the modem's executor; persist() may run while next() does, each at most once at
+/// a time from the loop that submits and once from the loop that takes +CMT and +CDS.
 class Host {
 public:
     virtual ~Host() = default;
@@ -115,6 +120,12 @@ public:
     virtual aio::awaitable<Result<void>> persist(Incoming incoming) = 0;
     /// A +CMGS of a submission whose outcome was open: an answer that came late, or after a restart.
     virtual aio::awaitable<void> late_reference(int tp_mr) = 0;
+    /// A definite refusal (CONTRACT part 4) of a submission whose outcome was open, seen after a restart; by default nothing follows from
+    /// it.
+    virtual aio::awaitable<void> late_refusal(SubmitOutcome outcome) {
+        (void)outcome;
+        co_return;
+    }
     /// True when this PIN was not yet tried on this SIM; remembers it durably before it says so.
     virtual aio::awaitable<bool> may_enter_pin(std::string iccid, std::string pin) = 0;
     /// False holds the modem: the SIM was swapped and not accepted.

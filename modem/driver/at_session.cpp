@@ -1,0 +1,280 @@
+#include "modem/driver/at_session.hpp"
+
+#include <array>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+
+#include "modem/at/answers.hpp"
+
+namespace conductor::driver {
+
+using namespace std::chrono_literals;
+using at::AtErrc;
+
+namespace {
+
+constexpr auto write_limit = 5s;
+constexpr char ctrl_z = '\x1a', escape = '\x1b';
+
+SubmitOutcome ended_as(Ending ending, std::string reason) {
+    SubmitOutcome outcome;
+    outcome.ending = ending;
+    outcome.reason = std::move(reason);
+    return outcome;
+}
+
+std::string reason_of(const Error& error) {
+    if (error.is(AtErrc::lost)) return "port-lost";
+    if (error.is(AtErrc::rebooted)) return "rebooted";
+    if (error.is(AtErrc::interrupted)) return "interrupted";
+    return "timeout";
+}
+
+at::FailureKind kind_of(const at::FinalResult& final) {
+    if (final.kind == at::FinalResult::Kind::cms) return at::FailureKind::cms;
+    if (final.kind == at::FinalResult::Kind::cme) return at::FailureKind::cme;
+    return at::FailureKind::plain_error;
+}
+
+}  // namespace
+
+SubmitOutcome outcome_of(const at::FinalResult& final, at::Phase phase) {
+    const at::Failure failure{kind_of(final), final.code, phase};
+    const bool definite = phase == at::Phase::before_ctrl_z || at::is_definite(failure);
+    SubmitOutcome outcome = ended_as(definite ? Ending::refused : Ending::ambiguous, at::word(final));
+    if (final.kind == at::FinalResult::Kind::cms) outcome.cms = final.code;
+    if (final.kind == at::FinalResult::Kind::cme) outcome.cme = final.code;
+    return outcome;
+}
+
+AtSession::AtSession(aio::Executor ex, std::unique_ptr<port::ByteStream> stream, std::shared_ptr<Inbox> inbox)
+    : ex_{ex}, stream_{std::move(stream)}, inbox_{std::move(inbox)}, answer_{ex}, ended_{ex} {}
+
+void AtSession::start() {
+    started_ = true;
+    boost::asio::co_spawn(
+        ex_, [](std::shared_ptr<AtSession> self) -> aio::awaitable<void> { co_await self->read_loop(); }(shared_from_this()),
+        boost::asio::detached);
+}
+
+aio::awaitable<void> AtSession::read_loop() {
+    std::array<std::uint8_t, 2048> buffer;
+    for (;;) {
+        const auto got = co_await stream_->read_some(buffer);
+        if (!got) break;
+        ++heard_;
+        dialogue_.feed(std::span{buffer}.first(*got), [this](at::Event event) { on_event(std::move(event)); });
+        if (past_ctrl_z_ && !dialogue_.so_far().empty()) answer_.raise();
+    }
+    lost_ = true;
+    stream_->close();  // at once, else the kernel gives a replugged device another number
+    answer_.raise();
+    inbox_->attention.raise();
+    reader_ended_ = true;
+    ended_.raise();
+}
+
+void AtSession::on_event(at::Event event) {
+    std::visit(overloaded{[&](at::Prompt) {
+                              prompted_ = true;
+                              answer_.raise();
+                          },
+                          [&](at::Finished& f) {
+                              reply_ = std::move(f.reply);
+                              answer_.raise();
+                          },
+                          [&](at::Urc& urc) { on_urc(std::move(urc)); },
+                          [&](at::Stray& stray) {
+                              if (!stray.final) return;
+                              stray_final_ = stray.final;
+                              inbox_->attention.raise();
+                          }},
+               event);
+}
+
+void AtSession::on_urc(at::Urc urc) {
+    if (std::holds_alternative<at::Noise>(urc)) {
+        ++inbox_->noise;
+        return;
+    }
+    if (auto* direct = std::get_if<at::Direct>(&urc)) {
+        if (inbox_->handed_over.size() == Inbox::max_handed_over) {
+            ++inbox_->dropped;
+            return;
+        }
+        inbox_->handed_over.push_back(std::move(*direct));
+        return inbox_->direct.raise();
+    }
+    if (const auto* boot = std::get_if<at::Boot>(&urc); boot && boot->sure) {
+        ++inbox_->boots;
+        if (boot->brown_out) ++inbox_->brown_outs;
+        rebooted_ = true;
+        answer_.raise();
+        return inbox_->attention.raise();
+    }
+    if (inbox_->urcs.size() == Inbox::max_urcs) {
+        ++inbox_->dropped;
+        inbox_->urcs.pop_front();  // the newest tell the present state; sweeps find what was stored
+    }
+    inbox_->urcs.push_back(std::move(urc));
+    inbox_->attention.raise();
+}
+
+aio::awaitable<Result<void>> AtSession::write(std::string octets) {
+    using namespace boost::asio::experimental::awaitable_operators;
+    const std::span<const std::uint8_t> view{reinterpret_cast<const std::uint8_t*>(octets.data()), octets.size()};
+    auto first = co_await (stream_->write(view) || aio::sleep_for(write_limit));
+    if (first.index() == 1) co_return fail(AtErrc::timeout, "write");
+    if (!std::get<0>(first)) {
+        lost_ = true;
+        co_return fail(AtErrc::lost, "write");
+    }
+    co_return Result<void>{};
+}
+
+aio::awaitable<Result<void>> AtSession::write_paced(std::string octets, std::size_t pace) {
+    if (pace == 0) co_return co_await write(std::move(octets));
+    for (std::size_t at = 0; at < octets.size(); at += pace) {
+        if (at > 0) co_await aio::sleep_for(20ms);
+        auto done = co_await write(octets.substr(at, pace));
+        if (!done) co_return done;
+    }
+    co_return Result<void>{};
+}
+
+template <class Done>
+aio::awaitable<Result<void>> AtSession::wait_for(Done done, Instant until, std::string what) {
+    for (;;) {
+        if (done()) co_return Result<void>{};
+        if (lost_) co_return fail(AtErrc::lost, std::move(what));
+        if (rebooted_) co_return fail(AtErrc::rebooted, std::move(what));
+        if (interrupted_ && !past_ctrl_z_) co_return fail(AtErrc::interrupted, std::move(what));
+        if (!co_await answer_.wait_until(until) && !done() && BootClock::now() >= until) co_return fail(AtErrc::timeout, std::move(what));
+    }
+}
+
+aio::awaitable<Result<at::Reply>> AtSession::run(at::Command command) {
+    // A reboot that was seen and not yet taken ends every command: what runs next must be the bring-up.
+    if (lost_) co_return fail(AtErrc::lost, command.line);
+    if (interrupted_) co_return fail(AtErrc::interrupted, command.line);
+    reply_.reset();
+    answer_.clear();
+    const auto timeout = command.timeout;
+    const std::string line = command.line;
+    dialogue_.start(std::move(command));
+    Result<void> done = co_await write("AT" + line + "\r");
+    if (done) {
+        const auto finished = [this] { return reply_.has_value(); };
+        done = co_await wait_for(finished, BootClock::now() + timeout, line);
+    }
+    if (done) co_return std::move(*std::exchange(reply_, std::nullopt));
+    partial_.assign(dialogue_.so_far().begin(), dialogue_.so_far().end());
+    dialogue_.abandon();
+    co_return done.error();
+}
+
+/// No PDU has left yet: whatever ended the wait, the network has nothing.
+aio::awaitable<SubmitOutcome> AtSession::before_prompt(Result<void> waited) {
+    if (waited && reply_) {
+        if (!reply_->ok()) co_return outcome_of(reply_->final, at::Phase::before_ctrl_z);
+        co_return ended_as(Ending::not_sent, "no-prompt");
+    }
+    dialogue_.abandon();
+    if (waited.error().is(AtErrc::timeout)) {
+        const std::string cancel{escape};  // T23: a prompt that comes late must not swallow the next command
+        co_await write(cancel);
+        co_return ended_as(Ending::not_sent, "no-prompt");
+    }
+    if (waited.error().is(AtErrc::interrupted)) {
+        const std::string cancel{escape};
+        co_await write(cancel);
+    }
+    co_return ended_as(Ending::not_sent, reason_of(waited.error()));
+}
+
+aio::awaitable<SubmitOutcome> AtSession::after_ctrl_z(Instant until) {
+    // After "+CMGS: n" only its OK is missing: that needs no minute.
+    const auto referenced = [this] { return reply_.has_value() || !dialogue_.so_far().empty(); };
+    const auto finished = [this] { return reply_.has_value(); };
+    Result<void> waited = co_await wait_for(referenced, until, "+CMGS");
+    if (waited && !reply_) waited = co_await wait_for(finished, std::min(until, BootClock::now() + 5s), "+CMGS");
+    if (reply_ && !reply_->ok()) co_return outcome_of(reply_->final, at::Phase::after_ctrl_z);
+    const auto tp_mr = at::parse_reference(reply_ ? at::Answer{reply_->lines} : dialogue_.so_far());
+    if (!reply_) dialogue_.abandon();
+    if (tp_mr) {
+        SubmitOutcome outcome = ended_as(Ending::accepted, "");
+        outcome.tp_mr = *tp_mr;
+        co_return outcome;
+    }
+    co_return ended_as(Ending::ambiguous, waited ? "no-reference" : reason_of(waited.error()));
+}
+
+aio::awaitable<SubmitOutcome> AtSession::submit(pdu::Encoded pdu, const profile::Profile& profile) {
+    if (lost_) co_return ended_as(Ending::not_sent, "port-lost");
+    if (rebooted_) co_return ended_as(Ending::not_sent, "rebooted");
+    if (interrupted_) co_return ended_as(Ending::not_sent, "interrupted");
+    reply_.reset();
+    prompted_ = false;
+    answer_.clear();
+    const at::Command cmgs = at::command("+CMGS=" + std::to_string(pdu.tpdu_length));
+    dialogue_.start(cmgs);
+    Result<void> done = co_await write("AT" + cmgs.line + "\r");
+    const auto prompted = [this] { return prompted_ || reply_.has_value(); };
+    if (done) done = co_await wait_for(prompted, BootClock::now() + profile.prompt, cmgs.line);
+    if (!done || reply_) co_return co_await before_prompt(std::move(done));
+
+    past_ctrl_z_ = true;
+    done = co_await write_paced(pdu.hex() + ctrl_z, static_cast<std::size_t>(profile.pace_octets));
+    SubmitOutcome outcome;
+    if (!done && done.error().is(AtErrc::lost)) {
+        dialogue_.abandon();  // write() failed, so its last octet, the Ctrl-Z, was not taken
+        outcome = ended_as(Ending::not_sent, "port-lost");
+    } else {
+        outcome = co_await after_ctrl_z(BootClock::now() + cmgs.timeout);
+    }
+    past_ctrl_z_ = false;
+    co_return outcome;
+}
+
+aio::awaitable<void> AtSession::drain(std::chrono::milliseconds quiet, std::chrono::milliseconds most) {
+    const Instant end = BootClock::now() + most;
+    for (std::uint64_t before = heard_ - 1; before != heard_ && !lost_ && !interrupted_ && BootClock::now() < end;) {
+        before = heard_;
+        answer_.clear();
+        co_await answer_.wait_until(std::min(end, BootClock::now() + quiet));
+    }
+}
+
+aio::awaitable<bool> AtSession::resync(int tries) {
+    for (int i = 0; i < tries && !lost_ && !interrupted_; ++i) {
+        dialogue_.reset();
+        const std::string cancel{escape, '\r'};
+        auto done = co_await write(cancel);
+        if (!done) continue;
+        at::Command at = at::command("");
+        at.timeout = 1500ms;
+        const auto reply = co_await run(std::move(at));
+        if (!reply) continue;
+        co_await drain(100ms, 1s);  // the ESC may have had an OK of its own
+        co_return true;
+    }
+    co_return false;
+}
+
+aio::awaitable<void> AtSession::listen_until(Instant until) {
+    co_await inbox_->attention.wait_until(until);
+}
+
+void AtSession::interrupt() {
+    interrupted_ = true;
+    answer_.raise();
+}
+
+void AtSession::close() {
+    stream_->close();
+}
+
+aio::awaitable<void> AtSession::ended() {
+    while (started_ && !reader_ended_) co_await ended_.wait();
+}
+
+}  // namespace conductor::driver

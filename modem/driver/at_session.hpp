@@ -1,0 +1,90 @@
+#pragma once
+// One AT session on an open port: a reader that always runs, one command at a time, absolute deadlines.
+#include <deque>
+#include <memory>
+#include <string>
+
+#include "modem/at/dialogue.hpp"
+#include "modem/at/errors.hpp"
+#include "modem/driver/modem.hpp"
+#include "modem/profile/profile.hpp"
+
+namespace conductor::driver {
+
+/// What the modem said unasked, in bounded queues. It outlives the session.
+struct Inbox {
+    explicit Inbox(aio::Executor ex) : attention{ex}, direct{ex} {}
+    static constexpr std::size_t max_urcs = 256, max_handed_over = 1024;
+
+    aio::Event attention;                ///< something in `urcs`, the port is lost, the modem rebooted, or the Host wants something
+    aio::Event direct;                   ///< something in `handed_over`
+    std::deque<at::Urc> urcs;            ///< without noise
+    std::deque<at::Direct> handed_over;  ///< +CMT and +CDS: the modem has no copy
+    std::uint64_t dropped = 0;           ///< what the limits refused
+    std::uint64_t boots = 0, brown_outs = 0;
+    std::uint64_t noise = 0;
+};
+
+/// How a submission ended whose final result is `final`, a refusal.
+SubmitOutcome outcome_of(const at::FinalResult& final, at::Phase phase);
+
+class AtSession : public std::enable_shared_from_this<AtSession> {
+public:
+    AtSession(aio::Executor ex, std::unique_ptr<port::ByteStream> stream, std::shared_ptr<Inbox> inbox);
+
+    /// Spawns the reader, which ends when the port is lost or closed.
+    void start();
+    /// A final result of any kind is a Reply; an Error is timeout, lost, rebooted or interrupted. After a timeout: resync().
+    aio::awaitable<Result<at::Reply>> run(at::Command command);
+    aio::awaitable<Result<at::Reply>> run(std::string line) { return run(at::command(std::move(line))); }
+    /// AT+CMGS with its prompt. Only the deadline, the port's loss or a reboot end the wait after Ctrl-Z.
+    aio::awaitable<SubmitOutcome> submit(pdu::Encoded pdu, const profile::Profile& profile);
+    /// ESC, AT, and silence afterwards; true when the modem answers.
+    aio::awaitable<bool> resync(int tries);
+    /// Waits until a URC or a final result that nobody asked for comes, or `until`.
+    aio::awaitable<void> listen_until(Instant until);
+    /// Reads until the line is silent for `quiet`, at most `most`.
+    aio::awaitable<void> drain(std::chrono::milliseconds quiet, std::chrono::milliseconds most);
+    /// Ends what runs with `interrupted`, except a submission past Ctrl-Z; later commands end at once until resume().
+    void interrupt();
+    void resume() { interrupted_ = false; }
+    void close();
+    aio::awaitable<void> ended();  ///< the reader has ended
+
+    /// What the last command owned before it ended without a final result.
+    const std::vector<std::string>& partial() const { return partial_; }
+    bool lost() const { return lost_; }
+    /// The modem restarted since the last call.
+    bool take_reboot() { return std::exchange(rebooted_, false); }
+    bool rebooted() const { return rebooted_; }
+    /// The last final result that no command owned, with what it was; cleared by the call.
+    std::optional<at::FinalResult> take_stray_final() { return std::exchange(stray_final_, std::nullopt); }
+    std::uint64_t heard() const { return heard_; }  ///< reads that brought octets
+    int descriptor() const { return stream_->descriptor(); }
+
+private:
+    aio::awaitable<void> read_loop();
+    void on_event(at::Event event);
+    void on_urc(at::Urc urc);
+    aio::awaitable<Result<void>> write(std::string octets);
+    aio::awaitable<Result<void>> write_paced(std::string octets, std::size_t pace);
+    /// Waits for `done()`; an error when it never comes.
+    template <class Done>
+    aio::awaitable<Result<void>> wait_for(Done done, Instant until, std::string what);
+    aio::awaitable<SubmitOutcome> before_prompt(Result<void> waited);
+    aio::awaitable<SubmitOutcome> after_ctrl_z(Instant until);
+
+    aio::Executor ex_;
+    std::unique_ptr<port::ByteStream> stream_;
+    std::shared_ptr<Inbox> inbox_;
+    at::Dialogue dialogue_;
+    aio::Event answer_, ended_;
+    std::optional<at::Reply> reply_;
+    std::vector<std::string> partial_;
+    std::optional<at::FinalResult> stray_final_;
+    bool prompted_ = false, past_ctrl_z_ = false;
+    bool lost_ = false, rebooted_ = false, interrupted_ = false, started_ = false, reader_ended_ = false;
+    std::uint64_t heard_ = 0;
+};
+
+}  // namespace conductor::driver

@@ -1,0 +1,241 @@
+// From an open port to a modem that is set up: who it is, which SIM it holds, and every setting that SMS needs.
+#include <algorithm>
+#include <array>
+
+#include "modem/driver/modem_impl.hpp"
+
+namespace conductor::driver {
+
+using namespace std::chrono_literals;
+using at::AtErrc;
+
+aio::awaitable<Result<Modem::Impl::Lines>> Modem::Impl::ask(std::string line) {
+    auto reply = co_await session_->run(std::move(line));
+    if (!reply) co_return reply.error();
+    if (!reply->ok()) co_return Lines{};
+    co_return std::move(reply->lines);
+}
+
+aio::awaitable<Result<bool>> Modem::Impl::tell(std::string line) {
+    auto reply = co_await session_->run(line);
+    if (!reply) co_return reply.error();
+    if (!reply->ok()) log_.debug("refused", {{"command", line}, {"result", at::word(reply->final)}});
+    co_return reply->ok();
+}
+
+aio::awaitable<Result<at::Reply>> Modem::Impl::patient(std::string line, Instant until) {
+    for (auto pause = 300ms;; pause = std::min<std::chrono::milliseconds>(pause * 2, 2s)) {
+        auto reply = co_await session_->run(line);
+        if (!reply || reply->ok()) co_return reply;
+        constexpr std::array hopeless = {10, 11, 12, 13, 15, 16, 310, 311, 316};  // SIM absent, PIN, PUK, failure, wrong
+        const bool wait_helps = !reply->final.code || std::ranges::find(hopeless, *reply->final.code) == hopeless.end();
+        if (!wait_helps || BootClock::now() + pause > until) co_return reply;
+        co_await session_->drain(pause, pause);
+    }
+}
+
+aio::awaitable<End> Modem::Impl::bring_up() {
+    session_->take_reboot();
+    bring_up_wanted_ = false;
+    selected_.clear();
+    mid_message_ = false;
+    if (status_.state != ModemState::recovering && status_.state != ModemState::blocked)
+        set(ModemState::opening, "", "The port is open; the modem is being identified and set up.");
+    if (!co_await session_->resync(3)) {
+        const End end = condition();
+        co_return end == End::ok ? End::mute : end;
+    }
+    End end = co_await identify();
+    if (end == End::ok) end = co_await unlock();
+    if (end == End::ok) end = co_await check_sim();
+    if (end == End::ok) end = co_await set_up();
+    if (end != End::ok) co_return end;
+    ladder_.healthy(BootClock::now());
+    log_.info("modem-up", {{"model", status_.identity.model},
+                           {"profile", status_.profile},
+                           {"store", receive_store_},
+                           {"registration", status_.registration}});
+    publish();
+    co_return End::ok;
+}
+
+aio::awaitable<End> Modem::Impl::identify() {
+    for (const char* line : {"E0", "+CMEE=1"})
+        if (const auto done = co_await tell(line); !done) co_return end_of(done.error());
+    Identity who;
+    struct Question {
+        const char* line;
+        std::string Identity::*field;
+    };
+    const Question questions[] = {{"+CGMI", &Identity::manufacturer}, {"+CGMM", &Identity::model}, {"+CGMR", &Identity::revision}};
+    for (const Question& q : questions) {
+        const auto lines = co_await ask(q.line);
+        if (!lines) co_return end_of(lines.error());
+        who.*q.field = at::parse_plain(*lines);
+    }
+    const auto serial = co_await ask("+CGSN");
+    if (!serial) co_return end_of(serial.error());
+    who.imei = at::parse_long_number(*serial, 14).value_or("");
+    if (who.imei != status_.identity.imei) ladder_.new_incarnation();
+    who.iccid = status_.identity.imei == who.imei ? status_.identity.iccid : "";
+    status_.identity = who;
+    profile_ = &profile::profile_for(who.manufacturer, who.model);
+    status_.profile = profile_->name;
+    LadderLimits limits;
+    limits.restart_is_safe = profile_->restart_is_safe;
+    ladder_.limits(limits);
+    if (!settings_.imei.empty() && settings_.imei != who.imei) {
+        if (settings_.port.empty()) co_return End::mismatch;
+        co_return block("wrong-modem", "The modem on this port has another IMEI than the configuration names.");
+    }
+    for (const std::string_view line : profile_->quiet)
+        if (const auto done = co_await tell(std::string{line}); !done) co_return end_of(done.error());
+    co_return End::ok;
+}
+
+aio::awaitable<End> Modem::Impl::set_up() {
+    for (const std::string_view line : profile_->after_sim)
+        if (const auto done = co_await tell(std::string{line}); !done) co_return end_of(done.error());
+    // SMS commands answer ERROR for a while after the start (T55), so this first one is patient.
+    const auto mode = co_await patient("+CMGF=0", BootClock::now() + profile_->sms_ready);
+    if (!mode) co_return end_of(mode.error());
+    if (!mode->ok()) log_.warning("no-pdu-mode", {{"result", at::word(mode->final)}});
+    if (const auto done = co_await tell("+CSMS=0"); !done) co_return end_of(done.error());
+    End end = co_await set_up_stores();
+    if (end == End::ok) end = co_await set_up_indications();
+    if (end == End::ok) end = co_await set_up_centre();
+    if (end != End::ok) co_return end;
+    for (const char* line : {"+CREG=1", "+CEREG=1"})
+        if (const auto done = co_await tell(line); !done) co_return end_of(done.error());
+    domains_ = {"+CREG", "+CEREG", "+CGREG"};
+    co_await read_registration();
+    co_await read_operator();
+    sweep_wanted_ = true;
+    quiet_polls_ = 0;
+    last_poll_ = BootClock::now();
+    co_return condition();
+}
+
+/// The memory for incoming messages and the list of those to sweep. CPMS takes three, two or one memory (T37); Cinterion's third list lacks
+/// ME (row 61).
+aio::awaitable<End> Modem::Impl::set_up_stores() {
+    const auto test = co_await ask("+CPMS=?");
+    if (!test) co_return end_of(test.error());
+    const auto lists = at::parse_cpms_test(*test);
+    const auto in_list = [&](std::size_t i, const std::string& memory) {
+        if (lists.empty() || lists[0].empty()) return memory == "SM" || memory == "ME";
+        const auto& list = lists[std::min(i, lists.size() - 1)];
+        return std::ranges::find(list, memory) != list.end();
+    };
+    receive_store_.clear();
+    for (const std::string_view name : profile_->receive_stores) {
+        const std::string m{name};
+        if (!in_list(2, m) || !receive_store_.empty()) continue;
+        const std::string q = "\"" + m + "\"";
+        for (const std::string& form : {q + "," + q + "," + q, q + "," + q, q}) {
+            auto reply = co_await patient("+CPMS=" + form, BootClock::now() + 2s);
+            if (!reply) co_return end_of(reply.error());
+            if (!reply->ok()) continue;
+            const auto use = at::parse_cpms(reply->lines);
+            if (!use.empty() && use.back().total == 0) break;  // this store has no slot at all
+            receive_store_ = selected_ = m;
+            if (!use.empty()) note_use(m, use.front().used, use.front().total);
+            break;
+        }
+    }
+    stores_.clear();
+    for (const char* m : {"SM", "ME", "SR"})
+        if (in_list(0, m) && m != receive_store_) stores_.emplace_back(m);
+    if (receive_store_ == "MT") stores_.clear();  // the sum of ME and SM
+    if (!receive_store_.empty()) stores_.push_back(receive_store_);
+    if (receive_store_.empty()) log_.warning("no-receive-store");
+    co_return End::ok;
+}
+
+aio::awaitable<bool> Modem::Impl::indications_hold() {
+    const auto lines = co_await ask("+CNMI?");
+    if (!lines) co_return true;  // silence is another trouble's business
+    const auto now = at::parse_numbers(*lines);
+    co_return now.size() < 4 || indications_.size() < 4 || std::equal(now.begin(), now.begin() + 4, indications_.begin());
+}
+
+/// A modem accepts what it advertises and forgets it, or refuses combinations (row 77): so each rung is read back.
+aio::awaitable<End> Modem::Impl::set_up_indications() {
+    indications_.clear();
+    for (const std::string_view value : profile_->indications) {
+        const auto done = co_await tell("+CNMI=" + std::string{value});
+        if (!done) co_return end_of(done.error());
+        if (!*done) continue;
+        const Lines as_line{"+CNMI: " + std::string{value}};
+        indications_ = at::parse_numbers(as_line);
+        if (co_await indications_hold()) co_return condition();
+    }
+    if (indications_.empty()) log_.warning("no-indications");  // the sweeps alone will find messages
+    co_return condition();
+}
+
+aio::awaitable<End> Modem::Impl::set_up_centre() {
+    auto lines = co_await ask("+CSCA?");
+    if (!lines) co_return end_of(lines.error());
+    status_.smsc = at::parse_csca(*lines).value_or("");
+    if (settings_.smsc.empty() || status_.smsc == settings_.smsc) co_return End::ok;
+    const auto done = co_await tell("+CSCA=\"" + settings_.smsc + "\"," + (settings_.smsc.starts_with("+") ? "145" : "129"));
+    if (!done) co_return end_of(done.error());
+    log_.notice("smsc-set", {{"accepted", *done}});
+    lines = co_await ask("+CSCA?");
+    if (!lines) co_return end_of(lines.error());
+    status_.smsc = at::parse_csca(*lines).value_or("");
+    co_return End::ok;
+}
+
+namespace {
+/// States in which SMS works: home, roaming, "SMS only" of both, CSFB not preferred of both (TS 27.007 §7.2). 11 is emergency alone.
+bool usable(int stat) {
+    return stat == 1 || stat == 5 || stat == 6 || stat == 7 || stat == 9 || stat == 10;
+}
+}  // namespace
+
+bool Modem::Impl::registered() const {
+    return usable(status_.registration);
+}
+
+/// The first domain with service counts; it is asked first the next time. A domain that the modem does not know is not asked again.
+aio::awaitable<void> Modem::Impl::read_registration() {
+    const bool before = registered();
+    int best = 0;
+    const auto rank = [](int stat) { return stat == 0 || stat == 4 || stat > 10 ? 0 : 1; };
+    for (std::size_t i = 0; i < domains_.size();) {
+        const auto reply = co_await session_->run(domains_[i] + "?");
+        if (!reply) co_return;
+        if (!reply->ok()) {
+            domains_.erase(domains_.begin() + static_cast<std::ptrdiff_t>(i));
+            continue;
+        }
+        std::optional<int> stat;
+        if (!reply->lines.empty()) stat = at::registration_stat(reply->lines.back());
+        if (stat && rank(*stat) >= rank(best)) best = *stat;
+        if (stat && usable(*stat)) {
+            best = *stat;
+            std::rotate(domains_.begin(), domains_.begin() + static_cast<std::ptrdiff_t>(i),
+                        domains_.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+            break;
+        }
+        ++i;
+    }
+    if (domains_.empty()) best = 1;  // knows none of the commands: let it try
+    status_.registration = best;
+    if (!registered() && (before || unregistered_since_ == Instant{})) unregistered_since_ = BootClock::now();
+    if (registered()) unregistered_since_ = {};
+    if (before != registered()) log_.info("registration", {{"stat", best}});
+}
+
+aio::awaitable<void> Modem::Impl::read_operator() {
+    const auto signal = co_await ask("+CSQ");
+    if (!signal) co_return;
+    status_.rssi_dbm = at::parse_csq(*signal);
+    if (!registered()) co_return;
+    const auto lines = co_await ask("+COPS?");
+    if (lines) status_.operator_name = at::parse_cops(*lines).value_or("");
+}
+
+}  // namespace conductor::driver

@@ -1,0 +1,298 @@
+// The life of a modem: its port is opened, it is brought up, it serves, it is recovered.
+#include <algorithm>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/post.hpp>
+
+#include "modem/driver/modem_impl.hpp"
+#include "modem/port/discover.hpp"
+
+namespace conductor::driver {
+
+using namespace std::chrono_literals;
+using at::AtErrc;
+
+std::string_view to_string(ModemState s) {
+    switch (s) {
+        case ModemState::absent: return "absent";
+        case ModemState::opening: return "opening";
+        case ModemState::searching: return "searching";
+        case ModemState::ready: return "ready";
+        case ModemState::sending: return "sending";
+        case ModemState::recovering: return "recovering";
+        case ModemState::blocked: return "blocked";
+        case ModemState::disabled: return "disabled";
+    }
+    return "?";
+}
+
+Modem::Modem(aio::Executor ex, Log log, ModemSettings settings, Host& host, int adopted, bool awaiting_late)
+    : impl_{std::make_unique<Impl>(std::move(ex), std::move(log), std::move(settings), host, adopted, awaiting_late)} {}
+Modem::~Modem() = default;
+
+aio::awaitable<void> Modem::run() {
+    return impl_->run();
+}
+const ModemStatus& Modem::status() const {
+    return impl_->status();
+}
+std::string Modem::trace() const {
+    return impl_->trace();
+}
+void Modem::request_reset() {
+    impl_->request_reset();
+}
+
+aio::awaitable<Result<AtAnswer>> Modem::command(std::string line) {
+    co_return co_await boost::asio::co_spawn(impl_->ex_, impl_->request(std::move(line), false), aio::use_awaitable);
+}
+
+aio::awaitable<Result<std::string>> Modem::ussd(std::string code) {
+    const auto answer = co_await boost::asio::co_spawn(impl_->ex_, impl_->request(std::move(code), true), aio::use_awaitable);
+    if (!answer) co_return answer.error();
+    co_return answer->final_result;
+}
+
+Modem::Impl::Impl(aio::Executor ex, Log log, ModemSettings settings, Host& host, int adopted, bool awaiting_late)
+    : ex_{ex},
+      log_{log.with("modem", settings.index)},
+      settings_{std::move(settings)},
+      host_{host},
+      adopted_{adopted},
+      awaiting_late_{awaiting_late},
+      inbox_{std::make_shared<Inbox>(ex)},
+      recorder_{std::make_shared<port::FlightRecorder>()},
+      profile_{&profile::generic()} {
+    status_.index = settings_.index;
+    status_.since = BootClock::now();
+}
+
+void Modem::Impl::set(ModemState state, std::string reason, std::string text) {
+    if (status_.state == state && status_.reason == reason) return;
+    if (status_.state != state) status_.since = BootClock::now();
+    const bool burst = (status_.state == ModemState::ready && state == ModemState::sending) ||
+                       (status_.state == ModemState::sending && state == ModemState::ready);
+    status_.state = state;
+    status_.reason = std::move(reason);
+    status_.reason_text = std::move(text);
+    if (!burst) log_.info("modem-state", {{"state", to_string(state)}, {"reason", status_.reason}, {"port", status_.port}});
+    publish();
+}
+
+void Modem::Impl::publish() {
+    status_.boots_seen = inbox_->boots;
+    status_.brown_outs = inbox_->brown_outs;
+    status_.urcs_dropped = inbox_->dropped;
+    status_.rung = to_string(ladder_.rung());
+    status_.resets = ladder_.restarts();
+    host_.changed(status_);
+}
+
+End Modem::Impl::condition() {
+    if (!session_ || session_->lost()) return End::lost;
+    if (unwanted()) return End::stop;
+    if (session_->rebooted()) return End::again;
+    if (reset_wanted_) return End::reset;
+    return End::ok;
+}
+
+End Modem::Impl::end_of(const Error& error) const {
+    if (error.is(AtErrc::lost)) return End::lost;
+    if (error.is(AtErrc::rebooted)) return End::again;
+    if (error.is(AtErrc::interrupted)) return End::stop;
+    return End::mute;
+}
+
+/// The Host's wake reaches whatever this modem waits for. Alone in waiting for it.
+aio::awaitable<void> Modem::Impl::watch_host() {
+    while (!ended_) {
+        co_await host_.wake().wait();
+        if ((co_await boost::asio::this_coro::cancellation_state).cancelled() != boost::asio::cancellation_type::none) co_return;
+        if (unwanted() && session_) session_->interrupt();
+        inbox_->attention.raise();
+    }
+}
+
+aio::awaitable<void> Modem::Impl::run() {
+    boost::asio::cancellation_signal stop_watching;
+    aio::Event watcher_ended{ex_}, keeper_ended{ex_};
+    boost::asio::co_spawn(ex_, watch_host(),
+                        boost::asio::bind_cancellation_slot(stop_watching.slot(), [&](std::exception_ptr) { watcher_ended.raise(); }));
+    boost::asio::co_spawn(ex_, keep_handed_over(), [&](std::exception_ptr) { keeper_ended.raise(); });
+    std::exception_ptr cancelled;
+    try {
+        co_await live();
+    } catch (...) {
+        cancelled = std::current_exception();
+    }
+    ended_ = true;
+    co_await boost::asio::this_coro::reset_cancellation_state();
+    stop_watching.emit(boost::asio::cancellation_type::terminal);
+    inbox_->direct.raise();
+    if (session_) {
+        session_->close();
+        co_await session_->ended();
+        session_.reset();
+    }
+    co_await watcher_ended.wait();
+    co_await keeper_ended.wait();
+    for (const auto& request : requests_) request->done.raise();
+    requests_.clear();
+    if (cancelled) std::rethrow_exception(cancelled);
+}
+
+aio::awaitable<void> Modem::Impl::live() {
+    if (adopted_ >= 0) co_await take_over();
+    while (!host_.stopping()) {
+        if (!host_.enabled()) {
+            co_await close();
+            set(ModemState::disabled, "disabled", "A technician disabled this modem; enable it to use it again.");
+            co_await rest(1h);
+            continue;
+        }
+        End end = session_ ? End::ok : co_await open();
+        if (end == End::ok) {
+            session_->resume();
+            end = co_await bring_up();
+        }
+        if (end == End::ok) end = co_await serve();
+        switch (end) {
+            case End::ok:
+            case End::again:
+            case End::stop: break;
+            case End::lost:
+                log_.warning("port-lost", {{"port", status_.port}});
+                ladder_.new_incarnation();
+                co_await close();
+                break;
+            case End::mute: co_await recover(Trouble::mute); break;
+            case End::reset: co_await perform(Rung::restart); break;
+            case End::mismatch:
+                co_await close();
+                co_await rest(settings_.port.empty() ? 1s : 10s);
+                break;
+            case End::blocked: co_await rest(60s); break;
+        }
+    }
+}
+
+void Modem::Impl::attach(std::unique_ptr<port::ByteStream> stream, std::string name) {
+    const int descriptor = stream->descriptor();
+    recorder_->remark("opened " + name, BootClock::now());
+    session_ = std::make_shared<AtSession>(ex_, port::record(std::move(stream), recorder_), inbox_);
+    session_->start();
+    inbox_->urcs.clear();
+    selected_.clear();
+    mid_message_ = false;
+    submit_failures_ = 0;
+    status_.port = std::move(name);
+    ++status_.opened;
+    host_.port_changed(descriptor);
+}
+
+aio::awaitable<void> Modem::Impl::close() {
+    if (!session_) co_return;
+    session_->close();
+    co_await session_->ended();
+    session_.reset();
+    host_.port_changed(-1);
+}
+
+/// A descriptor of the run before. If a submission was open, its answer comes first: not an octet is written until then.
+aio::awaitable<void> Modem::Impl::take_over() {
+    auto stream = port::adopt_port(ex_, std::exchange(adopted_, -1));
+    if (!stream) {
+        log_.warning("adopt-failed", {{"why", stream.error().text()}});
+        co_return;
+    }
+    attach(std::move(*stream), settings_.port);
+    if (!awaiting_late_) co_return;
+    set(ModemState::opening, "awaiting-answer", "The answer to the last submission before the restart is awaited.");
+    const Instant until = BootClock::now() + 70s;
+    while (!session_->lost() && !host_.stopping() && BootClock::now() < until && !session_->rebooted()) {
+        if (const auto final = session_->take_stray_final()) {
+            using Kind = at::FinalResult::Kind;
+            if (final->kind == Kind::ok) break;  // behind a reference that the queue below holds, or of no known command
+            SubmitOutcome outcome = outcome_of(*final, at::Phase::after_ctrl_z);
+            log_.notice("late-final", {{"result", outcome.reason}});
+            if (outcome.ending == Ending::refused) co_await host_.late_refusal(std::move(outcome));
+            break;
+        }
+        const auto is_reference = [](const at::Urc& urc) { return std::holds_alternative<at::Reference>(urc); };
+        const auto found = std::ranges::find_if(inbox_->urcs, is_reference);
+        if (found != inbox_->urcs.end()) {
+            const int tp_mr = std::get<at::Reference>(*found).tp_mr;
+            inbox_->urcs.erase(found);
+            co_await host_.late_reference(tp_mr);
+            break;
+        }
+        co_await session_->listen_until(until);
+    }
+    awaiting_late_ = false;
+}
+
+aio::awaitable<Result<std::unique_ptr<port::ByteStream>>> Modem::Impl::open_candidate() {
+    std::string name = settings_.port;
+    if (name.empty()) {
+        const auto found = port::candidates(settings_.scan, settings_.usb);
+        if (found.empty()) co_return fail(port::PortErrc::not_found, "scan");
+        name = found[candidate_++ % found.size()];
+    }
+    status_.port = name;
+    port::PortSettings settings;
+    settings.baud = settings_.baud;
+    co_return co_await port::open_port(name, settings);
+}
+
+/// Again and again, faster at first: a replugged device is back in a second or two. Never a rung of the ladder.
+aio::awaitable<End> Modem::Impl::open() {
+    BootClock::duration pause = 200ms;
+    std::size_t failed = 0;
+    for (;;) {
+        if (unwanted()) co_return End::stop;
+        auto stream = co_await open_candidate();
+        if (stream) {
+            attach(std::move(*stream), status_.port);
+            set(ModemState::opening, "", "The port is open; the modem is being identified and set up.");
+            co_return End::ok;
+        }
+        const Error& error = stream.error();
+        const bool busy = error.is(port::PortErrc::busy), denied = error.is(port::PortErrc::denied);
+        if (status_.state != ModemState::absent) log_.warning("open-failed", {{"port", status_.port}, {"why", error.text()}});
+        if (busy) {
+            set(ModemState::absent, "port-busy", "Another process holds the port; stop it (conductorctl doctor, run as root, names it).");
+        } else if (denied) {
+            set(ModemState::absent, "port-denied", "The service may not open the port; its group and the unit's DeviceAllow decide that.");
+        } else {
+            set(ModemState::absent, "no-port", "No such port now; it is looked for again every few seconds until the modem is plugged in.");
+        }
+        co_await rest(pause);
+        if (++failed >= 10) pause = std::min<BootClock::duration>(pause * 3 / 2, 10s);
+    }
+}
+
+aio::awaitable<void> Modem::Impl::rest(BootClock::duration most) {
+    co_await inbox_->attention.wait_until(BootClock::now() + most);
+    if (!requests_.empty()) co_await serve_requests();
+}
+
+void Modem::Impl::request_reset() {
+    boost::asio::post(ex_, [this] {
+        reset_wanted_ = true;
+        inbox_->attention.raise();
+    });
+}
+
+aio::awaitable<Result<AtAnswer>> Modem::Impl::request(std::string line, bool ussd) {
+    if (!session_ || session_->lost()) co_return fail(AtErrc::not_open, "request");
+    if (requests_.size() >= 16) co_return fail(port::PortErrc::busy, "request");
+    auto request = std::make_shared<Request>(ex_);
+    request->line = std::move(line);
+    request->ussd = ussd;
+    requests_.push_back(request);
+    inbox_->attention.raise();
+    co_await request->done.wait_until(BootClock::now() + 180s);
+    co_return request->answer;
+}
+
+}  // namespace conductor::driver

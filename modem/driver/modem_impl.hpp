@@ -1,0 +1,168 @@
+#pragma once
+// The inside of Modem, spread over: modem.cpp (life), bring_up.cpp, sim.cpp, serve.cpp (sending, polls), receive.cpp, recover.cpp,
+// ussd.cpp.
+#include <deque>
+#include <map>
+#include <set>
+
+#include "modem/at/answers.hpp"
+#include "modem/driver/at_session.hpp"
+#include "modem/driver/ladder.hpp"
+#include "modem/driver/modem.hpp"
+#include "modem/port/recorder.hpp"
+#include "modem/profile/profile.hpp"
+
+namespace conductor::driver {
+
+/// A technician's wish, done between messages.
+struct Request {
+    explicit Request(aio::Executor ex) : done{std::move(ex)} {}
+    std::string line;
+    bool ussd = false;
+    Result<AtAnswer> answer = fail(at::AtErrc::not_open, "request");
+    aio::Event done;
+};
+
+/// Why a stage of the modem's life ended.
+enum class End : std::uint8_t {
+    ok,
+    lost,      ///< the port is gone: close, open again
+    mute,      ///< no answer: the ladder
+    again,     ///< the modem restarted or its SIM changed: bring up on the same port
+    mismatch,  ///< another modem than the one that is meant
+    blocked,   ///< needs a person
+    stop,      ///< stopping, or disabled
+    reset,     ///< a technician asked for a restart
+};
+
+class Modem::Impl {
+public:
+    Impl(aio::Executor ex, Log log, ModemSettings settings, Host& host, int adopted, bool awaiting_late);
+
+    aio::awaitable<void> run();
+    aio::awaitable<Result<AtAnswer>> request(std::string line, bool ussd);
+    void request_reset();
+    std::string trace() const { return port::format_transcript(recorder_->transcript()); }
+    const ModemStatus& status() const { return status_; }
+
+private:
+    friend class Modem;
+    using Lines = std::vector<std::string>;
+
+    // modem.cpp: life
+    aio::awaitable<void> live();
+    aio::awaitable<void> watch_host();
+    aio::awaitable<void> take_over();
+    aio::awaitable<End> open();
+    aio::awaitable<Result<std::unique_ptr<port::ByteStream>>> open_candidate();
+    aio::awaitable<void> close();
+    aio::awaitable<void> rest(BootClock::duration most);  ///< until then, a wake or a URC; requests are served
+    void attach(std::unique_ptr<port::ByteStream> stream, std::string name);
+    void set(ModemState state, std::string reason = {}, std::string text = {});
+    void publish();
+    bool unwanted() const { return host_.stopping() || !host_.enabled(); }
+    /// Lost, rebooted, unwanted ...: ok when nothing of it is so.
+    End condition();
+    End end_of(const Error& error) const;
+
+    // bring_up.cpp
+    aio::awaitable<End> bring_up();
+    aio::awaitable<End> identify();
+    aio::awaitable<End> set_up();
+    aio::awaitable<End> set_up_stores();
+    aio::awaitable<End> set_up_indications();
+    aio::awaitable<End> set_up_centre();
+    aio::awaitable<bool> indications_hold();
+    aio::awaitable<void> read_registration();
+    aio::awaitable<void> read_operator();
+    bool registered() const;
+    /// Runs a command whose refusal does not matter; the lines of its answer, empty when refused. Transport errors end the stage.
+    aio::awaitable<Result<Lines>> ask(std::string line);
+    aio::awaitable<Result<bool>> tell(std::string line);
+    /// Again while the modem says "busy" (CME 14, 515 ...), at most until `until`.
+    aio::awaitable<Result<at::Reply>> patient(std::string line, Instant until);
+
+    // sim.cpp
+    aio::awaitable<End> unlock();
+    aio::awaitable<End> enter_pin(const std::string& state);
+    aio::awaitable<Result<std::optional<int>>> pin_tries();
+    aio::awaitable<Result<std::string>> read_iccid();
+    aio::awaitable<End> check_sim();
+    aio::awaitable<Result<bool>> sim_holds();
+    End block(std::string reason, std::string text);
+
+    // serve.cpp
+    aio::awaitable<End> serve();
+    aio::awaitable<SubmitOutcome> submit(Submission submission);
+    aio::awaitable<End> between_messages();
+    aio::awaitable<End> poll();
+    aio::awaitable<End> settle_trouble(const SubmitOutcome& outcome);
+    aio::awaitable<void> serve_requests();
+    aio::awaitable<Result<AtAnswer>> perform(std::string line);
+    bool work_waits() const { return !inbox_->urcs.empty() || !requests_.empty() || sweep_wanted_; }
+    Instant next_poll() const;
+
+    // receive.cpp
+    aio::awaitable<void> keep_handed_over();
+    aio::awaitable<Result<void>> take_urcs();
+    aio::awaitable<Result<void>> take(const at::Urc& urc);
+    struct Slot {
+        std::string memory;
+        int index = -1;
+        auto operator<=>(const Slot&) const = default;
+    };
+    aio::awaitable<Result<void>> read_slots(std::vector<Slot> slots, bool reports);
+    aio::awaitable<Result<std::optional<at::StoredPdu>>> read_slot(Slot slot);
+    aio::awaitable<Result<void>> sweep(bool all);
+    aio::awaitable<Result<void>> sweep_memory(std::string memory, bool all);
+    aio::awaitable<Result<std::vector<at::StoredPdu>>> list_memory(std::string memory, int total);
+    aio::awaitable<Result<void>> keep(std::string memory, std::vector<at::StoredPdu> found);
+    aio::awaitable<Result<bool>> store(Slot slot, const at::StoredPdu& pdu);
+    aio::awaitable<Result<void>> remove(Slot slot);
+    aio::awaitable<Result<bool>> select(std::string memory);
+    void note_use(const std::string& memory, int used, int total);
+
+    // recover.cpp
+    aio::awaitable<void> recover(Trouble what);
+    aio::awaitable<void> perform(Rung rung);
+    aio::awaitable<void> restart_modem();
+
+    // ussd.cpp
+    aio::awaitable<Result<AtAnswer>> run_ussd(std::string code);
+
+    aio::Executor ex_;
+    Log log_;
+    ModemSettings settings_;
+    Host& host_;
+    int adopted_;
+    bool awaiting_late_;
+
+    std::shared_ptr<Inbox> inbox_;
+    std::shared_ptr<port::FlightRecorder> recorder_;
+    std::shared_ptr<AtSession> session_;
+    const profile::Profile* profile_;
+    ModemStatus status_;
+    Ladder ladder_;
+    std::deque<std::shared_ptr<Request>> requests_;
+
+    bool ended_ = false;  ///< run() has ended: its helpers must too
+    bool reset_wanted_ = false;
+    bool bring_up_wanted_ = false;   ///< settings were lost, or the SIM is another one
+    std::string pin_refused_iccid_;  ///< a PIN failed on this SIM: none is entered any more
+    std::size_t candidate_ = 0;      ///< of open_candidate()
+    bool mid_message_ = false;       ///< further parts of the same message follow
+    int submit_failures_ = 0;        ///< in a row, without a prompt
+    std::string boot_seen_;          ///< the last line of a modem that repeats it
+
+    std::vector<std::string> stores_;  ///< memories to sweep
+    std::string receive_store_, selected_;
+    std::set<std::pair<Slot, std::string>> undeletable_;  ///< kept by the Host, but the modem refuses to delete them; with their PDU
+    bool sweep_wanted_ = false;
+    int quiet_polls_ = 0;
+    Instant last_poll_{}, unregistered_since_{}, network_trouble_at_{};
+    std::vector<std::string> domains_;  ///< registration commands that the modem knows
+    std::vector<int> indications_;      ///< AT+CNMI as it was set
+    std::optional<at::Ussd> ussd_answer_;
+};
+
+}  // namespace conductor::driver

@@ -1,0 +1,267 @@
+// Incoming messages and reports: persisted by the Host first, then deleted here.
+#include <algorithm>
+
+#include "modem/driver/modem_impl.hpp"
+
+namespace conductor::driver {
+
+using namespace std::chrono_literals;
+using at::AtErrc;
+
+/// +CMT and +CDS have no copy in the modem: each is kept until the Host has it. Needs no command, so it runs beside a submission.
+aio::awaitable<void> Modem::Impl::keep_handed_over() {
+    auto pause = 1s;
+    while (!ended_) {
+        if (inbox_->handed_over.empty()) {
+            co_await inbox_->direct.wait();
+            continue;
+        }
+        const at::Direct direct = inbox_->handed_over.front();
+        inbox_->handed_over.pop_front();
+        at::StoredPdu pdu;
+        pdu.hex = direct.hex;
+        Incoming incoming;
+        const bool report = direct.report || at::kind_of(pdu) == at::StoredKind::report;
+        incoming.kind = report ? Incoming::Kind::report : Incoming::Kind::message;
+        incoming.hex = direct.hex;
+        incoming.by = status_.identity;
+        incoming.modem_index = settings_.index;
+        const auto kept = co_await host_.persist(std::move(incoming));
+        if (kept) {
+            pause = 1s;
+            continue;
+        }
+        log_.error("persist-failed", {{"why", kept.error().text()}});
+        inbox_->handed_over.push_front(direct);
+        co_await aio::sleep_for(pause);
+        pause = std::min<std::chrono::seconds>(pause * 2, 30s);
+    }
+}
+
+/// All that waits, read first and deleted last: one modem's delete of a part takes its siblings along (row 30).
+aio::awaitable<Result<void>> Modem::Impl::take_urcs() {
+    std::vector<Slot> messages, reports;
+    std::deque<at::Urc> queue;
+    queue.swap(inbox_->urcs);
+    for (const at::Urc& urc : queue) {
+        if (const auto* stored = std::get_if<at::Stored>(&urc)) {
+            Slot slot{stored->memory, stored->index};
+            (stored->report ? reports : messages).push_back(std::move(slot));
+            continue;
+        }
+        auto done = co_await take(urc);
+        if (!done) co_return done;
+    }
+    if (!messages.empty()) {
+        auto done = co_await read_slots(std::move(messages), false);
+        if (!done) co_return done;
+    }
+    if (reports.empty()) co_return Result<void>{};
+    co_return co_await read_slots(std::move(reports), true);
+}
+
+aio::awaitable<Result<void>> Modem::Impl::take(const at::Urc& urc) {
+    if (const auto* registration = std::get_if<at::Registration>(&urc)) {
+        const bool home = registration->stat == 1 || registration->stat == 5;
+        if (home && registration->domain != "+CGREG") {
+            status_.registration = registration->stat;
+            unregistered_since_ = {};
+            publish();
+        } else {
+            co_await read_registration();
+            publish();
+        }
+    } else if (const auto* reference = std::get_if<at::Reference>(&urc)) {
+        log_.notice("late-reference");
+        co_await host_.late_reference(reference->tp_mr);
+    } else if (const auto* ussd = std::get_if<at::Ussd>(&urc)) {
+        ussd_answer_ = *ussd;
+    } else if (const auto* full = std::get_if<at::StorageFull>(&urc)) {
+        log_.warning("storage-full", {{"memory", full->memory}});
+        sweep_wanted_ = true;
+    } else if (std::holds_alternative<at::Ring>(urc)) {
+        ++status_.calls;
+        log_.info("call-refused");
+        auto hung_up = co_await tell("H");
+        if (hung_up && !*hung_up) hung_up = co_await tell("+CHUP");
+        if (!hung_up) co_return hung_up.error();
+    } else if (const auto* boot = std::get_if<at::Boot>(&urc)) {
+        const bool repeated = boot_seen_ == boot->text;
+        boot_seen_ = boot->text;
+        const bool hold = repeated || co_await indications_hold();
+        if (!hold) bring_up_wanted_ = true;
+    } else if (std::holds_alternative<at::SimChange>(urc)) {
+        const auto same = co_await sim_holds();
+        if (!same) co_return same.error();
+        if (!*same) bring_up_wanted_ = true;
+    }
+    co_return Result<void>{};
+}
+
+void Modem::Impl::note_use(const std::string& memory, int used, int total) {
+    auto known = std::ranges::find(status_.storage, memory, &ModemStatus::Storage::memory);
+    if (known == status_.storage.end()) known = status_.storage.insert(known, {memory, 0, 0});
+    const bool full = total > 0 && used >= total;
+    if (full && known->used < total) log_.warning("storage-full", {{"memory", memory}, {"total", total}});
+    known->used = used;
+    known->total = total;
+}
+
+aio::awaitable<Result<bool>> Modem::Impl::select(std::string memory) {
+    if (selected_ == memory) co_return true;
+    const auto reply = co_await session_->run("+CPMS=\"" + memory + "\"");
+    if (!reply) co_return reply.error();
+    if (!reply->ok()) co_return false;
+    selected_ = memory;
+    const auto use = at::parse_cpms(reply->lines);
+    if (!use.empty()) note_use(memory, use.front().used, use.front().total);
+    co_return true;
+}
+
+aio::awaitable<Result<std::optional<at::StoredPdu>>> Modem::Impl::read_slot(Slot slot) {
+    const auto reply = co_await session_->run("+CMGR=" + std::to_string(slot.index));
+    if (!reply) co_return reply.error();
+    if (!reply->ok()) co_return std::optional<at::StoredPdu>{};
+    auto pdu = at::parse_cmgr(reply->lines);
+    if (pdu) pdu->index = slot.index;
+    co_return pdu;
+}
+
+/// The slots that +CMTI and +CDSI named. A report's slot is believed only if a report is in it (T27).
+aio::awaitable<Result<void>> Modem::Impl::read_slots(std::vector<Slot> slots, bool reports) {
+    const bool has_report_store = std::ranges::find(stores_, "SR") != stores_.end();
+    std::map<std::string, std::vector<at::StoredPdu>> found;
+    for (const Slot& slot : slots) {
+        if (reports && has_report_store && (slot.memory == "SR" || profile_->report_slot_lies)) {
+            if (auto done = co_await sweep_memory("SR", true); !done) co_return done;
+            continue;
+        }
+        const bool known = slot.index >= 0 && (std::ranges::find(stores_, slot.memory) != stores_.end() || slot.memory == receive_store_);
+        const auto selected = known ? co_await select(slot.memory) : Result<bool>{false};
+        if (!selected) co_return selected.error();
+        if (!*selected) {
+            sweep_wanted_ = true;  // T29, T57: look everywhere
+            continue;
+        }
+        auto pdu = co_await read_slot(slot);
+        if (!pdu) co_return pdu.error();
+        if (!*pdu && profile_->stored_late.count() > 0) {
+            co_await session_->drain(profile_->stored_late, profile_->stored_late);  // row 6
+            pdu = co_await read_slot(slot);
+            if (!pdu) co_return pdu.error();
+        }
+        if (!*pdu || (reports && at::kind_of(**pdu) != at::StoredKind::report)) continue;
+        found[slot.memory].push_back(std::move(**pdu));
+    }
+    for (auto& [memory, pdus] : found)
+        if (auto done = co_await keep(memory, std::move(pdus)); !done) co_return done;
+    co_return Result<void>{};
+}
+
+aio::awaitable<Result<void>> Modem::Impl::sweep(bool all) {
+    const auto stores = stores_;
+    for (const std::string& memory : stores)
+        if (auto done = co_await sweep_memory(memory, all); !done) co_return done;
+    co_return Result<void>{};
+}
+
+aio::awaitable<Result<void>> Modem::Impl::sweep_memory(std::string memory, bool all) {
+    selected_.clear();  // its counts are wanted
+    const auto selected = co_await select(memory);
+    if (!selected) co_return selected.error();
+    if (!*selected) {
+        std::erase(stores_, memory);  // advertised, but not to be had
+        co_return Result<void>{};
+    }
+    const auto known = std::ranges::find(status_.storage, memory, &ModemStatus::Storage::memory);
+    const int used = known == status_.storage.end() ? 1 : known->used;
+    if (used == 0 && !all) co_return Result<void>{};
+    auto found = co_await list_memory(memory, known == status_.storage.end() ? 0 : known->total);
+    if (!found) co_return found.error();
+    co_return co_await keep(std::move(memory), std::move(*found));
+}
+
+/// AT+CMGL=4, or slot by slot where the modem has lost its answer (row 1) or refuses the command (T59). Slots may begin at 0 (row 9).
+aio::awaitable<Result<std::vector<at::StoredPdu>>> Modem::Impl::list_memory(std::string memory, int total) {
+    at::Command list = at::command("+CMGL=4");
+    if (profile_->read_by_index) list.timeout = 8s;
+    const auto reply = co_await session_->run(std::move(list));
+    if (reply && reply->ok()) co_return at::parse_cmgl(reply->lines);
+    if (!reply && !reply.error().is(AtErrc::timeout)) co_return reply.error();
+    if (!reply && !co_await session_->resync(3)) co_return fail(AtErrc::timeout, "+CMGL");
+    std::vector<at::StoredPdu> found;
+    for (int index = 0; index <= std::min(total, 255); ++index) {
+        const auto pdu = co_await read_slot({memory, index});
+        if (!pdu) co_return pdu.error();
+        if (*pdu) found.push_back(std::move(**pdu));
+    }
+    co_return found;
+}
+
+aio::awaitable<Result<void>> Modem::Impl::keep(std::string memory, std::vector<at::StoredPdu> found) {
+    std::vector<Slot> stored;
+    for (at::StoredPdu& pdu : found) {
+        if (pdu.index < 0) continue;
+        const Slot slot{memory, pdu.index};
+        if (pdu.hex.empty() || (pdu.length && !pdu.whole())) {  // cut on its way (T33): what is read twice alike is what the modem has
+            auto again = co_await read_slot(slot);
+            if (!again) co_return again.error();
+            if (!*again || (!(*again)->whole() && (*again)->hex != pdu.hex && !pdu.hex.empty())) continue;
+            pdu.hex = (*again)->hex;
+        }
+        const auto kept = co_await store(slot, pdu);
+        if (!kept) co_return kept.error();
+        if (*kept) stored.push_back(slot);
+    }
+    for (const Slot& slot : stored) {
+        const auto pdu = std::ranges::find(found, slot.index, &at::StoredPdu::index);
+        const auto removed = co_await remove(slot);
+        if (!removed && !removed.error().is(AtErrc::refused)) co_return removed.error();
+        if (removed) {
+            undeletable_.erase({slot, pdu->hex});
+        } else if (undeletable_.size() < 1024) {
+            undeletable_.emplace(slot, pdu->hex);  // tried again by each sweep; not persisted again
+        }
+    }
+    co_return Result<void>{};
+}
+
+/// True when the Host has it and the slot may be emptied.
+aio::awaitable<Result<bool>> Modem::Impl::store(Slot slot, const at::StoredPdu& pdu) {
+    const at::StoredKind kind = at::kind_of(pdu);
+    if (kind == at::StoredKind::blank || kind == at::StoredKind::own) co_return false;
+    if (undeletable_.contains({slot, pdu.hex})) co_return true;
+    Incoming incoming;
+    incoming.kind = kind == at::StoredKind::report ? Incoming::Kind::report : Incoming::Kind::message;
+    incoming.hex = pdu.hex;
+    incoming.memory = slot.memory;
+    incoming.index = slot.index;
+    incoming.by = status_.identity;
+    incoming.modem_index = settings_.index;
+    const auto kept = co_await host_.persist(std::move(incoming));
+    if (!kept) {
+        log_.error("persist-failed", {{"why", kept.error().text()}});
+        last_poll_ = BootClock::now() - 48s;  // it is still in the modem: the next sweep comes in 10 s
+        co_return false;
+    }
+    co_return true;
+}
+
+aio::awaitable<Result<void>> Modem::Impl::remove(Slot slot) {
+    at::FinalResult last;
+    for (int i = 0; i < 2; ++i) {  // T71: refused at first with 300
+        const auto reply = co_await session_->run("+CMGD=" + std::to_string(slot.index));
+        if (!reply) co_return reply.error();
+        if (reply->ok()) {
+            const auto known = std::ranges::find(status_.storage, slot.memory, &ModemStatus::Storage::memory);
+            if (known != status_.storage.end() && known->used > 0) --known->used;
+            co_return Result<void>{};
+        }
+        last = reply->final;
+        if (last.code == 321 || last.code == 21 || last.code == 22) co_return Result<void>{};  // empty already
+    }
+    log_.warning("delete-refused", {{"memory", slot.memory}, {"index", slot.index}, {"result", at::word(last)}});
+    co_return fail(AtErrc::refused, "+CMGD");
+}
+
+}  // namespace conductor::driver

@@ -1,0 +1,168 @@
+// A modem that is up: submits, receives between messages, looks after itself when idle.
+#include <algorithm>
+
+#include "modem/driver/modem_impl.hpp"
+
+namespace conductor::driver {
+
+using namespace std::chrono_literals;
+using at::AtErrc;
+
+namespace {
+constexpr auto poll_registered = 58s, poll_searching = 10s, poll_in_burst = 300s;
+constexpr auto network_patience = 180s;  ///< without a network before the ladder is asked
+}  // namespace
+
+Instant Modem::Impl::next_poll() const {
+    // Spread over some seconds, so that eight modems do not wake together.
+    const auto jitter = std::chrono::milliseconds{(settings_.index * 7919 + quiet_polls_ * 1637) % 5000};
+    return last_poll_ + (registered() ? poll_registered + jitter : poll_searching + jitter / 5);
+}
+
+/// Sends what the Host gives. What ended is settled first, with next(): nothing comes between +CMGS and that call.
+aio::awaitable<End> Modem::Impl::serve() {
+    std::optional<SubmitOutcome> finished;
+    End end = co_await between_messages();
+    for (;;) {
+        if (end == End::ok) end = condition();
+        const bool settle_only = end != End::ok || work_waits() || bring_up_wanted_;
+        const bool mid = finished && finished->ending == Ending::accepted && mid_message_;
+        const bool available = end == End::ok && registered() && (mid || !settle_only);
+        if (finished || available) {
+            auto submission = co_await host_.next(std::exchange(finished, std::nullopt), available);
+            if (submission) {
+                set(ModemState::sending);
+                finished = co_await submit(std::move(*submission));
+                end = co_await settle_trouble(*finished);
+                continue;
+            }
+        }
+        if (end != End::ok) co_return end;
+        if (bring_up_wanted_) co_return End::again;
+        if (work_waits() || BootClock::now() >= next_poll()) {
+            end = co_await between_messages();
+            continue;
+        }
+        if (registered()) {
+            set(ModemState::ready);
+        } else {
+            set(ModemState::searching, "unregistered", "The modem has no network yet; sending waits until it is registered.");
+        }
+        const Instant until = registered() ? std::min(next_poll(), host_.next_due()) : next_poll();
+        co_await inbox_->attention.wait_until(until);
+        session_->take_stray_final();
+    }
+}
+
+/// What belongs between two messages: what arrived, technicians' commands, and the poll when it is due.
+aio::awaitable<End> Modem::Impl::between_messages() {
+    if (const auto done = co_await take_urcs(); !done) co_return end_of(done.error());
+    if (!requests_.empty()) co_await serve_requests();
+    if (std::exchange(sweep_wanted_, false)) {
+        if (const auto done = co_await sweep(true); !done) co_return end_of(done.error());
+        publish();
+    }
+    if (BootClock::now() >= next_poll()) co_return co_await poll();
+    co_return condition();
+}
+
+aio::awaitable<SubmitOutcome> Modem::Impl::submit(Submission submission) {
+    const std::int64_t token = submission.token;
+    if (submission.more_follow && !mid_message_ && profile_->keep_link == profile::KeepLink::once) {
+        const auto kept = co_await tell("+CMMS=1");  // TS 27.005 §3.5.6: the link stays for the next part
+        if (!kept) {
+            SubmitOutcome none;
+            none.token = token;
+            none.reason = kept.error().is(AtErrc::lost) ? "port-lost" : kept.error().is(AtErrc::rebooted) ? "rebooted" : "timeout";
+            co_return none;
+        }
+    }
+    mid_message_ = submission.more_follow;
+    SubmitOutcome outcome = co_await session_->submit(std::move(submission.pdu), *profile_);
+    outcome.token = token;
+    if (outcome.ending != Ending::accepted) {
+        mid_message_ = false;
+        log_.notice("submit-ended", {{"ending", static_cast<int>(outcome.ending)}, {"reason", outcome.reason}});
+    }
+    co_return outcome;
+}
+
+/// What a submission that did not go well says about the modem. Nothing here waits for anything but the modem itself.
+aio::awaitable<End> Modem::Impl::settle_trouble(const SubmitOutcome& outcome) {
+    const End end = condition();
+    if (outcome.ending == Ending::accepted) {
+        submit_failures_ = 0;
+        co_return end;
+    }
+    if (end != End::ok) co_return end;
+    const bool answered = outcome.ending == Ending::refused || (outcome.ending == Ending::ambiguous && outcome.reason != "timeout");
+    if (answered && (outcome.cms || outcome.cme)) {
+        submit_failures_ = 0;
+        co_return End::ok;
+    }
+    if (!answered && !co_await session_->resync(3)) co_return condition() == End::ok ? End::mute : condition();
+    if (++submit_failures_ < 3) co_return condition();
+    submit_failures_ = 0;
+    co_return answered ? End::again : End::mute;  // a bare ERROR again and again: its settings are gone; no prompt: it is stuck
+}
+
+/// Health, registration, storage: what a URC that was lost would have said. Some settings less often.
+aio::awaitable<End> Modem::Impl::poll() {
+    last_poll_ = BootClock::now();
+    const int round = quiet_polls_++;
+    const auto signal = co_await ask("+CSQ");
+    if (!signal) co_return end_of(signal.error()) == End::mute&& co_await session_->resync(3) ? condition() : end_of(signal.error());
+    status_.rssi_dbm = at::parse_csq(*signal);
+    co_await read_registration();
+    if (round % 5 == 4) {
+        if (!co_await indications_hold()) {
+            log_.warning("settings-lost");
+            co_return End::again;
+        }
+        const auto same = co_await sim_holds();
+        if (!same) co_return end_of(same.error());
+        if (!*same) co_return End::again;
+        co_await read_operator();
+    }
+    if (const auto done = co_await sweep(round % 10 == 9); !done) co_return end_of(done.error());
+    if (const End end = condition(); end != End::ok) co_return end;
+    ladder_.healthy(last_poll_);
+    const Instant now = BootClock::now();
+    if (!registered() && now - unregistered_since_ > network_patience && now >= network_trouble_at_)
+        co_await recover(Trouble::unregistered);
+    publish();
+    co_return condition();
+}
+
+aio::awaitable<void> Modem::Impl::serve_requests() {
+    while (!requests_.empty()) {
+        const auto request = requests_.front();
+        requests_.pop_front();
+        if (session_ && !session_->lost())
+            request->answer = request->ussd ? co_await run_ussd(request->line) : co_await perform(request->line);
+        request->done.raise();
+    }
+}
+
+aio::awaitable<Result<AtAnswer>> Modem::Impl::perform(std::string line) {
+    if (at::starts_with(line, "AT")) line.erase(0, 2);
+    for (const char* name : {"+CMGS", "+CMGW", "+CMGC", "+CMSS", "D"})  // what would send past the queue, or ends in a prompt or a call
+        if (at::starts_with(line, name)) co_return fail(AtErrc::forbidden, "command");
+    if (line.find_first_of("\r\n\x1a\x1b") != std::string::npos || line.size() > 512) co_return fail(AtErrc::forbidden, "command");
+    at::Command command = at::command(std::move(line));
+    command.shape = at::Shape::loose;
+    command.prompt = false;
+    command.timeout = std::max<std::chrono::milliseconds>(command.timeout, 30s);
+    selected_.clear();  // it may change what is selected
+    auto reply = co_await session_->run(std::move(command));
+    if (!reply) {
+        if (reply.error().is(AtErrc::timeout)) co_await session_->resync(2);
+        co_return reply.error();
+    }
+    AtAnswer answer;
+    answer.lines = std::move(reply->lines);
+    answer.final_result = reply->ok() ? "OK" : at::word(reply->final);
+    co_return answer;
+}
+
+}  // namespace conductor::driver

@@ -1,0 +1,115 @@
+// The SIM: its lock, its identity, and whether it is the one that this modem may use.
+#include "modem/driver/modem_impl.hpp"
+
+namespace conductor::driver {
+
+using namespace std::chrono_literals;
+using at::AtErrc;
+
+End Modem::Impl::block(std::string reason, std::string text) {
+    set(ModemState::blocked, std::move(reason), std::move(text));
+    return End::blocked;
+}
+
+aio::awaitable<Result<std::string>> Modem::Impl::read_iccid() {
+    for (const std::string_view line : profile_->iccid) {
+        const auto lines = co_await ask(std::string{line});
+        if (!lines) co_return lines.error();
+        if (auto number = at::parse_long_number(*lines, 18)) co_return *number;
+    }
+    // EF-ICCID itself (TS 102.221 §13.2); row 48.
+    const auto lines = co_await ask("+CRSM=176,12258,0,0,10");
+    if (!lines) co_return lines.error();
+    co_return at::parse_crsm_iccid(*lines).value_or("");
+}
+
+aio::awaitable<Result<std::optional<int>>> Modem::Impl::pin_tries() {
+    for (const std::string_view line : profile_->pin_tries) {
+        const auto lines = co_await ask(std::string{line});
+        if (!lines) co_return lines.error();
+        if (const auto tries = at::parse_pin_tries(*lines)) co_return tries;
+    }
+    co_return std::optional<int>{};
+}
+
+aio::awaitable<End> Modem::Impl::unlock() {
+    for (int round = 0; round < 3; ++round) {
+        auto reply = co_await patient("+CPIN?", BootClock::now() + profile_->sms_ready);
+        Lines lines = reply ? reply->lines : Lines{};
+        if (!reply && profile_->pin_ready_without_ok && reply.error().is(AtErrc::timeout)) {
+            lines = session_->partial();  // Wavecom gives the line alone (row 53)
+            reply = at::Reply{};
+        }
+        if (!reply) co_return end_of(reply.error());
+        const auto code = reply->final.code;
+        if (!reply->ok() && (code == 10 || code == 310)) co_return block("sim-absent", "The modem sees no SIM; put one in, or re-seat it.");
+        if (!reply->ok() && (code == 13 || code == 313)) co_return block("sim-failure", "The SIM does not answer; re-seat or replace it.");
+        if (!reply->ok() && (code == 12 || code == 316)) co_return block("puk-needed", "The SIM asks for its PUK; a person must enter it.");
+        if (!reply->ok()) co_return End::ok;  // no such command: what needs the SIM will tell
+        const std::string state = at::parse_cpin(lines).value_or("READY");
+        if (state == "READY") co_return End::ok;
+        const End end = co_await enter_pin(state);
+        if (end != End::ok) co_return end;
+    }
+    co_return block("pin-needed", "The SIM still asks for its PIN after it was entered.");
+}
+
+/// At most one try per PIN and SIM, never with fewer than two tries left, never after a failure: the Host remembers across restarts.
+aio::awaitable<End> Modem::Impl::enter_pin(const std::string& state) {
+    if (state.find("PUK") != std::string::npos) co_return block("puk-needed", "The SIM asks for its PUK; a person must enter it.");
+    if (state != "SIM PIN") co_return block("locked", "The modem asks for a code that is not the SIM's PIN (" + state + ").");
+    if (!settings_.pin) co_return block("pin-needed", "The SIM asks for its PIN; name it in pin_file of this modem.");
+    auto iccid = co_await read_iccid();
+    if (!iccid) co_return end_of(iccid.error());
+    const std::string key = iccid->empty() ? "imei:" + status_.identity.imei : *iccid;
+    if (pin_refused_iccid_ == key) co_return block("pin-refused", "The SIM refused the configured PIN; correct pin_file.");
+    const auto tries = co_await pin_tries();
+    if (!tries) co_return end_of(tries.error());
+    if (*tries && **tries < 2) co_return block("pin-last-try", "One try is left for the PIN; a person must enter it.");
+    if (!co_await host_.may_enter_pin(key, *settings_.pin))
+        co_return block("pin-refused", "This PIN was tried on this SIM before; correct pin_file or enter it by hand.");
+    const auto reply = co_await session_->run("+CPIN=\"" + *settings_.pin + "\"");
+    if (!reply) co_return end_of(reply.error());
+    if (!reply->ok()) {
+        pin_refused_iccid_ = key;
+        log_.error("pin-refused", {{"result", at::word(reply->final)}});
+        co_return block("pin-refused", "The SIM refused the configured PIN; correct pin_file. It is not tried again.");
+    }
+    log_.notice("pin-entered");
+    if (profile_->after_pin.count() > 0) co_await session_->drain(profile_->after_pin, profile_->after_pin);  // row 69
+    co_return End::ok;
+}
+
+aio::awaitable<End> Modem::Impl::check_sim() {
+    auto iccid = co_await read_iccid();
+    if (!iccid) co_return end_of(iccid.error());
+    const auto imsi = co_await patient("+CIMI", BootClock::now() + 5s);
+    if (!imsi) co_return end_of(imsi.error());
+    const auto own = co_await ask("+CNUM");
+    if (!own) co_return end_of(own.error());
+    Identity& who = status_.identity;
+    who.iccid = *iccid;
+    who.imsi = imsi->ok() ? at::parse_long_number(imsi->lines, 14).value_or("") : "";
+    who.own_number = at::parse_cnum(*own);
+    const bool other_iccid = !settings_.iccid.empty() && settings_.iccid != who.iccid;
+    const bool other_imsi = !settings_.imsi.empty() && settings_.imsi != who.imsi;
+    if (other_iccid || other_imsi) {
+        if (settings_.port.empty() && settings_.imei.empty()) co_return End::mismatch;
+        co_return block("wrong-sim", "The modem holds another SIM than the configuration names.");
+    }
+    if (!co_await host_.accepts_sim(who))
+        co_return block("sim-changed", "The SIM was swapped; accept it (conductorctl modem accept-sim) or put the old one back.");
+    co_return End::ok;
+}
+
+/// Still unlocked, and still the same SIM.
+aio::awaitable<Result<bool>> Modem::Impl::sim_holds() {
+    const auto state = co_await ask("+CPIN?");
+    if (!state) co_return state.error();
+    if (const auto text = at::parse_cpin(*state); text && *text != "READY") co_return false;
+    const auto iccid = co_await read_iccid();
+    if (!iccid) co_return iccid.error();
+    co_return iccid->empty() || *iccid == status_.identity.iccid;
+}
+
+}  // namespace conductor::driver
