@@ -14,9 +14,23 @@ enum class Wish : std::uint8_t {
     start,
     help,
 };
-/// The whole text is compared, blind to case, punctuation, spaces and width.
+/// The whole text is compared, blind to case, accents, punctuation, spaces and width. Free words (English and Spanish) are looked for in
+/// texts of at most 160 letters that match no word.
 Wish wish_of(std::string_view text, const config::OptOut& config);
 /// The answer that a wish gets, {brand} filled in; empty where none is due (none, revoke gets the confirmation of stop).
+/// An empty brand takes its "{brand}: " at the beginning with it.
 std::string answer_to(Wish wish, const config::OptOut& config);
+
+/// What was exchanged with a number before this wish.
+struct AnswerHistory {
+    static constexpr int most_a_day = 4;  ///< automatic answers to one number in 24 h: two gateways must not talk for ever
+    bool opted_out = false;               ///< before the wish
+    bool own_number = false;              ///< a SIM of this box
+    int same_last_day = 0;                ///< answers to the same wish in the last 24 h
+    int all_last_day = 0;                 ///< answers to any wish in the last 24 h
+};
+/// The loop guard: STOP is confirmed once until START, START once until STOP, HELP once in 24 h, and never more than `most_a_day` in all.
+/// The wish itself is always obeyed; this is about the answer alone.
+bool may_answer(Wish wish, const AnswerHistory& history);
 
 }  // namespace conductor::dispatch

@@ -2,9 +2,13 @@
 // What follows a submission that was not accepted (FIELD part 3.7): the error engine's class and scope decide.
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <string>
+#include <vector>
 
 #include "daemon/config/config.hpp"
+#include "daemon/core/clock.hpp"
+#include "daemon/core/ids.hpp"
 #include "modem/at/errors.hpp"
 
 namespace conductor::dispatch {
@@ -32,7 +36,36 @@ struct Tried {
     bool may_be_out = false;  ///< the outcome is open: Ctrl-Z was written and no definite refusal came
 };
 
-/// `random` is any uniformly distributed number; it makes the jitter.
+/// `random` is any uniformly distributed number; it makes the jitter. Delays: busy codes 1-30 s on the same modem; transient ones the
+/// configured back-off (`first` * `factor`^n up to `max`); a code with a pause of its own of ten minutes or more that pause times 4^n, up
+/// to 4 h.
 NextTry next_try(const at::Verdict& verdict, const Tried& tried, const config::Send& config, std::uint64_t random);
+
+/// What one SIM (ICCID) was refused lately. Refusals that blame the number, for several numbers in a row, are the SIM's own trouble: it is
+/// not provisioned, or out of credit. An accepted part proves the SIM and clears them.
+class SimStrikes {
+public:
+    static constexpr std::chrono::minutes window{10};
+    static constexpr int recipients = 3;  ///< distinct numbers within `window`, none accepted between them
+    static constexpr std::size_t most = 64;
+
+    struct Outcome {
+        bool pause = false;             ///< the SIM is to rest until a person accepts it
+        std::string reason;             ///< "sim-refused"
+        std::vector<MessageId> reopen;  ///< messages that failed for their number: it was the SIM, so they wait again
+    };
+    void accepted();
+    /// Call after next_try() for each refusal.
+    Outcome refused(const at::Verdict& verdict, std::string phone_number, MessageId message, WallTime now);
+
+private:
+    struct Strike {
+        WallTime at;
+        std::string phone_number;
+        MessageId message;
+        bool ended;  ///< the message failed for good
+    };
+    std::deque<Strike> strikes_;
+};
 
 }  // namespace conductor::dispatch

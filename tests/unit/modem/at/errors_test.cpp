@@ -127,7 +127,7 @@ TEST_CASE("error table: scope, limits and pauses") {
                         {cms(21), Scope::sim, true, 2, 0},
                         {cms(27), Scope::recipient, true, 0, 900},
                         {cms(38), Scope::recipient, true, 3, 0},
-                        {cms(41), Scope::network, true, 0, 30},
+                        {cms(41), Scope::network, true, 0, 0},
                         {cms(81), Scope::message, false, 2, 2},
                         {cms(111), Scope::network, true, 3, 0},
                         {cms(314), Scope::sim, false, 5, 2},

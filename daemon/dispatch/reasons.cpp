@@ -1,0 +1,196 @@
+#include "daemon/dispatch/reasons.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <span>
+
+#include "modem/at/errors.hpp"
+
+namespace conductor::dispatch {
+namespace {
+
+/// `text` may contain "%", where the detail goes; with an empty detail `bare` is used, or `text` where there is none.
+struct Sentence {
+    std::string_view word;
+    std::string_view text;
+    std::string_view bare = {};
+};
+
+constexpr Sentence sentences[] = {
+    // it waits
+    {"not-due", "It is not due before %. It goes out by itself then.", "It is not due yet. It goes out by itself when its time comes."},
+    {"quiet-hours", "Outside the send window at the recipient's place until %. It goes out by itself then.",
+     "Outside the send window at the recipient's place. It goes out by itself when the window opens."},
+    {"per-recipient-gap", "The last message to this number is too recent. It goes out by itself at %.",
+     "The last message to this number is too recent (send.per_recipient_gap). It goes out by itself when the gap is over."},
+    {"per-recipient-cap", "This number got as many messages as a day or a week allows. It is looked at again at %.",
+     "This number got as many messages as a day or a week allows (send.per_recipient). It goes out by itself when the oldest has aged."},
+    {"daily-budget", "Today's number of marketing messages is used up. It goes out by itself at %.",
+     "Today's number of marketing messages is used up (send.daily_budget). It goes out by itself tomorrow; raise the budget to send it "
+     "today."},
+    {"sim-limit", "The SIMs that may send it reached their limits. It goes out by itself at %.",
+     "The SIMs that may send it reached their limits (per_minute, per_hour, per_day, per_month). It goes out by itself when a slot is "
+     "free."},
+    {"paused", "Sending is paused. It goes out after an operator resumes it (conductorctl queue resume)."},
+    {"no-modem", "No modem that may send it is ready. It goes out by itself when one is; see conductorctl modem list, then doctor."},
+    {"waiting-for-modem", "It waits for its turn on a modem. Nothing is to be done."},
+    {"held", "An operator holds it. It goes out after conductorctl queue retry."},
+    {"restored",
+     "The database was restored, downgraded or moved, so it may have been sent already. It is held until Supabase or conductorctl db "
+     "release confirms it."},
+    {"restarted",
+     "The daemon was restarted while this was on its way. What may have gone out is not sent again; the rest continues by itself."},
+    {"clock-unsure", "The box does not know the time yet. It goes out by itself once RTC, network time or a modem tells it."},
+    {"disk-full",
+     "The disk is full, and nothing is sent that cannot be journaled. A technician must free space; then it goes out by itself."},
+    {"sim-rests", "The SIM that it needs is resting. It goes out by itself afterwards, or through another modem."},
+    {"sim-refused",
+     "The network refused several numbers in a row on this SIM, so the SIM is paused. Ask its operator about plan and balance, then "
+     "accept the SIM again; the messages wait."},
+    {"sim-swapped",
+     "The modem holds another SIM than before. A technician must accept it (conductorctl modem accept-sim); then it goes out."},
+    {"unregistered",
+     "The modem is not registered with a network. It goes out by itself once it is; check antenna and reception if this stays."},
+    {"storage-full", "The modem's message storage is full. It is read and cleared by itself; then it goes out."},
+    // it was refused or ended
+    {"opted-out",
+     "The recipient opted out. It is not sent, and no operator can override it; START from the recipient allows messages again."},
+    {"no-consent", "No consent of the recipient is on record, which marketing needs. Record it (consent), then send it again."},
+    {"consent-revoked", "The recipient's consent was withdrawn. It is not sent; a new consent allows messages again."},
+    {"free-text", "The recipient asked in free words not to be texted. The number is opted out; a person should read the message."},
+    {"bad-number", "The phone number cannot be used: %. Correct it and send again.",
+     "The phone number cannot be used. Correct it and send again."},
+    {"premium-number", "The number is of a premium range, and those are always refused. Use another number."},
+    {"country-not-allowed", "The number's country is not in send.countries. Add the country, or use another number."},
+    {"empty-text", "The text is empty. Send it again with a text."},
+    {"bad-text", "The text cannot be sent: %. Correct it and send again.", "The text cannot be sent. Correct it and send again."},
+    {"bubble-in-text", "The text contains [BUBBLE]. Split it there and send the pieces as messages of their own."},
+    {"unreplaced-variable", "The text contains a {variable} that nothing replaced. Fill it in and send again."},
+    {"too-many-segments", "The text needs more than % parts. Shorten it, or raise send.max_segments.",
+     "The text needs more parts than send.max_segments allows. Shorten it."},
+    {"not-encodable", "The message cannot be encoded: %. Report it with the message's id.",
+     "The message cannot be encoded. Report it with the message's id."},
+    {"no-such-modem", "There is no modem with index %. Name one of conductorctl modem list, or none.",
+     "The modem named for it does not exist. Name one of conductorctl modem list, or none."},
+    {"no-inbound",
+     "A reply needs a message from that number within the last 7 days. Send it as transactional instead, if that is what it is."},
+    {"duplicate", "The same text went to this number within send.duplicate_window: message %. Nothing is to be done.",
+     "The same text went to this number within send.duplicate_window. Nothing is to be done."},
+    {"key-in-use", "The key belongs to another message. Choose a new key for new content."},
+    {"queue-full", "The queue holds % messages, which is its limit. Try again later, or raise gateway.queue_limit.",
+     "The queue is full. Try again later, or raise gateway.queue_limit."},
+    {"expired", "Its time was over before it could go out. Send it anew if it is still wanted."},
+    {"late", "Its window closed before it could go out, and send.late says to drop such messages. Send it anew if it is still wanted."},
+    {"no-window",
+     "Window, days and the rules of the recipient's place leave no time at which it may go out. Widen the window, or correct the address."},
+    {"cancelled", "It was cancelled. Send it anew if it is still wanted."},
+    {"stale-epoch", "Supabase gave it to another gateway meanwhile. That one sends it; nothing is to be done."},
+    {"attempts-used", "All attempts failed. Mend the cause, then conductorctl queue retry."},
+    // what became of it
+    {"timeout", "The modem did not answer in time. If its text was out by then it may have gone out: a delivery report decides."},
+    {"no-prompt", "The modem did not ask for the text, so nothing was sent. It takes another modem or is tried again by itself."},
+    {"port-lost", "The line to the modem was lost. If the text was out by then it may have gone out: a delivery report decides."},
+    {"rebooted", "The modem restarted by itself. If the text was out by then it may have gone out: a delivery report decides."},
+    {"no-reference", "The modem confirmed without a reference. It may have gone out; its delivery report cannot be matched."},
+    {"error", "The modem refused without a number. If the text was out by then it may have gone out: a delivery report decides."},
+    {"incomplete",
+     "Some parts went out, the rest could not before the time was over. The recipient saw a fragment: send it anew if it matters."},
+    {"validity-expired",
+     "The service centre could not deliver it before its validity ended: phone off or out of reach. Send it anew if still wanted."},
+    {"unconfirmed", "The service centre passed it on and cannot confirm more. It counts as delivered."},
+    {"not-delivered", "The service centre gave up delivering it. Check the number before sending anew."},
+    {"no-report", "No delivery report came in time. It was sent; whether it arrived is not known."},
+    {"parts-missing", "Parts of this incoming message never arrived. It is shown with gaps; ask the sender if it matters."},
+    // a modem's state
+    {"no-port", "No port fits this modem. Plug it in, or correct its match; it is found by itself."},
+    {"port-busy", "Another program holds the modem's port. Stop it (often ModemManager); it is tried again by itself."},
+    {"port-denied", "The daemon may not open the modem's port. A technician must install the udev rules."},
+    {"open-failed", "The modem's port could not be opened. It is tried again by itself; replug the modem if this stays."},
+    {"mute", "The modem does not answer. It is reset by itself, step by step."},
+    {"not-ready", "The modem is still being set up. It is tried again by itself."},
+    {"pin-needed", "The SIM wants its PIN. Put it into the modem's pin_file; it is tried once."},
+    {"pin-rejected", "The PIN was wrong and is not tried again. Correct the pin_file, before the SIM locks itself."},
+    {"puk-needed", "The SIM is locked and wants its PUK. A person must enter it in a phone."},
+    {"sim-absent", "No SIM is in the modem. Insert one; the modem is reset by itself."},
+    {"sim-failure", "The SIM failed. Re-seat or replace it."},
+    {"disabled", "A technician disabled this modem (conductorctl modem enable brings it back)."},
+};
+
+const Sentence* find(std::string_view word) {
+    const auto* found = std::find_if(std::begin(sentences), std::end(sentences), [&](const Sentence& s) { return s.word == word; });
+    return found == std::end(sentences) ? nullptr : found;
+}
+
+/// "cms-38" and "cme-14".
+std::optional<at::Failure> code_of(std::string_view word) {
+    at::Failure f;
+    if (word.starts_with("cms-"))
+        f.kind = at::FailureKind::cms;
+    else if (word.starts_with("cme-"))
+        f.kind = at::FailureKind::cme;
+    else
+        return std::nullopt;
+    int code = 0;
+    const auto [end, ec] = std::from_chars(word.data() + 4, word.data() + word.size(), code);
+    if (ec != std::errc{} || end != word.data() + word.size() || code < 0) return std::nullopt;
+    f.code = code;
+    f.phase = at::Phase::before_ctrl_z;  // the meaning is the same in both
+    return f;
+}
+
+std::string filled(const Sentence& s, std::string_view detail) {
+    const std::size_t at = s.text.find('%');
+    if (at == std::string_view::npos) return std::string{s.text};
+    if (detail.empty()) return std::string{s.bare};
+    std::string out{s.text.substr(0, at)};
+    out += detail;
+    out += s.text.substr(at + 1);
+    return out;
+}
+
+std::string code_text(const at::Failure& f, std::optional<MessageStatus> status) {
+    const at::Verdict v = at::classify(f);
+    std::string out{v.meaning};
+    out += ' ';
+    const bool waits = !status || *status == MessageStatus::queued || *status == MessageStatus::sending;
+    if (status == MessageStatus::unknown)
+        out += "It may have gone out: a delivery report decides. It is not sent again unless a person retries it.";
+    else if (waits || v.error_class == at::ErrorClass::permanent_recipient || v.error_class == at::ErrorClass::permanent_content ||
+             v.error_class == at::ErrorClass::duplicate)
+        out += v.advice;
+    else
+        out += "All attempts were used. Mend the cause, then conductorctl queue retry.";
+    return out;
+}
+
+std::string text_of(std::string_view word, std::string_view detail, std::optional<MessageStatus> status) {
+    if (word.empty()) return {};
+    if (const Sentence* s = find(word)) return filled(*s, detail);
+    if (const auto f = code_of(word)) return code_text(*f, status);
+    std::string out = "The reason is \"" + std::string{word} + "\"";
+    if (!detail.empty()) out += ": " + std::string{detail};
+    return out + ". Look at conductorctl why and the log, or ask for support.";
+}
+
+}  // namespace
+
+std::string reason_text(std::string_view word, std::string_view detail) {
+    return text_of(word, detail, std::nullopt);
+}
+
+std::string reason_text(std::string_view word, MessageStatus status, std::string_view detail) {
+    return text_of(word, detail, status);
+}
+
+bool known_reason(std::string_view word) {
+    return find(word) || code_of(word);
+}
+
+std::vector<std::string_view> reason_words() {
+    std::vector<std::string_view> out;
+    for (const Sentence& s : sentences) out.push_back(s.word);
+    return out;
+}
+
+}  // namespace conductor::dispatch
