@@ -1,0 +1,64 @@
+// conductor-bench: figures as JSON lines on stdout; see tools/bench.
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <exception>
+#include <iostream>
+
+#include "tools/bench_main/measure.hpp"
+
+using namespace conductor::bench;
+
+namespace {
+
+struct Options {
+    std::vector<int> modems{1, 8};
+    int latency_ms = 500, seconds = 20, overhead = 1000, idle = 200;
+};
+
+bool has_strace() {
+    return std::system("command -v strace >/dev/null 2>&1") == 0;
+}
+
+void run(const Options& options) {
+    const auto print = [](const nlohmann::json& line) { std::cout << line.dump() << std::endl; };
+    {
+        const conductor::harness::TempDir folder;
+        print(measure_disk(folder.path()));
+    }
+    for (const int modems : options.modems) {
+        const int messages = std::max(modems * 2, modems * options.seconds * 1000 / options.latency_ms);
+        print(measure_rate({.modems = modems, .latency_ms = options.latency_ms, .messages = messages}));
+    }
+    if (options.overhead > 0) {
+        for (const int modems : options.modems) print(measure_rate({.modems = modems, .latency_ms = 0, .messages = options.overhead}));
+        if (has_strace())
+            print(measure_rate({.modems = 1, .latency_ms = 0, .messages = options.overhead, .trace_syncs = true}));
+        else
+            print({{"bench", "syncs"}, {"skipped", "strace is not installed"}});
+    }
+    if (options.idle > 0) print(measure_idle_latency(options.idle));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    Options options;
+    CLI::App app{"Measures conductord against simulated modems; prints JSON lines.", "bench"};
+    app.add_option("--modems", options.modems, "numbers of modems, one run each (default 1,8)")->delimiter(',');
+    app.add_option("--latency", options.latency_ms, "of one submission, in ms (default 500)")->check(CLI::Range(1, 60'000));
+    app.add_option("--seconds", options.seconds, "how long a run is to take at the ideal rate (default 20)")->check(CLI::Range(1, 3'600));
+    app.add_option("--overhead", options.overhead, "messages of the runs with modems that take no time (default 1000, 0: none)");
+    app.add_option("--idle", options.idle, "messages of the run on an idle gateway (default 200, 0: none)");
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+        return app.exit(e) == 0 ? 0 : 2;
+    }
+    try {
+        run(options);
+    } catch (const std::exception& e) {  // a program that does not start, or messages that did not go out
+        std::cerr << "bench: " << e.what() << '\n';
+        return 1;
+    }
+    return 0;
+}

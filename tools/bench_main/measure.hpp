@@ -1,0 +1,31 @@
+#pragma once
+// The measurements of conductor-bench, each a JSON object.
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "tools/harness/process.hpp"
+
+namespace conductor::bench {
+
+struct RateRun {
+    int modems = 1;
+    int latency_ms = 500;  ///< of one submission on the simulated modem
+    int messages = 40;
+    bool reports = true;
+    bool trace_syncs = false;  ///< count fsync and fdatasync by strace, which slows the daemon down: a run of its own
+};
+
+/// Drains a queue, and says how close the modems came to being busy all the time, and what it cost.
+nlohmann::json measure_rate(const RateRun& run);
+
+/// From POST to the network's acceptance on an idle gateway, one message after the other, with modems that take no time.
+nlohmann::json measure_idle_latency(int messages);
+
+/// How long fdatasync of 4 KiB takes where the benchmark's databases are.
+nlohmann::json measure_disk(const std::filesystem::path& folder);
+
+/// The p-th quantile, 0-1, of values in any order; 0 for none.
+double quantile(std::vector<double> values, double p);
+
+}  // namespace conductor::bench
