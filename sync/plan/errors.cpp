@@ -150,7 +150,7 @@ bool is_allowed_url(std::string_view url) {
     std::string_view host = url.substr(7);
     host = host.substr(0, host.find('/'));
     if (host.find('@') != std::string_view::npos) return false;
-    if (host.starts_with("[")) return host.substr(0, host.find(']') + 1) == "[::1]";
+    if (host.starts_with("[::1]")) return host.size() == 5 || host[5] == ':';
     host = host.substr(0, host.find(':'));
     return host == "127.0.0.1" || host == "localhost";
 }

@@ -1,0 +1,156 @@
+// Back-off, batches and time: the arithmetic between the calls.
+#include <doctest/doctest.h>
+
+#include <random>
+
+#include "sync/plan/backoff.hpp"
+#include "sync/plan/batch.hpp"
+#include "sync/plan/timing.hpp"
+
+using namespace conductor;
+using namespace conductor::sync;
+using namespace std::chrono_literals;
+using std::chrono::milliseconds;
+
+namespace {
+const Instant t0{1000s};
+}
+
+TEST_CASE("back-off: full jitter that doubles up to five minutes, and is forgotten after a success") {
+    const milliseconds tops[] = {1s, 2s, 4s, 8s, 16s, 32s, 64s, 128s, 256s, 300s, 300s};
+    BackOff high, low;
+    for (const milliseconds top : tops) {
+        CHECK(high.failed(t0, Action::retry, {}, 1.0) == top);
+        CHECK(low.failed(t0, Action::retry, {}, 0.0) == 200ms);  // never a busy loop
+    }
+    CHECK(high.left(t0) == 300s);
+    CHECK(high.left(t0 + 299s) == 1s);
+    CHECK(high.left(t0 + 301s) == 0ms);
+    for (int i = 0; i < 5000; ++i) high.failed(t0, Action::retry, {}, 1.0);
+    CHECK(high.left(t0) == 300s);
+    high.succeeded();
+    CHECK(high.left(t0) == 0ms);
+    CHECK(high.failures() == 0);
+    CHECK(high.failed(t0, Action::retry, {}, 1.0) == 1s);
+}
+
+TEST_CASE("back-off: Retry-After is a floor, and each class has its scale") {
+    BackOff b;
+    CHECK(b.failed(t0, Action::retry, 20s, 0.5) == 20s);
+    CHECK(BackOff{}.failed(t0, Action::retry, 1s, 1.0) == 1s);
+    CHECK(BackOff{}.failed(t0, Action::not_ready, {}, 1.0) == 5s);
+    CHECK(BackOff{}.failed(t0, Action::refresh, {}, 0.5) == 15min);
+    CHECK(BackOff{}.failed(t0, Action::other_key, {}, 0.0) == 12min);
+    CHECK(BackOff{}.failed(t0, Action::restricted, {}, 0.0) == 5min);
+    BackOff r;
+    CHECK(r.failed(t0, Action::restricted, {}, 1.0) == 10min);
+    for (int i = 0; i < 10; ++i) r.failed(t0, Action::restricted, {}, 1.0);
+    CHECK(r.left(t0) == 60min);
+}
+
+TEST_CASE("breaker: opens at the fifth failure in a row that passes by itself") {
+    BackOff b;
+    for (int i = 0; i < 4; ++i) b.failed(t0, Action::retry, {}, 0.5);
+    CHECK_FALSE(b.open());
+    CHECK_FALSE(b.refuses(t0));
+    b.failed(t0, Action::retry, {}, 0.5);
+    CHECK(b.open());
+    CHECK(b.refuses(t0));
+    CHECK_FALSE(b.refuses(t0 + b.left(t0)));  // the probe
+    b.failed(t0 + 10s, Action::not_ready, {}, 0.5);
+    CHECK_FALSE(b.open());  // the server answers
+    b.succeeded();
+    CHECK_FALSE(b.refuses(t0));
+}
+
+TEST_CASE("cut: every item once, in order, within both limits") {
+    std::mt19937_64 rng{7};
+    for (int round = 0; round < 200; ++round) {
+        std::vector<std::size_t> sizes(rng() % 400);
+        for (auto& size : sizes) size = rng() % (rng() % 20 == 0 ? 400'000 : 3'000);
+        std::size_t next = 0;
+        for (const Range& range : cut(sizes)) {
+            CHECK(range.begin == next);
+            CHECK(range.size() >= 1);
+            CHECK(range.size() <= 100);
+            std::size_t total = 0;
+            for (std::size_t i = range.begin; i < range.end; ++i) total += sizes[i];
+            CHECK((total <= max_batch_octets || range.size() == 1));
+            next = range.end;
+        }
+        CHECK(next == sizes.size());
+    }
+    const std::vector<std::size_t> sizes = {10, 10, 10, 25, 5, 20, 1};
+    CHECK(cut(sizes, 3, 30) == std::vector<Range>{{0, 3}, {3, 5}, {5, 7}});
+    CHECK(cut({}).empty());
+}
+
+TEST_CASE("bisect: finds each bad item, keeps the order, and takes few requests") {
+    std::mt19937_64 rng{11};
+    for (int round = 0; round < 100; ++round) {
+        const std::size_t n = 1 + rng() % 300;
+        std::vector<bool> bad(n);
+        std::size_t bad_count = 0;
+        for (std::size_t i = 0; i < rng() % 4; ++i) {
+            const std::size_t at = rng() % n;
+            bad_count += bad[at] ? 0 : 1;
+            bad[at] = true;
+        }
+        Bisect work{cut(std::vector<std::size_t>(n, 100))};
+        std::vector<std::size_t> taken, refused;
+        std::size_t requests = 0, last = 0;
+        while (const auto range = work.next()) {
+            ++requests;
+            CHECK(range->begin >= last);
+            bool poisoned = false;
+            for (std::size_t i = range->begin; i < range->end; ++i) poisoned = poisoned || bad[i];
+            if (poisoned) {
+                if (const auto alone = work.refused()) refused.push_back(*alone), last = *alone + 1;
+            } else {
+                for (std::size_t i = range->begin; i < range->end; ++i) taken.push_back(i);
+                last = range->end;
+                work.accepted();
+            }
+        }
+        CHECK(taken.size() + refused.size() == n);
+        CHECK(refused.size() == bad_count);
+        for (const std::size_t i : refused) CHECK(bad[i]);
+        CHECK(requests <= 3 + bad_count * 2 * 7);  // 100 items: 7 halvings
+    }
+}
+
+TEST_CASE("server clock: the smallest round trip wins until it is old") {
+    ServerClock clock;
+    CHECK_FALSE(clock.now(t0));
+    clock.add(t0, t0 + 400ms, from_ms(1'000'200));
+    CHECK(clock.now(t0 + 200ms) == from_ms(1'000'200));
+    CHECK(clock.now(t0 + 1200ms) == from_ms(1'001'200));
+    CHECK(clock.error(t0 + 200ms) == 200ms);
+    clock.add(t0 + 10s, t0 + 10s + 20ms, from_ms(1'010'050));  // better: 10 ms
+    CHECK(clock.now(t0 + 10s + 10ms) == from_ms(1'010'050));
+    clock.add(t0 + 20s, t0 + 22s, from_ms(1'500'000));  // worse: not taken
+    CHECK(clock.now(t0 + 20s + 10ms) == from_ms(1'020'050));
+    clock.add(t0 + 3h, t0 + 3h + 2s, from_ms(12'000'000));  // 1 s against 10 ms and 1.08 s of drift: taken
+    CHECK(clock.now(t0 + 3h + 1s) == from_ms(12'000'000));
+    clock.add(t0 + 4h, t0 + 3h, from_ms(1));  // an end before its start is none
+    CHECK(clock.now(t0 + 3h + 1s) == from_ms(12'000'000));
+}
+
+TEST_CASE("lease_deadline: counted from the request, with a guard for the slowest send") {
+    struct Row {
+        const char* name;
+        std::chrono::seconds lease;
+        int parts;
+        std::chrono::seconds want;  // after the request
+    };
+    const Row rows[] = {
+        {"ten minutes, one part: 6 s guard", 600s, 1, 564s}, {"one minute: 5 s guard", 60s, 1, 25s}, {"three parts", 600s, 3, 504s},
+        {"no parts counts as one", 600s, 0, 564s},           {"a day: 1 %", 86400s, 1, 85506s},      {"over already", 0s, 1, -35s},
+    };
+    for (const Row& row : rows) {
+        CAPTURE(row.name);
+        const WallTime server = from_ms(5'000'000);
+        CHECK(lease_deadline(t0, server, server + row.lease, row.parts) == t0 + row.want);
+        CHECK(renew_at(t0, server, server + row.lease) == t0 + row.lease / 3);
+    }
+}
