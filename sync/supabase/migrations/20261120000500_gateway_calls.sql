@@ -186,7 +186,7 @@ declare
   alone boolean := private.is_alone(me);
   after_id bigint := private.bounded(p -> 'after', 0, 0, 9e18);
   most integer := private.bounded(p -> 'limit', 500, 1, 1000);
-  jobs jsonb := '[]';
+  jobs jsonb := '[]'::jsonb;
 begin
   perform private.seen(me);
   if not private.is_fenced(me, p) then
@@ -225,7 +225,7 @@ language plpgsql volatile security definer set search_path = '' as $$
 declare
   me public.gateways := private.my_gateway();
   items jsonb := private.items(p, 'jobs', 500);
-  item jsonb; j public.scheduled_messages; why text; answers jsonb := '[]';
+  item jsonb; j public.scheduled_messages; why text; answers jsonb := '[]'::jsonb;
 begin
   perform private.seen(me);
   perform private.act_as(me.id);
@@ -262,7 +262,7 @@ declare
   lease interval := make_interval(secs => private.bounded(p -> 'lease_s', case when alone then 86400 else 600 end, 10,
                                                           case when alone then 604800 else 3600 end)::double precision);
   items jsonb := private.items(p, 'jobs', 1000);
-  item jsonb; j public.scheduled_messages; why text; answers jsonb := '[]';
+  item jsonb; j public.scheduled_messages; why text; answers jsonb := '[]'::jsonb;
 begin
   perform private.seen(me);
   perform private.act_as(me.id);

@@ -199,7 +199,7 @@ $$;
 create function private.each_item(me public.gateways, items jsonb, id_name text, inbound boolean) returns jsonb
 language plpgsql volatile security definer set search_path = '' as $$
 declare
-  item jsonb; verdict text; why text; verdicts jsonb[] := '{}';
+  item jsonb; verdict text; why text; verdicts jsonb[] := '{}'::jsonb[];
 begin
   for item in select jsonb_array_elements(items) loop
     why := null;

@@ -1,0 +1,122 @@
+-- Who may do what: a table of role x table x verb, tried for real, and rules that hold for every table and function.
+begin;
+create extension if not exists pgtap with schema extensions;
+set local search_path = public, extensions;
+select no_plan();
+
+insert into auth.users (id, email) select u.id::uuid, u.who || '@access.example.com' from (values
+  ('10000000-0000-4000-8000-000000000001', 'nobody'), ('10000000-0000-4000-8000-000000000002', 'viewer'),
+  ('10000000-0000-4000-8000-000000000003', 'reviewer'), ('10000000-0000-4000-8000-000000000004', 'admin'),
+  ('10000000-0000-4000-8000-000000000005', 'agent'), ('10000000-0000-4000-8000-000000000006', 'web'),
+  ('10000000-0000-4000-8000-000000000007', 'box')) u (id, who);
+insert into staff_roles (user_id, role) select id, split_part(email, '@', 1) from auth.users
+  where email like '%@access.example.com' and split_part(email, '@', 1) in ('viewer', 'reviewer', 'admin', 'agent', 'web');
+insert into gateways (id, auth_user_id) values ('access-box', '10000000-0000-4000-8000-000000000007');
+insert into gateway_instances (gateway_id, instance) values ('access-box', 'i');
+insert into customers (member_id, phone) values ('access-1', '+15550100001');
+insert into scheduled_messages (id, phone_number, message_content, status) values (900001, '+15550100001', 'hi', 'draft');
+insert into messages (id, phone_number, content, status, direction) values (900001, '+15550100001', 'hi', 'unread', 'inbound');
+insert into gateway_commands (gateway_id, kind) values ('access-box', 'sync');
+insert into message_events (event_id, gateway_id, kind, at, verdict) values (gen_random_uuid(), 'access-box', 'opt_in', now(), 'applied');
+insert into opt_outs (phone_number) values ('+15550100002');
+insert into consents (phone_number, source, text_shown) values ('+15550100001', 'form', 'I agree');
+
+-- 'yes' when the statement works on at least one row, 'no' when it is refused or finds none, else the error. Leaves no trace.
+create function pg_temp.can(who text, statement text) returns text language plpgsql as $$
+declare n bigint; answer text; claims jsonb;
+begin
+  claims := case who when 'anon' then '{"role": "anon"}'::jsonb
+    else jsonb_build_object('role', 'authenticated', 'sub', (select id from auth.users where email = who || '@access.example.com')) end;
+  begin
+    perform set_config('request.jwt.claims', claims::text, true);
+    perform set_config('role', claims ->> 'role', true);
+    execute statement;
+    get diagnostics n = row_count;
+    raise sqlstate 'ZZ000' using message = case when n > 0 then 'yes' else 'no' end;
+  exception
+    when sqlstate 'ZZ000' then answer := sqlerrm;
+    when insufficient_privilege then answer := 'no';
+    when others then answer := sqlstate || ' ' || sqlerrm;
+  end;
+  return answer;
+end $$;
+
+create temp table statements (tab text primary key, ins text, upd text) on commit drop;
+insert into statements values
+  ('customers', $$insert into customers (member_id) values ('access-2')$$, $$update customers set name = 'x'$$),
+  ('gateways', $$insert into gateways (id, pool) values ('access-2', 'other')$$, $$update gateways set enabled = false where id = 'access-box'$$),
+  ('gateway_instances', $$insert into gateway_instances values ('access-box', 'j')$$, $$update gateway_instances set instance = 'k'$$),
+  ('gw_meta', $$insert into gw_meta (singleton) values (false)$$, $$update gw_meta set protocol_max = 9$$),
+  ('scheduled_messages', $$insert into scheduled_messages (phone_number, message_content, scheduled_send_time, status)
+     values ('+15550100001', 'hi', now(), 'scheduled')$$, $$update scheduled_messages set message_content = 'x' where id = 900001$$),
+  ('messages', $$insert into messages (phone_number, content, status, direction) values ('+15550100001', 'x', 'queued', 'outbound')$$,
+     $$update messages set status = 'read' where id = 900001$$),
+  ('gateway_commands', $$insert into gateway_commands (gateway_id, kind) values ('access-box', 'pause')$$, $$update gateway_commands set acked_at = now()$$),
+  ('message_events', $$insert into message_events (event_id, gateway_id, kind, at, verdict)
+     values (gen_random_uuid(), 'access-box', 'opt_in', now(), 'applied')$$, $$update message_events set detail = '{}'$$),
+  ('opt_outs', $$insert into opt_outs (phone_number) values ('+15550100003')$$, $$update opt_outs set active = false$$),
+  ('consents', $$insert into consents (phone_number, source, text_shown) values ('+15550100003', 'form', 'yes')$$, $$update consents set revoked_at = now()$$),
+  ('staff_roles', $$insert into staff_roles values ('10000000-0000-4000-8000-000000000001', 'admin')$$, $$update staff_roles set role = 'admin'$$);
+
+-- s = select, i = insert, u = update, d = delete; '-' = refused, or no row seen.
+create temp table expected (who text, tab text, may text) on commit drop;
+insert into expected
+select who, tab, coalesce(may, '----') from
+  (values ('anon'), ('nobody'), ('viewer'), ('reviewer'), ('admin'), ('agent'), ('web'), ('box')) w (who)
+  cross join (select tab from statements) t
+  left join (values
+    ('viewer', 'customers', 's---'), ('reviewer', 'customers', 's---'), ('admin', 'customers', 'siu-'), ('agent', 'customers', 's---'),
+    ('viewer', 'gateways', 's---'), ('reviewer', 'gateways', 's---'), ('admin', 'gateways', 'siud'),
+    ('viewer', 'scheduled_messages', 's---'), ('reviewer', 'scheduled_messages', 'siu-'), ('admin', 'scheduled_messages', 'siu-'),
+    ('agent', 'scheduled_messages', 'si--'),
+    ('viewer', 'messages', 's---'), ('reviewer', 'messages', 's-u-'), ('admin', 'messages', 's-u-'), ('agent', 'messages', 's-u-'),
+    ('admin', 'gateway_commands', 'si--'),
+    ('viewer', 'message_events', 's---'), ('reviewer', 'message_events', 's---'), ('admin', 'message_events', 's---'),
+    ('viewer', 'opt_outs', 's---'), ('reviewer', 'opt_outs', 'siu-'), ('admin', 'opt_outs', 'siu-'), ('agent', 'opt_outs', 'siu-'),
+    ('viewer', 'consents', 's---'), ('reviewer', 'consents', 'siu-'), ('admin', 'consents', 'siu-'), ('agent', 'consents', 'si--'),
+    ('web', 'consents', '-i--'),
+    ('viewer', 'staff_roles', 's---'), ('reviewer', 'staff_roles', 's---'), ('admin', 'staff_roles', 'si-d'), ('agent', 'staff_roles', 's---'),
+    ('web', 'staff_roles', 's---')) e (w, t, may) on e.w = who and e.t = tab;
+
+select results_eq(
+  $$select e.who, e.tab,
+      replace(replace(pg_temp.can(e.who, 'select 1 from public.' || e.tab), 'yes', 's'), 'no', '-') ||
+      replace(replace(pg_temp.can(e.who, s.ins), 'yes', 'i'), 'no', '-') ||
+      replace(replace(pg_temp.can(e.who, s.upd), 'yes', 'u'), 'no', '-') ||
+      replace(replace(pg_temp.can(e.who, 'delete from public.' || e.tab), 'yes', 'd'), 'no', '-')
+    from expected e join statements s using (tab) order by 1, 2$$,
+  'select who, tab, may from expected order by 1, 2', 'each role may do on each table what the table says, and no more');
+
+select is(pg_temp.can('web', $$insert into scheduled_messages (phone_number, message_content, status) values ('+15550100001', 'x', 'draft')$$), 'yes',
+  'the web server drafts');
+select is(pg_temp.can('agent', $$insert into scheduled_messages (phone_number, message_content, status, claim_epoch) values ('+15550100001', 'x', 'scheduled', 5)$$),
+  'no', 'nobody writes the columns of the lease');
+select is(pg_temp.can('admin', $$insert into gateway_commands (gateway_id, kind) values ('access-box', 'opt_out')$$), 'no',
+  'commands that follow from data are not written by hand');
+
+-- Functions: boxes alone get through, and nothing of "private" is callable but what policies need.
+select is(pg_temp.can('anon', $$select public.gw_claim_v1('{}')$$), 'no', 'anon may not call');
+select is(pg_temp.can(w, format('select public.%I(%L)', f, '{}')), 'PT403 this user is no enabled gateway', w || ' is refused by ' || f)
+  from unnest(array['nobody', 'viewer', 'admin', 'agent', 'web']) w,
+       unnest(array['gw_hello_v1', 'gw_claim_v1', 'gw_mine_v1', 'gw_begin_v1', 'gw_renew_v1', 'gw_report_v1', 'gw_commands_v1', 'gw_ack_v1',
+                    'gw_inbound_v1']) f;
+select is(pg_temp.can('box', $$select public.gw_hello_v1('{}')$$), 'yes', 'a box may call');
+select is(pg_temp.can('box', $$select private.act_as('reaper')$$), 'no', 'a box may not act as another');
+select is(pg_temp.can('admin', $$select 1 from private.transitions$$), 'no', 'the guard''s table is closed');
+select set_eq(
+  $$select p.proname::text from pg_proc p where p.pronamespace = 'private'::regnamespace and has_function_privilege('authenticated', p.oid, 'execute')$$,
+  array['jwt', 'has_role', 'actor', 'touch'], 'only what policies and triggers need may be executed in "private"');
+select is_empty($$select p.oid::regprocedure from pg_proc p where p.pronamespace in ('private'::regnamespace, 'public'::regnamespace)
+  and has_function_privilege('anon', p.oid, 'execute')$$, 'anon may execute nothing');
+select is_empty($$select p.oid::regprocedure from pg_proc p where p.pronamespace in ('private'::regnamespace, 'public'::regnamespace)
+  and not coalesce('search_path=""' = any (p.proconfig), false)$$, 'every function has an empty search_path');
+select is_empty($$select c.relname from pg_class c where c.relnamespace in ('private'::regnamespace, 'public'::regnamespace) and c.relkind in ('r', 'p')
+  and not c.relrowsecurity$$, 'every table has row-level security');
+select is_empty($$select c.relname from pg_class c, unnest(array['select', 'insert', 'update', 'delete', 'truncate']) v
+  where c.relnamespace in ('private'::regnamespace, 'public'::regnamespace) and c.relkind in ('r', 'p', 'v') and has_table_privilege('anon', c.oid, v)$$,
+  'anon has no privilege on any table');
+select is_empty($$select c.conrelid::regclass, c.conname from pg_constraint c where c.contype = 'f' and c.connamespace = 'public'::regnamespace
+  and not exists (select 1 from pg_index i where i.indrelid = c.conrelid and i.indkey[0] = c.conkey[1])$$, 'every foreign key has an index');
+
+select * from finish();
+rollback;

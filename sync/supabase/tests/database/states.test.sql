@@ -1,0 +1,115 @@
+-- Transitions of scheduled_messages, edits and cancels, evidence, and what else the triggers guard.
+begin;
+create extension if not exists pgtap with schema extensions;
+set local search_path = public, extensions;
+select no_plan();
+
+create temp table words (word text) on commit drop;
+insert into words values ('draft'), ('approved'), ('rejected'), ('scheduled'), ('queued'), ('claimed'), ('sending'), ('sent'), ('delivered'),
+  ('undelivered'), ('failed'), ('expired'), ('cancelled'), ('suppressed'), ('unknown');
+
+-- True when a row in `f` may be set to `t` by a box or by a person.
+create function pg_temp.may_go(by_gateway boolean, f text, t text) returns boolean language plpgsql as $$
+declare answer boolean;
+begin
+  begin
+    perform set_config('conductor.actor', 'test', true);
+    insert into scheduled_messages (id, phone_number, message_content, status) values (910000, '+15550100001', 'x', f);
+    perform set_config('conductor.actor', case when by_gateway then 'test' else '' end, true);
+    update scheduled_messages set status = t where id = 910000;
+    raise sqlstate 'ZZ000' using message = 'yes';
+  exception when sqlstate 'ZZ000' then answer := true; when check_violation then answer := false;
+  end;
+  return answer;
+end $$;
+
+select set_eq(
+  $$select f.word as f, t.word as t from words f, words t where f.word <> t.word and pg_temp.may_go(false, f.word, t.word)$$,
+  $$values ('draft', 'approved'), ('draft', 'rejected'), ('draft', 'scheduled'), ('draft', 'cancelled'),
+    ('approved', 'draft'), ('approved', 'rejected'), ('approved', 'scheduled'), ('approved', 'cancelled'), ('approved', 'expired'),
+    ('rejected', 'draft'), ('scheduled', 'draft'), ('scheduled', 'approved'), ('scheduled', 'cancelled'),
+    ('queued', 'scheduled'), ('queued', 'cancelled'), ('claimed', 'scheduled'), ('claimed', 'cancelled'),
+    ('undelivered', 'scheduled'), ('failed', 'scheduled'), ('expired', 'scheduled'), ('cancelled', 'scheduled'), ('suppressed', 'scheduled'),
+    ('unknown', 'scheduled')$$, 'people plan, cancel and ask for another round, and nothing else');
+select is_empty(
+  $$select f.word as f, t.word as t from words f, words t where f.word in ('draft', 'approved', 'rejected', 'delivered') and f.word <> t.word
+    and pg_temp.may_go(true, f.word, t.word)$$, 'a box never touches what is not scheduled, nor what was delivered');
+select is_empty(
+  $$select f.word as f, t.word as t from words f, words t where f.word in ('sent', 'undelivered', 'failed', 'expired', 'suppressed')
+    and t.word not in ('sent', 'undelivered', 'delivered') and f.word <> t.word and pg_temp.may_go(true, f.word, t.word)$$,
+  'evidence corrects a final state upwards only');
+select throws_ok($$insert into scheduled_messages (phone_number, message_content, status) values ('+15550100001', 'x', 'queued')$$, '23514', null,
+  'nobody inserts into the middle');
+select throws_ok($$insert into scheduled_messages (phone_number, message_content, status) values ('+15550100001', 'x', 'SCH')$$, '23514', null,
+  'the vocabulary is one');
+select throws_ok($$insert into scheduled_messages (phone_number, message_content, scheduled_send_time) values ('+15550100001', 'x', 'infinity')$$, '23514', null,
+  'a time is a time');
+select lives_ok($$insert into scheduled_messages (id, phone_number, message_content, scheduled_send_time, status)
+  values (910001, '+15550100001', 'one', now(), 'scheduled')$$, 'what a producer inserts');
+select row_eq($$select pool, class, priority, revision, claim_epoch, delivery_status, offline_ok from scheduled_messages where id = 910001$$,
+  row('main'::text, 'marketing'::text, 50.00::numeric(5, 2), 1, 0::bigint, 'none'::text, false), 'defaults fill the rest');
+select lives_ok($$insert into scheduled_messages (phone_number, message_content, dedup_key) values ('+15550100001', 'x', 'k1')$$, 'a key');
+select throws_ok($$insert into scheduled_messages (phone_number, message_content, dedup_key) values ('+15550100001', 'x', 'k1')$$, '23505', null,
+  'a replayed insert is caught by its key');
+
+-- Edits before and after a claim.
+update scheduled_messages set message_content = 'two' where id = 910001;
+select is((select revision from scheduled_messages where id = 910001), 2, 'an edit is a new revision');
+select is((select count(*) from gateway_commands where job_id = 910001), 0::bigint, 'nobody is told while nobody holds it');
+update scheduled_messages set priority = 90 where id = 910001;
+select is((select revision from scheduled_messages where id = 910001), 2, 'the priority is no edit');
+insert into gateways (id) values ('states-box'), ('states-box-2');
+create function pg_temp.claim(job bigint) returns void language plpgsql as $$
+begin
+  perform set_config('conductor.actor', 'states-box', true);
+  update scheduled_messages set status = 'queued' where id = job and status = 'scheduled';
+  update scheduled_messages set status = 'claimed', claimed_by = 'states-box', claim_epoch = claim_epoch + 1, lease_expires_at = now() + interval '1 hour' where id = job;
+  perform set_config('conductor.actor', '', true);
+end $$;
+select pg_temp.claim(910001);
+update scheduled_messages set message_content = 'three' where id = 910001;
+select results_eq($$select gateway_id, kind, claim_epoch, payload from gateway_commands where job_id = 910001$$,
+  $$values ('states-box'::text, 'edit'::text, 1::bigint, '{"revision": 3}'::jsonb)$$, 'an edit after the claim reaches the box');
+update scheduled_messages set cancel_requested_at = now() where id = 910001;
+select results_eq($$select status, reason from scheduled_messages where id = 910001$$, $$values ('cancelled'::text, 'cancelled'::text)$$,
+  'a cancel before "go" is done at once');
+select is((select count(*) from gateway_commands where job_id = 910001 and kind = 'cancel'), 1::bigint, 'and the box is told');
+update scheduled_messages set status = 'scheduled' where id = 910001;
+select row_eq($$select claimed_by, lease_expires_at, cancel_requested_at, reason, claim_epoch from scheduled_messages where id = 910001$$,
+  row(null::text, null::timestamptz, null::timestamptz, null::text, 1::bigint), 'another round starts clean, and keeps the epoch');
+select pg_temp.claim(910001);
+select set_config('conductor.actor', 'states-box', true);
+update scheduled_messages set status = 'sending' where id = 910001;
+select set_config('conductor.actor', '', true);
+update scheduled_messages set cancel_requested_at = now() where id = 910001;
+select is((select status from scheduled_messages where id = 910001), 'sending', 'too late: the box decides');
+select is((select count(*) from gateway_commands where job_id = 910001 and kind = 'cancel'), 2::bigint, 'but it is asked');
+
+-- Opt-outs reach every box; those that a box reported, every other box.
+insert into opt_outs (phone_number, reason) values ('+15550100009', 'asked by phone');
+select set_eq($$select gateway_id, payload ->> 'phone_number' from gateway_commands where kind = 'opt_out' and gateway_id like 'states-%'$$,
+  $$values ('states-box', '+15550100009'), ('states-box-2', '+15550100009')$$, 'an opt-out by staff reaches every box');
+select set_config('conductor.actor', 'states-box', true);
+update opt_outs set active = false where phone_number = '+15550100009';
+select set_config('conductor.actor', '', true);
+select set_eq($$select gateway_id from gateway_commands where kind = 'opt_out' and payload ->> 'active' = 'false' and gateway_id like 'states-%'$$,
+  $$values ('states-box-2')$$, 'one reported by a box reaches the others');
+
+-- Consents are evidence.
+insert into consents (phone_number, source, text_shown) values ('+15550100001', 'form', 'I agree');
+select throws_ok($$update consents set text_shown = 'something else'$$, '23514', null, 'a consent is not rewritten');
+select throws_ok($$delete from consents$$, '23514', null, 'nor deleted');
+select lives_ok($$update consents set revoked_at = now() where phone_number = '+15550100001'$$, 'it is revoked');
+select throws_ok($$update consents set revoked_at = null where phone_number = '+15550100001'$$, '23514', null, 'once and for all');
+
+-- messages
+insert into messages (id, phone_number, content, status, direction) values (910001, '+15550100001', 'x', 'unread', 'inbound'),
+  (910002, '+15550100001', 'x', 'sent', 'outbound');
+select lives_ok($$update messages set status = 'read' where id = 910001$$, 'people read');
+select throws_ok($$update messages set status = 'delivered' where id = 910002$$, '23514', null, 'people deliver nothing');
+select throws_ok($$insert into messages (phone_number, content, status, direction) values ('+15550100001', 'x', 'unread', 'outbound')$$, '23514', null,
+  'status and direction agree');
+select ok((select updated_at > created_at from messages where id = 910001), 'updated_at follows');
+
+select * from finish();
+rollback;
