@@ -101,8 +101,7 @@ api::Answer<Taken> take(Tx& tx, const Env& env, const NewMessage& m, WallTime no
     if (m.key) {
         if (auto known = store::find_by_key(tx, *m.key)) {
             if (known->phone_number == row->phone_number && known->content == row->content) return Taken{std::move(*known), false};
-            return Refusal{
-                .status = 409, .code = "key-in-use", .message = dispatch::reason_text("key-in-use"), .field = "key", .existing = known->id};
+            return Refusal{409, "key-in-use", dispatch::reason_text("key-in-use"), "key", known->id};
         }
     }
     if (open >= env.config.gateway.queue_limit)

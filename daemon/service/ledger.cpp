@@ -156,6 +156,12 @@ bool release(Tx& tx, const Env& env, MessageRow& row, const PickRequest& request
     if (begun) {  // a set under way is completed until its time is over
         if (!row.expires_at || *row.expires_at > request.now) return true;
         dispatch::abandon(row, MessageStatus::expired, "expired");
+    } else if (row.lease_until && *row.lease_until <= request.now) {
+        // the lease is over: another box may have it by now. It goes back unsent.
+        dispatch::abandon(row, MessageStatus::cancelled, "lease-lost");
+        row.ready = false;
+        row.stored_status = row.status;
+        tell_supabase_released(tx, env, *row.scheduled_message_id, row.claim_epoch, "lease-lost", request.now);
     } else {
         auto decision = dispatch::decide(env.config, facts_of(tx, row, request.now), request.now);
         if (request.paused && decision.ruling == dispatch::Ruling::send && row.message_class != MessageClass::reply)

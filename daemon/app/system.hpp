@@ -1,0 +1,55 @@
+#pragma once
+// What the daemon asks of the operating system: clock, files, systemd.
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "daemon/core/clock.hpp"
+#include "daemon/core/log.hpp"
+#include "daemon/core/result.hpp"
+
+namespace conductor::app {
+
+enum class AppErrc { no_file = 1, bad_secret, busy, system };
+const char* errc_library(AppErrc);
+std::string_view describe(AppErrc e);
+
+/// Boot time and wall time of this machine. The wall clock is sure once it is past the day this program was built: a box without RTC that
+/// boots in 1970 fires nothing before NTP has set it.
+class SystemClock final : public Clock {
+public:
+    Instant now() const override;
+    std::optional<WallTime> wall() const override;
+};
+
+Result<std::string> read_file(const std::string& path);
+/// First line of a secret, without the line end. The error names the file, never its content.
+Result<std::string> read_secret(const std::string& name);
+/// Holds an exclusive lock on `path` until the process ends; busy when another process has it.
+Result<void> lock_file(const std::string& path);
+
+/// Lines to stderr as they are (journald reads the <N>); without the <N> on a terminal.
+Log make_log(int level);
+
+/// systemd's notification protocol; does nothing when not started by systemd.
+class Systemd {
+public:
+    Systemd();
+    /// Descriptors kept from the process before, by name ("modem-0").
+    const std::map<std::string, int>& kept() const { return kept_; }
+    void ready(const std::string& status) const;
+    void stopping() const;
+    void reloading() const;
+    void feed_watchdog() const;
+    /// Half of WatchdogSec; empty when no watchdog was asked for.
+    std::optional<std::chrono::microseconds> watchdog_period() const { return period_; }
+    void keep(const std::string& name, int descriptor) const;
+    void forget(const std::string& name) const;
+
+private:
+    std::map<std::string, int> kept_;
+    std::optional<std::chrono::microseconds> period_;
+};
+
+}  // namespace conductor::app

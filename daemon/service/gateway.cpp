@@ -1,0 +1,321 @@
+#include "daemon/service/gateway.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "daemon/core/msisdn.hpp"
+#include "daemon/dispatch/reasons.hpp"
+#include "daemon/dispatch/submission.hpp"
+#include "daemon/service/events.hpp"
+
+namespace conductor::service {
+
+using api::Actor;
+using api::Answer;
+using api::Refusal;
+using nlohmann::json;
+using store::MessageRow;
+using store::Tx;
+
+namespace {
+
+Refusal not_found(std::string_view what, std::int64_t id) {
+    return {404, "not-found", fmt::format("There is no {} {}.", what, id)};
+}
+Refusal state_forbids(const MessageRow& row, std::string_view action) {
+    return {409, "wrong-state", fmt::format("A message that is {} cannot be {}.", to_string(row.status), action)};
+}
+Refusal clock_unsure() {
+    return {503, "clock-unsure", dispatch::reason_text("clock-unsure")};
+}
+
+}  // namespace
+
+Gateway::Gateway(Context& context, Shared& shared, std::vector<std::unique_ptr<ModemService>>& modems, SyncService* sync)
+    : context_{context}, shared_{shared}, modems_{modems}, sync_{sync}, started_{context.clock.now()} {}
+
+Refusal Gateway::unavailable(const Error& error) const {
+    context_.log.error("store-failed", {{"error", error.text()}});
+    const bool full = error.is(store::StoreErrc::full);
+    return {503, full ? "disk-full" : "store-failed", dispatch::reason_text(full ? "disk-full" : "store-failed", error.text())};
+}
+
+aio::awaitable<Result<void>> Gateway::recover(std::vector<ModemIndex> still_listening) {
+    const WallTime now = context_.wall().value_or(WallTime{});
+    auto done = co_await context_.store.run([env = context_.env, still_listening = std::move(still_listening), now](Tx& tx) {
+        const auto changed = service::recover(tx, *env, still_listening, now);
+        return std::tuple{changed, store::count_open(tx), store::get_setting(tx, "paused").has_value()};
+    });
+    if (!done) co_return done.error();
+    const auto& [changed, open, paused] = *done;
+    open_ = open;
+    shared_.paused = paused;
+    for (const auto& c : changed)
+        context_.log.notice("recovered", {{"msg", c.id.value}, {"status", to_string(c.status)}, {"reason", c.reason}});
+    shared_.note(changed);
+    co_return Result<void>{};
+}
+
+aio::awaitable<void> Gateway::housekeeping() {
+    for (;;) {
+        if (!co_await aio::sleep_for(std::chrono::minutes{1})) co_return;
+        const auto now = context_.wall();
+        if (!now) continue;
+        struct Done {
+            std::vector<Changed> changed;
+            std::vector<Arrived> arrived;
+            std::int64_t open = 0;
+        };
+        // looks first, so that an idle box writes nothing
+        auto due = co_await context_.store.read([now = *now](Tx& tx) {
+            return !store::overdue_reports(tx, now, 1).empty() || !store::stale_parts(tx, now - Limits::reassembly, 1).empty();
+        });
+        if (!due || !*due) continue;
+        auto done = co_await context_.store.run([env = context_.env, now = *now](Tx& tx) {
+            Done d;
+            d.changed = close_overdue_reports(tx, *env, now, 500);
+            d.arrived = give_up_parts(tx, *env, now - Limits::reassembly, now, 100);
+            d.open = store::count_open(tx);
+            return d;
+        });
+        if (!done) {
+            context_.log.error("housekeeping-failed", {{"error", done.error().text()}});
+            continue;
+        }
+        open_ = done->open;
+        shared_.note(done->changed);
+        if (!done->arrived.empty()) shared_.sync_wake.raise();
+    }
+}
+
+aio::awaitable<Answer<api::Submitted>> Gateway::submit(NewMessage message, Actor actor) {
+    std::vector<NewMessage> one;
+    one.push_back(std::move(message));
+    auto answers = co_await submit_all(std::move(one), std::move(actor));
+    co_return std::move(answers.front());
+}
+
+aio::awaitable<std::vector<Answer<api::Submitted>>> Gateway::submit_all(std::vector<NewMessage> messages, Actor) {
+    const auto count = messages.size();
+    const auto now = context_.wall();
+    if (!now) co_return std::vector<Answer<api::Submitted>>(count, Answer<api::Submitted>{clock_unsure()});
+    auto taken = co_await context_.store.run([env = context_.env, messages = std::move(messages), now = *now, open = open_](Tx& tx) {
+        std::vector<Answer<Taken>> all;
+        all.reserve(messages.size());
+        std::int64_t queued = open;
+        for (const auto& message : messages) {
+            all.push_back(take(tx, *env, message, now, queued));
+            queued += all.back() && all.back()->created;
+        }
+        return all;
+    });
+    if (!taken) co_return std::vector<Answer<api::Submitted>>(count, Answer<api::Submitted>{unavailable(taken.error())});
+    std::vector<Answer<api::Submitted>> answers;
+    answers.reserve(count);
+    std::size_t created = 0;
+    std::uint64_t lane = 0;
+    bool due = false;
+    for (auto& one : *taken) {
+        if (!one) {
+            answers.emplace_back(std::move(one.error()));
+            continue;
+        }
+        created += one->created;
+        due = due || (one->created && one->row.ready);
+        lane = one->row.lane;
+        answers.emplace_back(api::Submitted{present(*context_.env, std::move(one->row)), one->created});
+    }
+    open_ += static_cast<std::int64_t>(created);
+    if (created > 1)
+        shared_.wake_all();
+    else if (due)
+        shared_.wake_one(lane);
+    else if (created)
+        shared_.wake_all();  // due later: whoever waits must look at its time again
+    co_return answers;
+}
+
+aio::awaitable<Answer<Message>> Gateway::message(MessageId id) {
+    auto row = co_await context_.store.read([id](Tx& tx) { return store::find(tx, id); });
+    if (!row) co_return unavailable(row.error());
+    if (!*row) co_return not_found("message", id.value);
+    co_return present(*context_.env, std::move(**row));
+}
+
+aio::awaitable<Answer<api::Page>> Gateway::list(api::ListQuery query) {
+    store::Filter filter{
+        .status = query.status, .direction = query.direction, .before = query.after, .limit = std::clamp(query.limit, 1, 1000)};
+    if (query.to) {
+        const auto number = parse_msisdn(*query.to, context_.env->config.gateway.region);
+        filter.phone = number ? number->text : *query.to;  // an alphanumeric sender is listed as it is written
+    }
+    auto rows = co_await context_.store.read([filter](Tx& tx) { return store::list(tx, filter); });
+    if (!rows) co_return unavailable(rows.error());
+    api::Page page;
+    if (rows->size() == static_cast<std::size_t>(filter.limit)) page.next = rows->back().id;
+    for (auto& row : *rows) page.messages.push_back(present(*context_.env, std::move(row)));
+    co_return page;
+}
+
+aio::awaitable<Answer<Message>> Gateway::change(MessageId id, Actor actor, std::string action, Change step) {
+    const auto now = context_.wall();
+    if (!now) co_return clock_unsure();
+    auto done = co_await context_.store.run([env = context_.env, id, actor = std::move(actor), action = std::move(action),
+                                             step = std::move(step), now = *now](Tx& tx) -> Answer<MessageRow> {
+        auto row = store::find(tx, id);
+        if (!row) return not_found("message", id.value);
+        if (auto allowed = step(tx, *env, *row, now); !allowed) return allowed.error();
+        save(tx, *env, *row, now);
+        store::audit(tx, now, actor.name, action, std::to_string(id.value));
+        return std::move(*row);
+    });
+    if (!done) co_return unavailable(done.error());
+    if (!*done) co_return done->error();
+    Changed changed{id, (*done)->status, (*done)->reason.value_or("")};
+    std::vector<Changed> all;
+    all.push_back(std::move(changed));
+    shared_.note(all);
+    co_return present(*context_.env, std::move(**done));
+}
+
+aio::awaitable<Answer<Message>> Gateway::cancel(MessageId id, Actor actor) {
+    co_return co_await change(id, std::move(actor), "cancel", [](Tx&, const Env&, MessageRow& row, WallTime) -> Answer<void> {
+        if (row.status == MessageStatus::cancelled) return {};
+        if (row.status != MessageStatus::queued) return state_forbids(row, "cancelled");
+        dispatch::abandon(row, MessageStatus::cancelled, "cancelled");
+        row.ready = false;
+        return {};
+    });
+}
+
+aio::awaitable<Answer<Message>> Gateway::retry(MessageId id, Actor actor) {
+    auto answer = co_await change(id, std::move(actor), "retry", [](Tx&, const Env& env, MessageRow& row, WallTime now) -> Answer<void> {
+        switch (row.status) {
+            case MessageStatus::failed:
+            case MessageStatus::expired:
+            case MessageStatus::cancelled:
+            case MessageStatus::suppressed:
+            case MessageStatus::undelivered:
+            case MessageStatus::unknown: break;
+            case MessageStatus::queued:
+            case MessageStatus::sending:
+            case MessageStatus::sent:
+            case MessageStatus::delivered:
+            case MessageStatus::unread:
+            case MessageStatus::read: return state_forbids(row, "sent again");
+        }
+        if (row.direction != Direction::outbound) return state_forbids(row, "sent again");
+        if (row.scheduled_message_id) return Refusal{409, "belongs-to-supabase", dispatch::reason_text("belongs-to-supabase")};
+        if (row.parts.empty()) return state_forbids(row, "sent again: its number or text was refused");
+        dispatch::new_round(row);
+        row.attempts_used = 0;
+        row.not_before = now;
+        row.ready = true;
+        row.expires_at = dispatch::expiry_of(env.config, {.message_class = row.message_class, .phone_number = row.phone_number, .due = now},
+                                             env.config.send.expire_after);
+        return {};
+    });
+    if (answer) shared_.wake_all();
+    co_return answer;
+}
+
+aio::awaitable<Answer<Message>> Gateway::mark_read(MessageId id, Actor actor) {
+    co_return co_await change(id, std::move(actor), "read", [](Tx&, const Env&, MessageRow& row, WallTime) -> Answer<void> {
+        if (row.direction != Direction::inbound) return state_forbids(row, "read: it is not inbound");
+        row.status = MessageStatus::read;
+        return {};
+    });
+}
+
+aio::awaitable<Answer<api::Page>> Gateway::claim_inbox(api::ClaimRequest request) {
+    const auto now = context_.wall();
+    if (!now) co_return clock_unsure();
+    auto rows = co_await context_.store.run([request = std::move(request), now = *now](Tx& tx) {
+        return store::claim_unread(tx, request.owner, now, now + request.lease, std::clamp(request.limit, 1, 1000));
+    });
+    if (!rows) co_return unavailable(rows.error());
+    api::Page page;
+    for (auto& row : *rows) page.messages.push_back(present(*context_.env, std::move(row)));
+    co_return page;
+}
+
+aio::awaitable<Answer<void>> Gateway::pause(bool paused, Actor actor) {
+    const WallTime now = context_.wall().value_or(WallTime{});
+    auto done = co_await context_.store.run([paused, actor = std::move(actor), now](Tx& tx) {
+        if (paused)
+            store::set_setting(tx, "paused", actor.name);
+        else
+            tx.run("DELETE FROM settings WHERE name = 'paused'");
+        store::audit(tx, now, actor.name, paused ? "queue-pause" : "queue-resume", "queue");
+        // what the pause parked is due again now
+        if (!paused) tx.run("UPDATE messages SET not_before = ?1 WHERE status = 0 AND ready = 0 AND reason = 'paused'", now);
+    });
+    if (!done) co_return unavailable(done.error());
+    shared_.paused = paused;
+    if (!paused) shared_.wake_all();
+    co_return Answer<void>{};
+}
+
+aio::awaitable<Answer<std::vector<api::OptOut>>> Gateway::opt_outs() {
+    auto rows = co_await context_.store.read([](Tx& tx) { return store::all_opt_outs(tx); });
+    if (!rows) co_return unavailable(rows.error());
+    std::vector<api::OptOut> all;
+    for (const auto& row : *rows) all.push_back({row.phone, row.active, row.reason, row.actor, row.at});
+    co_return all;
+}
+
+aio::awaitable<Answer<api::OptOut>> Gateway::set_opt_out(std::string number, bool active, std::string reason, Actor actor) {
+    const auto now = context_.wall();
+    if (!now) co_return clock_unsure();
+    const auto msisdn = parse_msisdn(number, context_.env->config.gateway.region);
+    if (!msisdn) co_return Refusal{422, "bad-number", dispatch::reason_text("bad-number", msisdn.error().code.message()), "number"};
+    const store::OptOutRow row{.phone = msisdn->text, .active = active, .reason = std::move(reason), .actor = actor.name, .at = *now};
+    auto done = co_await context_.store.run([env = context_.env, row](Tx& tx) {
+        store::set_opt_out(tx, row);
+        tell_supabase_opt_out(tx, *env, row);
+        std::vector<Changed> changed;
+        if (!row.active) return changed;
+        for (auto& queued : store::queued_for(tx, row.phone)) {
+            if (queued.message_class == MessageClass::reply) continue;
+            dispatch::abandon(queued, MessageStatus::suppressed, "opted-out");
+            queued.ready = false;
+            save(tx, *env, queued, row.at);
+            changed.push_back({queued.id, queued.status, "opted-out"});
+        }
+        return changed;
+    });
+    if (!done) co_return unavailable(done.error());
+    shared_.note(*done);
+    shared_.sync_wake.raise();
+    co_return api::OptOut{row.phone, row.active, row.reason, row.actor, row.at};
+}
+
+aio::awaitable<Answer<json>> Gateway::consent(std::string number) {
+    const auto msisdn = parse_msisdn(number, context_.env->config.gateway.region);
+    if (!msisdn) co_return Refusal{422, "bad-number", dispatch::reason_text("bad-number", msisdn.error().code.message()), "number"};
+    auto row = co_await context_.store.read([phone = msisdn->text](Tx& tx) { return store::find_consent(tx, phone); });
+    if (!row) co_return unavailable(row.error());
+    if (!*row) co_return Refusal{404, "not-found", "No consent is on record for this number."};
+    const auto& c = **row;
+    json body = {{"phone_number", c.phone}, {"active", c.active}, {"source", c.source},
+                 {"shown", c.shown},        {"actor", c.actor},   {"at", to_rfc3339(c.at)}};
+    co_return body;
+}
+
+aio::awaitable<Answer<json>> Gateway::set_consent(std::string number, json body, Actor actor) {
+    const auto now = context_.wall();
+    if (!now) co_return clock_unsure();
+    const auto msisdn = parse_msisdn(number, context_.env->config.gateway.region);
+    if (!msisdn) co_return Refusal{422, "bad-number", dispatch::reason_text("bad-number", msisdn.error().code.message()), "number"};
+    const store::ConsentRow row{.phone = msisdn->text,
+                                .active = body.value("active", true),
+                                .source = body.value("source", "api"),
+                                .shown = body.value("shown", ""),
+                                .actor = actor.name,
+                                .at = *now};
+    auto done = co_await context_.store.run([row](Tx& tx) { store::set_consent(tx, row); });
+    if (!done) co_return unavailable(done.error());
+    co_return co_await consent(std::move(number));
+}
+
+}  // namespace conductor::service

@@ -1,0 +1,64 @@
+#pragma once
+// The daemon's services behind the API: intake, queue, inbox, modems, opt-outs, status.
+#include <memory>
+
+#include "daemon/api/backend.hpp"
+#include "daemon/service/intake.hpp"
+#include "daemon/service/modem_service.hpp"
+
+namespace conductor::service {
+
+class SyncService;
+
+class Gateway final : public api::Backend {
+public:
+    Gateway(Context& context, Shared& shared, std::vector<std::unique_ptr<ModemService>>& modems, SyncService* sync);
+
+    /// Before anything runs: settles what the last process left open. `still_listening`: modems whose descriptor was kept with a submission
+    /// open on it.
+    aio::awaitable<Result<void>> recover(std::vector<ModemIndex> still_listening);
+    /// Once a minute: overdue reports, concatenated messages that miss parts.
+    aio::awaitable<void> housekeeping();
+
+    aio::awaitable<api::Answer<api::Submitted>> submit(NewMessage message, api::Actor actor) override;
+    aio::awaitable<std::vector<api::Answer<api::Submitted>>> submit_all(std::vector<NewMessage> messages, api::Actor actor) override;
+    aio::awaitable<api::Answer<Message>> message(MessageId id) override;
+    aio::awaitable<api::Answer<nlohmann::json>> explain(MessageId id) override;
+    aio::awaitable<api::Answer<api::Page>> list(api::ListQuery query) override;
+    aio::awaitable<api::Answer<Message>> cancel(MessageId id, api::Actor actor) override;
+    aio::awaitable<api::Answer<Message>> retry(MessageId id, api::Actor actor) override;
+    aio::awaitable<api::Answer<Message>> mark_read(MessageId id, api::Actor actor) override;
+    aio::awaitable<api::Answer<api::Page>> claim_inbox(api::ClaimRequest request) override;
+    aio::awaitable<api::Answer<void>> pause(bool paused, api::Actor actor) override;
+    nlohmann::json modems() const override;
+    api::Answer<nlohmann::json> modem(ModemIndex index) const override;
+    aio::awaitable<api::Answer<nlohmann::json>> modem_action(ModemIndex index, std::string action, api::Actor actor) override;
+    aio::awaitable<api::Answer<nlohmann::json>> modem_at(ModemIndex index, std::string command, api::Actor actor) override;
+    aio::awaitable<api::Answer<nlohmann::json>> modem_ussd(ModemIndex index, std::string code, api::Actor actor) override;
+    api::Answer<std::string> modem_trace(ModemIndex index) const override;
+    aio::awaitable<api::Answer<std::vector<api::OptOut>>> opt_outs() override;
+    aio::awaitable<api::Answer<api::OptOut>> set_opt_out(std::string number, bool active, std::string reason, api::Actor actor) override;
+    aio::awaitable<api::Answer<nlohmann::json>> consent(std::string number) override;
+    aio::awaitable<api::Answer<nlohmann::json>> set_consent(std::string number, nlohmann::json body, api::Actor actor) override;
+    aio::awaitable<api::Answer<nlohmann::json>> status() override;
+    aio::awaitable<api::Answer<nlohmann::json>> sync_status() override;
+    aio::awaitable<api::Answer<nlohmann::json>> sync_now(api::Actor actor) override;
+    nlohmann::json health() const override;
+    std::string metrics() const override;
+
+private:
+    using Change = std::function<api::Answer<void>(store::Tx&, const Env&, store::MessageRow&, WallTime)>;
+    aio::awaitable<api::Answer<Message>> change(MessageId id, api::Actor actor, std::string action, Change change);
+    ModemService* find_modem(ModemIndex index) const;
+    nlohmann::json describe(const ModemService& modem) const;
+    api::Refusal unavailable(const Error& error) const;
+
+    Context& context_;
+    Shared& shared_;
+    std::vector<std::unique_ptr<ModemService>>& modems_;
+    SyncService* sync_;
+    Instant started_;
+    std::int64_t open_ = 0;  ///< open messages, counted at start and every minute, moved by what is taken in
+};
+
+}  // namespace conductor::service

@@ -1,0 +1,300 @@
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "daemon/api/message_json.hpp"
+#include "daemon/dispatch/reasons.hpp"
+#include "daemon/service/gateway.hpp"
+#include "daemon/service/sync_service.hpp"
+
+namespace conductor::service {
+
+using api::Actor;
+using api::Answer;
+using api::Refusal;
+using nlohmann::json;
+using store::Tx;
+
+namespace {
+
+json optional_int(std::optional<int> v) {
+    return v ? json(*v) : json(nullptr);
+}
+json optional_time(std::optional<WallTime> t) {
+    return t ? json(to_rfc3339(*t)) : json(nullptr);
+}
+
+std::string_view ending_name(std::optional<int> outcome) {
+    if (!outcome) return "open";
+    switch (static_cast<driver::Ending>(*outcome)) {
+        case driver::Ending::accepted: return "accepted";
+        case driver::Ending::refused: return "refused";
+        case driver::Ending::ambiguous: return "ambiguous";
+        case driver::Ending::not_sent: return "not-sent";
+    }
+    return "open";
+}
+
+Refusal no_such_modem(ModemIndex index) {
+    return {404, "not-found", fmt::format("There is no modem {} in the configuration.", index)};
+}
+
+}  // namespace
+
+ModemService* Gateway::find_modem(ModemIndex index) const {
+    const auto it = std::ranges::find_if(modems_, [index](const auto& m) { return m->index() == index; });
+    return it == modems_.end() ? nullptr : it->get();
+}
+
+json Gateway::describe(const ModemService& modem) const {
+    const auto& s = modem.status();
+    json storage = json::array();
+    for (const auto& memory : s.storage) storage.push_back({{"memory", memory.memory}, {"used", memory.used}, {"total", memory.total}});
+    json out = {{"index", modem.index()},
+                {"state", driver::to_string(s.state)},
+                {"reason", s.reason},
+                {"reason_text", s.reason_text},
+                {"enabled", modem.enabled()},
+                {"port", s.port},
+                {"profile", s.profile},
+                {"manufacturer", s.identity.manufacturer},
+                {"model", s.identity.model},
+                {"revision", s.identity.revision},
+                {"imei", s.identity.imei},
+                {"iccid", s.identity.iccid},
+                {"imsi", s.identity.imsi},
+                {"number", s.identity.own_number},
+                {"operator", s.operator_name},
+                {"registration", s.registration},
+                {"signal_dbm", optional_int(s.rssi_dbm)},
+                {"storage", std::move(storage)},
+                {"smsc", s.smsc},
+                {"rung", s.rung},
+                {"resting", modem.resting()},
+                {"opened", s.opened},
+                {"resets", s.resets},
+                {"boots_seen", s.boots_seen},
+                {"urcs_dropped", s.urcs_dropped}};
+    out["state_seconds"] = std::chrono::duration_cast<std::chrono::seconds>(context_.clock.now() - s.since).count();
+    return out;
+}
+
+json Gateway::modems() const {
+    json all = json::array();
+    for (const auto& modem : modems_) all.push_back(describe(*modem));
+    return all;
+}
+
+Answer<json> Gateway::modem(ModemIndex index) const {
+    const auto* found = find_modem(index);
+    if (!found) return no_such_modem(index);
+    return describe(*found);
+}
+
+aio::awaitable<Answer<json>> Gateway::modem_action(ModemIndex index, std::string action, Actor actor) {
+    auto* found = find_modem(index);
+    if (!found) co_return no_such_modem(index);
+    Result<void> done;
+    if (action == "enable" || action == "disable")
+        done = co_await found->enable(action == "enable", actor.name);
+    else if (action == "accept-sim")
+        done = co_await found->accept_sim(actor.name);
+    else if (action == "reset")
+        found->modem().request_reset();
+    else
+        co_return Refusal{404, "not-found", fmt::format("A modem cannot be told to \"{}\".", action)};
+    if (!done) co_return unavailable(done.error());
+    co_return describe(*found);
+}
+
+aio::awaitable<Answer<json>> Gateway::modem_at(ModemIndex index, std::string command, Actor actor) {
+    auto* found = find_modem(index);
+    if (!found) co_return no_such_modem(index);
+    const WallTime now = context_.wall().value_or(WallTime{});
+    auto noted = co_await context_.store.run([actor = std::move(actor), index, command, now](Tx& tx) {
+        store::audit(tx, now, actor.name, "at", std::to_string(index), command);
+    });
+    if (!noted) co_return unavailable(noted.error());
+    auto answer = co_await found->modem().command(std::move(command));
+    if (!answer) co_return Refusal{409, "modem-refused", answer.error().text()};
+    json body = {{"lines", answer->lines}, {"result", answer->final_result}};
+    co_return body;
+}
+
+aio::awaitable<Answer<json>> Gateway::modem_ussd(ModemIndex index, std::string code, Actor actor) {
+    auto* found = find_modem(index);
+    if (!found) co_return no_such_modem(index);
+    const WallTime now = context_.wall().value_or(WallTime{});
+    auto noted = co_await context_.store.run(
+        [actor = std::move(actor), index, code, now](Tx& tx) { store::audit(tx, now, actor.name, "ussd", std::to_string(index), code); });
+    if (!noted) co_return unavailable(noted.error());
+    auto answer = co_await found->modem().ussd(std::move(code));
+    if (!answer) co_return Refusal{409, "modem-refused", answer.error().text()};
+    json body = {{"text", *answer}};
+    co_return body;
+}
+
+Answer<std::string> Gateway::modem_trace(ModemIndex index) const {
+    auto* found = find_modem(index);
+    if (!found) return no_such_modem(index);
+    return found->modem().trace();
+}
+
+namespace {
+
+/// Why an outbound message that waits does wait, as far as the modems know: empty when one of them could take it.
+std::string blocked_by_modems(const std::vector<std::unique_ptr<ModemService>>& modems, const store::MessageRow& row) {
+    bool any = false;
+    std::string why = "no-modem";
+    for (const auto& modem : modems) {
+        if (row.lane != 0 && !(row.lane >> (modem->index() & 63) & 1)) continue;
+        if (modem->able())
+            any = true;
+        else if (!modem->enabled())
+            why = "modem-disabled";
+        else if (!modem->resting().empty())
+            why = "sim-paused";
+        else if (!modem->status().reason.empty())
+            why = modem->status().reason;
+    }
+    return any ? "" : why;
+}
+
+}  // namespace
+
+aio::awaitable<Answer<json>> Gateway::explain(MessageId id) {
+    struct Found {
+        std::optional<store::MessageRow> row;
+        std::vector<store::AttemptRow> attempts;
+    };
+    auto found = co_await context_.store.read([id](Tx& tx) {
+        Found f;
+        f.row = store::find(tx, id);
+        if (f.row) f.attempts = store::attempt_chain(tx, f.row->last_attempt);
+        return f;
+    });
+    if (!found) co_return unavailable(found.error());
+    if (!found->row) co_return Refusal{404, "not-found", fmt::format("There is no message {}.", id.value)};
+    const auto& row = *found->row;
+    json attempts = json::array();
+    for (const auto& a : found->attempts)
+        attempts.push_back({{"part", a.seq},
+                            {"modem_index", a.modem_index},
+                            {"iccid", a.iccid},
+                            {"started_at", to_rfc3339(a.started_at)},
+                            {"ended_at", optional_time(a.ended_at)},
+                            {"outcome", ending_name(a.outcome)},
+                            {"tp_mr", optional_int(a.tp_mr)},
+                            {"reason", a.reason ? json(*a.reason) : json(nullptr)}});
+    const Message shown = present(*context_.env, row);
+    std::string blocked = shown.reason.value_or("");
+    if (row.status == MessageStatus::queued) {
+        if (row.ready || blocked == "waiting-for-modem" || blocked.empty()) {
+            const auto modems = blocked_by_modems(modems_, row);
+            if (!modems.empty())
+                blocked = modems;
+            else if (row.ready)
+                blocked = shared_.paused ? "paused" : "waiting-for-modem";
+        }
+    } else if (row.status != MessageStatus::sending) {
+        blocked.clear();
+    }
+    const std::string about = !blocked.empty() ? blocked : shown.reason.value_or(std::string{to_string(row.status)});
+    const std::string detail = row.reason == about              ? row.reason_text.value_or("")
+                               : row.not_before > row.timestamp ? to_rfc3339(row.not_before)
+                                                                : "";
+    json body = {{"message", api::to_json(shown)},
+                 {"blocked_by", blocked.empty() ? json(nullptr) : json(blocked)},
+                 {"priority", {{"total", row.priority}}},
+                 {"attempts", std::move(attempts)},
+                 {"next", dispatch::reason_text(about, detail)}};
+    co_return body;
+}
+
+aio::awaitable<Answer<json>> Gateway::status() {
+    struct Counts {
+        std::int64_t ready = 0, waiting = 0, unread = 0, open = 0;
+        std::optional<WallTime> next;
+    };
+    auto counts = co_await context_.store.read([](Tx& tx) {
+        Counts c;
+        const auto count = [&tx](const char* sql) {
+            store::Rows q = tx.query(sql);
+            return q.next() ? q.i64(0) : 0;
+        };
+        c.ready = count("SELECT count(*) FROM messages INDEXED BY messages_ready WHERE status = 0 AND ready = 1");
+        c.waiting = count("SELECT count(*) FROM messages INDEXED BY messages_waiting WHERE status = 0 AND ready = 0");
+        c.unread = count("SELECT count(*) FROM messages INDEXED BY messages_unread WHERE status = 20");
+        c.open = count("SELECT count(*) FROM attempts WHERE outcome IS NULL");
+        c.next = store::next_waiting(tx);
+        return c;
+    });
+    if (!counts) co_return unavailable(counts.error());
+    open_ = counts->ready + counts->waiting + counts->open;
+    json modems = json::array();
+    for (const auto& m : modems_)
+        modems.push_back({{"index", m->index()},
+                          {"state", driver::to_string(m->status().state)},
+                          {"reason", m->status().reason},
+                          {"operator", m->status().operator_name},
+                          {"signal_dbm", optional_int(m->status().rssi_dbm)}});
+    const auto& t = shared_.tally;
+    json ended = json::object();
+    for (std::size_t i = 0; i < std::size(t.ended); ++i) ended[std::string{to_string(static_cast<MessageStatus>(i))}] = t.ended[i];
+    const auto& gateway = context_.env->config.gateway;
+    const auto now = context_.wall();
+    json body = {
+        {"gateway", {{"id", gateway.id}, {"pool", gateway.pool}, {"version", CONDUCTOR_VERSION}, {"instance", context_.env->instance}}},
+        {"clock", {{"sure", now.has_value()}, {"now", optional_time(now)}}},
+        {"paused", shared_.paused},
+        {"queue",
+         {{"open", open_},
+          {"ready", counts->ready},
+          {"waiting", counts->waiting},
+          {"sending", counts->open},
+          {"next_at", optional_time(counts->next)}}},
+        {"inbox", {{"unread", counts->unread}}},
+        {"modems", std::move(modems)},
+        {"since_start",
+         {{"submitted", t.submitted},
+          {"accepted", t.accepted},
+          {"refused", t.refused},
+          {"ambiguous", t.ambiguous},
+          {"not_sent", t.not_sent},
+          {"inbound", t.inbound},
+          {"reports", t.reports},
+          {"became", std::move(ended)}}},
+        {"store",
+         {{"commits", context_.store.counters().commits},
+          {"trouble", context_.store.trouble() ? json(context_.store.trouble()->text()) : json(nullptr)}}}};
+    body["uptime_s"] = std::chrono::duration_cast<std::chrono::seconds>(context_.clock.now() - started_).count();
+    body["sync"] = sync_ ? sync_->status() : json(nullptr);
+    body["last_accepted"] = optional_time(t.last_accepted);
+    body["last_inbound"] = optional_time(t.last_inbound);
+    co_return body;
+}
+
+aio::awaitable<Answer<json>> Gateway::sync_status() {
+    if (!sync_) co_return Refusal{409, "no-supabase", dispatch::reason_text("no-supabase")};
+    co_return sync_->status();
+}
+
+aio::awaitable<Answer<json>> Gateway::sync_now(Actor actor) {
+    if (!sync_) co_return Refusal{409, "no-supabase", dispatch::reason_text("no-supabase")};
+    context_.log.info("sync-asked", {{"actor", actor.name}});
+    sync_->now();
+    co_return sync_->status();
+}
+
+json Gateway::health() const {
+    // progress, not liveness: something sendable while no modem is able is trouble
+    const bool able = std::ranges::any_of(modems_, [](const auto& m) { return m->able(); });
+    const bool store_ok = !context_.store.trouble();
+    json out = {{"ok", store_ok && (able || open_ == 0)},
+                {"store", store_ok},
+                {"modem_able", able},
+                {"open", open_},
+                {"clock_sure", context_.wall().has_value()}};
+    return out;
+}
+
+}  // namespace conductor::service

@@ -1,0 +1,385 @@
+#include "daemon/service/sync_service.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "daemon/dispatch/reasons.hpp"
+#include "daemon/dispatch/submission.hpp"
+#include "daemon/service/events.hpp"
+#include "sync/plan/batch.hpp"
+#include "sync/plan/timing.hpp"
+
+namespace conductor::service {
+namespace {
+
+using nlohmann::json;
+using store::MessageRow;
+using store::Tx;
+
+constexpr int claim_limit = 200;                  // the server cuts it to what the pool allows
+constexpr std::int64_t high_water = 2000;         // outbox rows above which a box confesses before it takes more
+constexpr std::chrono::milliseconds gather{100};  // news of this long share a request
+constexpr std::chrono::seconds default_lease{600};
+
+/// A claimed row, with the deadline of its lease on this box's wall clock.
+struct Claimed {
+    sync::Job job;
+    WallTime lease_until{};
+};
+
+NewMessage message_of(const sync::Job& job) {
+    NewMessage m;
+    m.to = job.phone_number;
+    m.text = job.content;
+    m.key = fmt::format("supabase-{}-{}", job.id, job.epoch);
+    m.message_class = job.message_class;
+    m.due_at = job.send_at;
+    m.expires_at = job.expires_at;
+    m.on_unknown = job.on_unknown;
+    m.priority = job.priority;
+    m.scheduled_message_id = job.id;
+    m.claim_epoch = job.epoch;
+    m.campaign_name = job.campaign_name;
+    m.consent = job.consent;
+    return m;
+}
+
+/// What was refused is kept as a row too, so that its reason goes back and can be read here.
+MessageRow refused_row(const sync::Job& job, const api::Refusal& refusal, WallTime now) {
+    MessageRow row;
+    row.key = fmt::format("supabase-{}-{}", job.id, job.epoch);
+    row.keyed = true;
+    row.message_class = job.message_class;
+    row.phone_number = job.phone_number;
+    row.content = job.content;
+    row.scheduled_message_id = job.id;
+    row.claim_epoch = job.epoch;
+    row.campaign_name = job.campaign_name;
+    row.timestamp = row.not_before = now;
+    row.due_at = job.send_at;
+    const bool policy = refusal.code == "opted-out" || refusal.code == "no-consent";
+    row.status = policy ? MessageStatus::suppressed : MessageStatus::failed;
+    row.reason = refusal.code;
+    return row;
+}
+
+bool may_have_gone_out(const MessageRow& row) {
+    return std::ranges::any_of(row.parts, [](const Part& p) { return p.status != PartStatus::waiting && p.status != PartStatus::failed; });
+}
+
+/// Takes one claimed row in. True when something became sendable.
+bool take_job(Tx& tx, const Env& env, const Claimed& claimed, WallTime now) {
+    const auto& job = claimed.job;
+    if (auto known = store::find_by_scheduled(tx, job.id)) {
+        known->lease_until = claimed.lease_until;
+        const bool same_round = known->claim_epoch == job.epoch;
+        if (same_round || may_have_gone_out(*known) || known->status == MessageStatus::queued || known->status == MessageStatus::sending) {
+            // Ours already, perhaps under an older claim: never a second copy. What is known of it is told under the new claim.
+            known->claim_epoch = job.epoch;
+            if (!same_round) known->stored_status = MessageStatus::queued;
+            save(tx, env, *known, now);
+            return false;
+        }
+    }
+    auto taken = take(tx, env, message_of(job), now, 0);
+    if (!taken) {
+        auto row = refused_row(job, taken.error(), now);
+        store::insert(tx, row);
+        row.stored_status = MessageStatus::queued;
+        save(tx, env, row, now);
+        return false;
+    }
+    taken->row.lease_until = claimed.lease_until;
+    store::update(tx, taken->row);
+    return true;
+}
+
+}  // namespace
+
+SyncService::SyncService(Context& context, Shared& shared, sync::ClientSettings settings)
+    : context_{context},
+      shared_{shared},
+      log_{context.log.with("part", "sync")},
+      client_{context.executor, log_, std::move(settings), &context.clock} {}
+
+aio::awaitable<void> SyncService::run() {
+    while (!shared_.stopping) {
+        const bool fine = (greeted_ || co_await greet()) && co_await round();
+        asked_ = false;
+        if (fine) last_success_ = context_.wall();
+        const auto poll = std::chrono::duration_cast<BootClock::duration>(context_.env->config.supabase->poll);
+        const auto pause = fine ? poll : std::max<BootClock::duration>(client_.back_off(), std::chrono::milliseconds{200});
+        if (fine) {
+            // news wake it; several of them share a request
+            const Instant until = context_.clock.now() + pause;
+            if (co_await shared_.sync_wake.wait_until(until)) co_await aio::sleep_for(gather);
+        } else {
+            const Instant until = context_.clock.now() + pause;
+            while (!asked_ && !shared_.stopping && context_.clock.now() < until) co_await shared_.sync_wake.wait_until(until);
+            if (asked_) client_.reset_back_off();
+        }
+    }
+}
+
+aio::awaitable<bool> SyncService::greet() {
+    sync::Hello request{.instance = context_.env->instance, .version = CONDUCTOR_VERSION};
+    auto hello = co_await client_.hello(std::move(request));
+    if (!hello) {
+        log_.warning("hello-failed", {{"error", hello.error().text()}});
+        co_return false;
+    }
+    fenced_ = hello->fenced;
+    alone_ = hello->alone;
+    if (fenced_) {
+        log_.error("fenced", {{"gateway", hello->gateway_id}});
+        co_return false;
+    }
+    generation_ = hello->generation;
+    log_.notice("connected", {{"gateway", hello->gateway_id}, {"pool", hello->pool}, {"alone", alone_}});
+    auto mine = co_await client_.mine();
+    if (!mine) co_return false;
+    auto taken = co_await take_jobs(std::move(mine->jobs), mine->server_now, true);
+    greeted_ = taken.has_value();
+    co_return greeted_;
+}
+
+/// Confess first, then take more.
+aio::awaitable<bool> SyncService::round() {
+    for (const auto stream : {store::Stream::report, store::Stream::inbound})
+        if (!co_await upload(stream)) co_return false;
+    const Instant now = context_.clock.now();
+    if (!asked_ && now < next_poll_) co_return true;
+    if (!co_await obey_commands() || !co_await keep_leases() || !co_await claim()) co_return false;
+    next_poll_ = now + std::chrono::duration_cast<BootClock::duration>(context_.env->config.supabase->poll) * 9 / 10;
+    co_return true;
+}
+
+aio::awaitable<bool> SyncService::upload(store::Stream stream) {
+    for (;;) {
+        auto rows = co_await context_.store.read([stream](Tx& tx) {
+            return std::pair{store::peek_outbox(tx, stream, sync::max_batch_items, sync::max_batch_octets), store::count_outbox(tx)};
+        });
+        if (!rows) co_return false;
+        auto& [batch, count] = *rows;
+        waiting_ = count.waiting;
+        dead_ = count.dead;
+        if (batch.empty()) co_return true;
+        Result<std::vector<sync::ItemVerdict>> verdicts = std::vector<sync::ItemVerdict>{};
+        if (stream == store::Stream::report) {
+            std::vector<sync::ReportItem> items;
+            for (const auto& row : batch) items.push_back({row.event_id, row.body});
+            verdicts = co_await client_.report(std::move(items));
+        } else {
+            std::vector<sync::InboundItem> items;
+            for (const auto& row : batch) items.push_back({row.event_id, row.body});
+            verdicts = co_await client_.inbound(std::move(items));
+        }
+        if (!verdicts || verdicts->size() != batch.size()) {
+            log_.warning("upload-failed", {{"error", verdicts ? std::string{"wrong number of verdicts"} : verdicts.error().text()}});
+            co_return false;
+        }
+        auto done = co_await context_.store.run([batch = batch, verdicts = *verdicts](Tx& tx) {
+            for (std::size_t i = 0; i < batch.size(); ++i) {
+                if (verdicts[i].verdict == sync::Verdict::rejected)
+                    store::bury_outbox(tx, batch[i].id, verdicts[i].reason);
+                else
+                    store::drop_outbox(tx, batch[i].id);
+            }
+        });
+        if (!done) co_return false;
+        told_ += batch.size();
+        for (std::size_t i = 0; i < batch.size(); ++i)
+            if (const auto v = (*verdicts)[i].verdict; v != sync::Verdict::applied && v != sync::Verdict::duplicate)
+                log_.warning("told-in-vain",
+                             {{"event", batch[i].event_id}, {"verdict", static_cast<int>(v)}, {"why", (*verdicts)[i].reason}});
+    }
+}
+
+aio::awaitable<bool> SyncService::claim() {
+    if (waiting_ > high_water) co_return true;
+    for (;;) {
+        const auto now = context_.wall();
+        if (!now) co_return true;  // an unsure clock takes nothing on
+        const auto& settings = *context_.env->config.supabase;
+        sync::ClaimRequest request{.request_id = context_.uuid(), .limit = settings.batch.value_or(claim_limit)};
+        if (settings.horizon) request.horizon = std::chrono::duration_cast<std::chrono::seconds>(*settings.horizon);
+        if (settings.lease) request.lease = std::chrono::duration_cast<std::chrono::seconds>(*settings.lease);
+        auto answer = co_await client_.claim(request);
+        // the same request id returns the same rows: an answer that was lost is asked for again, at once
+        if (!answer) answer = co_await client_.claim(request);
+        if (!answer) {
+            log_.warning("claim-failed", {{"error", answer.error().text()}});
+            greeted_ = false;  // `mine` tells what an unanswered claim took
+            co_return false;
+        }
+        alone_ = answer->alone;
+        const auto count = answer->jobs.size();
+        if (count == 0) co_return true;
+        claimed_ += count;
+        auto taken = co_await take_jobs(std::move(answer->jobs), answer->server_now, false);
+        if (!taken) {
+            greeted_ = false;
+            co_return false;
+        }
+        if (count < static_cast<std::size_t>(std::min(request.limit, 20))) co_return true;
+    }
+}
+
+aio::awaitable<Result<void>> SyncService::take_jobs(std::vector<sync::Job> jobs, WallTime server_now, bool confirm_only) {
+    const auto now = context_.wall();
+    if (!now || jobs.empty()) co_return Result<void>{};
+    const Instant boot = context_.clock.now();
+    std::vector<Claimed> claimed;
+    for (auto& job : jobs) {
+        const auto left =
+            std::chrono::duration_cast<std::chrono::milliseconds>(sync::lease_deadline(boot, server_now, job.lease_expires_at, 1) - boot);
+        claimed.push_back({std::move(job), *now + left});
+    }
+    auto done = co_await context_.store.run([env = context_.env, claimed = std::move(claimed), now = *now](Tx& tx) {
+        bool any = false;
+        for (const auto& one : claimed) any = take_job(tx, *env, one, now) || any;
+        return any;
+    });
+    if (!done) {
+        log_.error("claimed-rows-not-stored", {{"error", done.error().text()}});
+        co_return done.error();
+    }
+    (void)confirm_only;
+    if (*done) shared_.wake_all();
+    co_return Result<void>{};
+}
+
+aio::awaitable<bool> SyncService::keep_leases() {
+    const auto now = context_.wall();
+    if (!now) co_return true;
+    const auto lease = context_.env->config.supabase->lease
+                           ? std::chrono::duration_cast<std::chrono::seconds>(*context_.env->config.supabase->lease)
+                           : default_lease;
+    auto ending = co_await context_.store.read([before = *now + lease * 2 / 3](Tx& tx) { return store::leases_ending(tx, before, 500); });
+    if (!ending || ending->empty()) co_return ending.has_value();
+    std::vector<sync::Client::Begin> items;
+    for (const auto& row : *ending) items.push_back({.id = *row.scheduled_message_id, .epoch = row.claim_epoch});
+    auto renewed = co_await client_.renew(std::move(items));
+    if (!renewed) co_return false;
+    const Instant boot = context_.clock.now();
+    struct Kept {
+        std::int64_t job;
+        std::optional<WallTime> until;
+    };
+    std::vector<Kept> kept;
+    for (const auto& r : *renewed) {
+        Kept k{r.id, std::nullopt};
+        if (r.held && r.lease_expires_at)
+            k.until = *now + std::chrono::duration_cast<std::chrono::milliseconds>(
+                                 sync::lease_deadline(boot, r.server_now, *r.lease_expires_at, 1) - boot);
+        kept.push_back(k);
+    }
+    auto done = co_await context_.store.run([env = context_.env, kept = std::move(kept), now = *now](Tx& tx) {
+        for (const auto& k : kept) {
+            auto row = store::find_by_scheduled(tx, k.job);
+            if (!row || row->status != MessageStatus::queued) continue;
+            row->lease_until = k.until;
+            if (!k.until) {  // another box has it, or it was cancelled: it leaves this box unsent
+                dispatch::abandon(*row, MessageStatus::cancelled, "lease-lost");
+                row->ready = false;
+                row->stored_status = row->status;  // nothing to tell: the server knows better
+            }
+            save(tx, *env, *row, now);
+        }
+    });
+    co_return done.has_value();
+}
+
+aio::awaitable<bool> SyncService::obey_commands() {
+    auto commands = co_await client_.commands();
+    if (!commands) co_return false;
+    std::vector<std::int64_t> obeyed;
+    for (const auto& command : *commands) {
+        auto done = co_await obey(command);
+        if (!done) co_return false;
+        obeyed.push_back(command.id);
+    }
+    if (obeyed.empty()) co_return true;
+    co_return (co_await client_.acknowledge(std::move(obeyed))).has_value();
+}
+
+aio::awaitable<Result<void>> SyncService::obey(const sync::Command& command) {
+    const WallTime now = context_.wall().value_or(WallTime{});
+    if (command.kind == "cancel" || command.kind == "edit") {
+        // An edited row is given up here: its new revision is claimed afresh. Too late once it is on a modem.
+        auto done = co_await context_.store.run([env = context_.env, command, now](Tx& tx) {
+            if (!command.job_id) return;
+            auto row = store::find_by_scheduled(tx, *command.job_id);
+            if (!row || row->status != MessageStatus::queued || may_have_gone_out(*row)) return;
+            dispatch::abandon(*row, MessageStatus::cancelled, command.kind == "cancel" ? "cancelled" : "edited");
+            row->ready = false;
+            if (command.kind == "edit") {
+                row->stored_status = row->status;
+                tell_supabase_released(tx, *env, *command.job_id, row->claim_epoch, "edited", now);
+            }
+            save(tx, *env, *row, now);
+        });
+        shared_.sync_wake.raise();
+        if (!done) co_return done.error();
+        co_return Result<void>{};
+    }
+    if (command.kind == "opt_out") {
+        const auto payload = json::parse(command.payload, nullptr, false);
+        if (!payload.is_object()) co_return Result<void>{};
+        const store::OptOutRow row{.phone = payload.value("phone_number", ""),
+                                   .active = payload.value("active", true),
+                                   .reason = payload.value("reason", "supabase"),
+                                   .actor = payload.value("actor", "supabase"),
+                                   .at = now};
+        auto done = co_await context_.store.run([env = context_.env, row](Tx& tx) {
+            if (row.phone.empty()) return;
+            store::set_opt_out(tx, row);
+            if (!row.active) return;
+            for (auto& queued : store::queued_for(tx, row.phone)) {
+                if (queued.message_class == MessageClass::reply || may_have_gone_out(queued)) continue;
+                dispatch::abandon(queued, MessageStatus::suppressed, "opted-out");
+                queued.ready = false;
+                save(tx, *env, queued, row.at);
+            }
+        });
+        if (!done) co_return done.error();
+        co_return Result<void>{};
+    }
+    if (command.kind == "pause" || command.kind == "resume") {
+        const bool pause = command.kind == "pause";
+        auto done = co_await context_.store.run([pause, now](Tx& tx) {
+            if (pause)
+                store::set_setting(tx, "paused", "supabase");
+            else
+                tx.run("DELETE FROM settings WHERE name = 'paused'");
+            store::audit(tx, now, "supabase", pause ? "queue-pause" : "queue-resume", "queue");
+        });
+        if (!done) co_return done.error();
+        shared_.paused = pause;
+        if (!pause) shared_.wake_all();
+        co_return Result<void>{};
+    }
+    log_.warning("command-not-known", {{"kind", command.kind}, {"id", command.id}});
+    co_return Result<void>{};
+}
+
+json SyncService::status() const {
+    const auto& s = client_.status();
+    json out = {{"connected", s.connected},
+                {"last_error", s.last_error},
+                {"calls", s.calls},
+                {"failures", s.failures},
+                {"alone", alone_},
+                {"fenced", fenced_},
+                {"generation", generation_},
+                {"outbox", waiting_},
+                {"dead_letters", dead_},
+                {"claimed", claimed_},
+                {"told", told_},
+                {"clock_offset_ms", s.clock_offset.count()},
+                {"breaker_open", s.breaker_open}};
+    out["last_success"] = last_success_ ? json(to_rfc3339(*last_success_)) : json(nullptr);
+    return out;
+}
+
+}  // namespace conductor::service

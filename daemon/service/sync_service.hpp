@@ -1,0 +1,44 @@
+#pragma once
+// Supabase's side of the daemon: claims what is due, tells what became of it, brings inbound messages. The send path never waits for it.
+#include <nlohmann/json_fwd.hpp>
+
+#include "daemon/service/intake.hpp"
+#include "daemon/service/shared.hpp"
+#include "sync/client/client.hpp"
+
+namespace conductor::service {
+
+class SyncService {
+public:
+    SyncService(Context& context, Shared& shared, sync::ClientSettings settings);
+    aio::awaitable<void> run();
+    void update(sync::ClientSettings settings) { client_.update(std::move(settings)); }
+    void now() {
+        asked_ = true;
+        shared_.sync_wake.raise();
+    }
+    nlohmann::json status() const;
+
+private:
+    aio::awaitable<bool> greet();
+    aio::awaitable<bool> round();
+    aio::awaitable<bool> upload(store::Stream stream);
+    aio::awaitable<bool> obey_commands();
+    aio::awaitable<bool> claim();
+    aio::awaitable<bool> keep_leases();
+    aio::awaitable<Result<void>> take_jobs(std::vector<sync::Job> jobs, WallTime server_now, bool confirm_only);
+    aio::awaitable<Result<void>> obey(const sync::Command& command);
+
+    Context& context_;
+    Shared& shared_;
+    Log log_;
+    sync::Client client_;
+    bool greeted_ = false, asked_ = false, fenced_ = false, alone_ = true;
+    std::string generation_;
+    Instant next_poll_{};
+    std::int64_t waiting_ = 0, dead_ = 0;
+    std::uint64_t claimed_ = 0, told_ = 0;
+    std::optional<WallTime> last_success_;
+};
+
+}  // namespace conductor::service
