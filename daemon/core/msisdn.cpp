@@ -149,9 +149,8 @@ std::optional<std::string_view> region_of(std::string_view e164) {
     const CallingCode* plan = find_calling_code(digits);
     if (!plan || plan->regions.empty()) return std::nullopt;
     if (plan->code == 1) {
-        const bool whole =
-            digits.size() >= 4 && std::all_of(digits.begin(), digits.begin() + 4, [](char c) { return c >= '0' && c <= '9'; });
-        const AreaCode* area = whole ? find_area_code((digits[1] - '0') * 100 + (digits[2] - '0') * 10 + (digits[3] - '0')) : nullptr;
+        if (digits.substr(0, 4).find_first_not_of("0123456789") != std::string_view::npos) return std::nullopt;
+        const AreaCode* area = find_area_code((digits[1] - '0') * 100 + (digits[2] - '0') * 10 + (digits[3] - '0'));
         return area ? area->region : std::string_view{"US"};
     }
     if (plan->code == 7 && digits.size() > 1 && (digits[1] == '6' || digits[1] == '7')) return "KZ";

@@ -33,15 +33,22 @@ struct Decision {
     WallTime not_before{};                                 ///< wait: when to look again (never past the expiry)
     MessageStatus refused_as = MessageStatus::suppressed;  ///< refuse: suppressed or expired
     std::string reason;                                    ///< stable word; empty when it may be sent
+    std::string detail;                                    ///< for reason_text(): the local time of the box until which it waits
 };
 
 /// Pure and total. A waiting message is looked at again at `not_before`; a refused one has ended.
+///
+/// By class (CONTRACT part 3). Marketing: opt-out, number, pause, consent, lateness, window, days, holidays and law in every zone that
+/// address and number name (only their overlap), gap, caps, budget. Transactional: opt-out, number, pause, due time. Reply: due time, and
+/// an opt-out that is newer than the inbound it answers. All: expiry. The limits of the SIMs bind beside this (sim_limits.hpp). Reasons:
+/// not-due, quiet-hours, per-recipient-gap, per-recipient-cap, daily-budget, paused, no-time-zone; opted-out, no-consent, premium-number,
+/// country-not-allowed, bad-number, no-window (suppressed); expired, late (expired).
 Decision decide(const config::Config& config, const Facts& facts, WallTime now);
 
 /// When a message expires: `expire_after` from the first moment at or after `due` that window and days allow.
 WallTime expiry_of(const config::Config& config, const Facts& facts, std::chrono::milliseconds expire_after);
 
-/// Is this number one that may be written to at all: countries, premium ranges? The reason word, or empty.
+/// Is this number one that may be written to at all: countries, premium ranges? The reason word, or empty. Short codes have no country.
 std::string refused_number(const config::Config& config, const std::string& phone_number);
 
 }  // namespace conductor::dispatch

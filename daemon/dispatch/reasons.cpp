@@ -42,6 +42,7 @@ constexpr Sentence sentences[] = {
     {"restarted",
      "The daemon was restarted while this was on its way. What may have gone out is not sent again; the rest continues by itself."},
     {"clock-unsure", "The box does not know the time yet. It goes out by itself once RTC, network time or a modem tells it."},
+    {"no-time-zone", "The system's tzdata lacks the time zone of recipient and box, so the send window is not known. Install tzdata."},
     {"disk-full",
      "The disk is full, and nothing is sent that cannot be journaled. A technician must free space; then it goes out by itself."},
     {"sim-rests", "The SIM that it needs is resting. It goes out by itself afterwards, or through another modem."},
