@@ -1,6 +1,6 @@
 #include "daemon/core/calling_codes.hpp"
 
-#include <string>
+#include <algorithm>
 
 namespace conductor {
 namespace {
@@ -238,8 +238,15 @@ std::span<const CallingCode> calling_codes() {
 }
 
 const CallingCode* find_calling_code(std::string_view digits) {
-    for (const CallingCode& row : table)
-        if (digits.starts_with(std::to_string(row.code))) return &row;
+    int code = 0;
+    for (std::size_t length = 1; length <= 3 && length <= digits.size(); ++length) {
+        const char c = digits[length - 1];
+        if (c < '0' || c > '9') return nullptr;
+        code = code * 10 + (c - '0');
+        const auto* row =
+            std::lower_bound(std::begin(table), std::end(table), code, [](const CallingCode& r, int want) { return r.code < want; });
+        if (row != std::end(table) && row->code == code) return row;
+    }
     return nullptr;
 }
 

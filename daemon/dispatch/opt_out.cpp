@@ -32,9 +32,10 @@ constexpr std::string_view revocations[] = {
 /// These are ordinary words too: they revoke only as the whole text.
 constexpr std::string_view whole_only[] = {"ALTO", "DETENER", "DETENGA", "PARAR", "PARE", "CANCELAR", "BAJA"};
 /// Beginnings that turn a revocation into its opposite.
-constexpr std::string_view negations[] = {"DONT STOP",        "DO NOT STOP",       "NEVER STOP",          "DONT PLEASE STOP",
-                                          "DONT REMOVE ME",   "DO NOT REMOVE ME",  "DONT UNSUBSCRIBE ME", "DO NOT UNSUBSCRIBE ME",
-                                          "DONT TAKE ME OFF", "DO NOT TAKE ME OFF"};
+constexpr std::string_view negations[] = {
+    "STOP BY",           "STOP IN",        "STOP AT",          "DONT STOP",           "DO NOT STOP",           "NEVER STOP",
+    "DONT PLEASE STOP",  "DONT REMOVE ME", "DO NOT REMOVE ME", "DONT UNSUBSCRIBE ME", "DO NOT UNSUBSCRIBE ME", "DONT TAKE ME OFF",
+    "DO NOT TAKE ME OFF"};
 
 bool contains_words(std::string_view folded, std::string_view words) {
     for (std::size_t at = folded.find(words); at != std::string_view::npos; at = folded.find(words, at + 1)) {
