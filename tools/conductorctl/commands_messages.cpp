@@ -1,0 +1,183 @@
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <ostream>
+
+#include "tools/conductorctl/commands.hpp"
+
+namespace conductor::ctl {
+namespace {
+
+using nlohmann::json;
+
+std::string query_of(const ListOptions& options) {
+    std::string query = fmt::format("limit={}", options.limit);
+    if (!options.status.empty()) query += "&status=" + percent_encode(options.status);
+    if (!options.to.empty()) query += "&to=" + percent_encode(options.to);
+    if (options.after) query += fmt::format("&after={}", *options.after);
+    return query;
+}
+
+void tell_next(Session& session, const json& page) {
+    const auto next = page.find("next");
+    if (next != page.end() && !next->is_null()) session.io.err << "more: --after " << next->dump() << '\n';
+}
+
+void line(std::ostream& out, std::string_view name, const std::string& value) {
+    if (value != "-") out << fmt::format("{:<11}{}\n", std::string{name} + ':', value);
+}
+
+/// What every view of one message begins with.
+void print_message(Session& session, const json& m) {
+    std::ostream& out = session.io.out;
+    const std::string state = cell(m, "status");
+    const bool inbound = cell(m, "direction") == "inbound";
+    const std::string title = fmt::format("{} message {}: {}", inbound ? "inbound" : "outbound", cell(m, "id"), state);
+    out << coloured(title, colour_of(state), session.colours()) << '\n';
+    line(out, inbound ? "from" : "to", cell(m, "phone_number"));
+    line(out, "text", cell(m, "content"));
+    line(out, "class", inbound ? "-" : cell(m, "class"));
+    line(out, "parts", fmt::format("{} ({})", cell(m, "segments"), cell(m, "encoding")));
+    line(out, "key", cell(m, "key"));
+    line(out, "report", inbound ? "-" : cell(m, "delivery_status"));
+    line(out, "modem", cell(m, "modem_index"));
+    line(out, "made", time_cell(m, "timestamp"));
+    line(out, "due", time_cell(m, "due_at"));
+    line(out, "next try", time_cell(m, "next_attempt_at"));
+    line(out, "expires", time_cell(m, "expires_at"));
+    line(out, "sent", time_cell(m, "sent_at"));
+    line(out, "delivered", time_cell(m, "delivered_at"));
+    line(out, "written", time_cell(m, "modem_timestamp"));
+    line(out, "campaign", cell(m, "campaign_name"));
+    line(out, "schedule", cell(m, "scheduled_message_id"));
+    line(out, "reply to", cell(m, "in_reply_to"));
+    line(out, "reason", cell(m, "reason"));
+    line(out, "", cell(m, "reason_text"));
+}
+
+void print_parts(Session& session, const json& m) {
+    const auto parts = m.find("parts");
+    if (parts == m.end() || !parts->is_array() || parts->empty()) return;
+    Table table{{"PART", "STATUS", "MODEM", "REFERENCE", "ATTEMPTS"}};
+    for (const json& part : *parts) {
+        const std::string state = cell(part, "status");
+        table.add({cell(part, "seq"), state, cell(part, "modem_index"), cell(part, "tp_mr"), cell(part, "attempts")}, 1, colour_of(state));
+    }
+    table.print(session.io.out, session.colours());
+}
+
+/// A member that is a sentence, an object with `text` or `reason`, or a list of such.
+void print_block(std::ostream& out, std::string_view name, const json& value) {
+    if (value.is_array()) {
+        for (const json& one : value) print_block(out, name, one);
+    } else if (value.is_object()) {
+        const std::string text = cell(value, "text"), reason_text = cell(value, "reason_text"), reason = cell(value, "reason");
+        const std::string sentence = text != "-" ? text : reason_text;
+        line(out, name, sentence == "-" ? reason : reason == "-" ? sentence : fmt::format("{} ({})", sentence, reason));
+    } else if (const auto* text = value.get_ptr<const std::string*>()) {
+        line(out, name, printable(*text));
+    }
+}
+
+void print_attempts(Session& session, const json& explained) {
+    const auto attempts = explained.find("attempts");
+    if (attempts == explained.end() || !attempts->is_array()) return;
+    if (attempts->empty()) {
+        line(session.io.out, "attempts", "none yet");
+        return;
+    }
+    Table table{{"ATTEMPT AT", "PART", "MODEM", "OUTCOME", "REASON"}};
+    for (const json& one : *attempts) {
+        const std::string outcome = one.contains("outcome") ? cell(one, "outcome") : cell(one, "status");
+        const std::string part = one.contains("seq") ? cell(one, "seq") : cell(one, "part");
+        const std::string when = one.contains("at") ? time_cell(one, "at") : time_cell(one, "started_at");
+        const std::string reason = one.contains("reason_text") ? cell(one, "reason_text") : cell(one, "reason");
+        table.add({when, part, cell(one, "modem_index"), outcome, reason}, 3, colour_of(outcome));
+    }
+    table.print(session.io.out, session.colours());
+}
+
+int explain(Session& session, std::int64_t id, bool with_priority) {
+    const auto explained = session.show("GET", fmt::format("/v1/messages/{}/explain", id));
+    if (!explained) return session.code;
+    const json message = explained->value("message", json::object());
+    print_message(session, message);
+    if (explained->contains("blocked_by")) print_block(session.io.out, "blocked by", (*explained)["blocked_by"]);
+    if (explained->contains("next")) print_block(session.io.out, "next", (*explained)["next"]);
+    if (with_priority && explained->contains("priority")) {
+        const json& priority = (*explained)["priority"];
+        line(session.io.out, "priority", priority.is_object() ? cell(message, "priority") : cell(*explained, "priority"));
+        if (priority.is_object()) print_object(session.io.out, priority, 4);
+    }
+    print_parts(session, message);
+    print_attempts(session, *explained);
+    return done;
+}
+
+}  // namespace
+
+int queue_list(Session& session, const ListOptions& options) {
+    const auto page = session.show("GET", "/v1/messages?direction=outbound&" + query_of(options));
+    if (!page) return session.code;
+    Table table{{"ID", "STATUS", "REPORT", "TO", "DUE", "TRIES", "MODEM", "PARTS", "REASON", "TEXT"}};
+    for (const json& m : page->value("messages", json::array())) {
+        const std::string state = cell(m, "status");
+        table.add(
+            {cell(m, "id"), state, cell(m, "delivery_status"), cell(m, "phone_number"), time_cell(m, "due_at"), cell(m, "retry_count"),
+             cell(m, "modem_index"), cell(m, "segments"), cell(m, "reason"), shortened(cell(m, "content"), 40)},
+            1, colour_of(state));
+    }
+    table.print(session.io.out, session.colours());
+    tell_next(session, *page);
+    return done;
+}
+
+int inbox_list(Session& session, const ListOptions& options) {
+    const auto page = session.show("GET", "/v1/inbox?" + query_of(options));
+    if (!page) return session.code;
+    Table table{{"ID", "STATUS", "FROM", "RECEIVED", "MODEM", "TEXT"}};
+    for (const json& m : page->value("messages", json::array())) {
+        const std::string state = cell(m, "status");
+        table.add({cell(m, "id"), state, cell(m, "phone_number"), time_cell(m, "timestamp"), cell(m, "modem_index"),
+                   shortened(cell(m, "content"), 100)},
+                  1, colour_of(state));
+    }
+    table.print(session.io.out, session.colours());
+    tell_next(session, *page);
+    return done;
+}
+
+int message_show(Session& session, std::int64_t id) {
+    const auto message = session.show("GET", fmt::format("/v1/messages/{}", id));
+    if (!message) return session.code;
+    print_message(session, *message);
+    print_parts(session, *message);
+    return done;
+}
+
+int why(Session& session, std::int64_t id) {
+    return explain(session, id, false);
+}
+
+int queue_explain(Session& session, std::int64_t id) {
+    return explain(session, id, true);
+}
+
+int message_action(Session& session, std::int64_t id, const std::string& action) {
+    const json nothing = json::object();
+    const auto message = session.show("POST", fmt::format("/v1/messages/{}/{}", id, action), &nothing);
+    if (!message) return session.code;
+    session.io.out << fmt::format("message {}: {}\n", cell(*message, "id"), cell(*message, "status"));
+    if (cell(*message, "reason_text") != "-") session.io.out << "  " << cell(*message, "reason_text") << '\n';
+    return done;
+}
+
+int queue_pause(Session& session, bool paused) {
+    const json nothing = json::object();
+    const auto answer = session.show("POST", paused ? "/v1/queue/pause" : "/v1/queue/resume", &nothing);
+    if (!answer) return session.code;
+    session.io.out << (paused ? "paused: nothing new is sent until `conductorctl queue resume`\n" : "resumed\n");
+    return done;
+}
+
+}  // namespace conductor::ctl
