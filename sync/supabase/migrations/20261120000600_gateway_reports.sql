@@ -2,87 +2,91 @@
 
 -- How far a status is from the start; an event moves a row only upwards.
 create function private.status_rank(status text) returns integer
-language sql immutable set search_path = '' as $$
-  select case status
+language plpgsql immutable set search_path = '' as $$
+begin
+  return case status
     when 'scheduled' then 0 when 'queued' then 1 when 'claimed' then 10 when 'sending' then 20 when 'cancelled' then 30
     when 'unknown' then 40 when 'failed' then 50 when 'expired' then 50 when 'suppressed' then 50
-    when 'sent' then 60 when 'undelivered' then 70 when 'delivered' then 80 else -1 end
+    when 'sent' then 60 when 'undelivered' then 70 when 'delivered' then 80 else -1 end;
+end
 $$;
 
--- A field of an event as a time; "now" where it is absent.
-create function private.event_time(item jsonb, name text, fallback timestamptz) returns timestamptz
-language sql immutable set search_path = '' as $$
-  select coalesce(nullif(item ->> name, '')::timestamptz, fallback)
-$$;
-
--- The status that an event's kind leads to; null for kinds that lead to none.
-create function private.status_of(kind text) returns text
-language sql immutable set search_path = '' as $$
-  select case when kind in ('attempt', 'part') then 'sending'
-              when kind in ('sent', 'delivered', 'undelivered', 'failed', 'expired', 'cancelled', 'suppressed', 'unknown') then kind end
-$$;
-
+-- The delivery_status that an event leads to.
 create function private.delivery_of(kind text, item jsonb, before text) returns text
-language sql immutable set search_path = '' as $$
-  select case kind
+language plpgsql immutable set search_path = '' as $$
+begin
+  return case kind
     when 'delivered' then 'delivered' when 'undelivered' then 'failed' when 'unknown' then 'unknown'
     when 'sent' then case when before in ('delivered', 'failed') then before
                           when item ->> 'delivery_status' in ('none', 'pending', 'unknown') then item ->> 'delivery_status'
                           when (item ->> 'report')::boolean then 'pending' else 'none' end
-    else before end
+    else before end;
+end
 $$;
 
 -- One event of a row in `messages`: made at the first event of a round, then moved forward. Returns its id.
-create function private.log_message(me public.gateways, item jsonb, kind text, j public.scheduled_messages) returns bigint
+create function private.log_message(me public.gateways, item jsonb, kind text, next_status text, next_rank integer, at timestamptz,
+                                    j public.scheduled_messages) returns bigint
 language plpgsql volatile security definer set search_path = '' as $$
 declare
   m public.messages;
-  at timestamptz := private.event_time(item, 'at', now());
-  next_status text := private.status_of(kind);
+  fresh boolean;
+  before integer;
 begin
   if j.id is not null then
-    insert into public.messages (phone_number, content, status, direction, class, gateway_id, local_id, customer_id,
-        scheduled_message_id, claim_epoch, campaign_name, message_hash, "timestamp")
-      values (coalesce(item ->> 'phone_number', j.phone_number), coalesce(item ->> 'content', j.message_content), 'queued', 'outbound', j.class,
-        me.id, (item ->> 'local_id')::uuid, j.customer_id, j.id, j.claim_epoch, j.campaign_name, item ->> 'message_hash', at)
-      on conflict (scheduled_message_id, claim_epoch) where scheduled_message_id is not null do nothing;
     select * into m from public.messages x where x.scheduled_message_id = j.id and x.claim_epoch = j.claim_epoch for update;
   else
-    insert into public.messages (phone_number, content, status, direction, class, gateway_id, local_id, campaign_name, message_hash, "timestamp")
-      values (item ->> 'phone_number', item ->> 'content', 'queued', 'outbound', coalesce(item ->> 'class', 'transactional'),
-        me.id, (item ->> 'local_id')::uuid, item ->> 'campaign_name', item ->> 'message_hash', at)
-      on conflict (gateway_id, local_id) where local_id is not null do nothing;
     select * into m from public.messages x where x.gateway_id = me.id and x.local_id = (item ->> 'local_id')::uuid for update;
   end if;
-  update public.messages x set
-      status = case when private.status_rank(next_status) > private.status_rank(x.status) then next_status else x.status end,
-      delivery_status = case when private.status_rank(next_status) >= private.status_rank(x.status)
-                             then private.delivery_of(kind, item, x.delivery_status) else x.delivery_status end,
-      sent_at = case when kind in ('sent', 'delivered') then coalesce(x.sent_at, private.event_time(item, 'sent_at', at)) else x.sent_at end,
-      delivered_at = case when kind = 'delivered' then coalesce(x.delivered_at, at) else x.delivered_at end,
-      modem_index = coalesce((item ->> 'modem_index')::integer, x.modem_index),
-      iccid = coalesce(item ->> 'iccid', x.iccid),
-      part_no = greatest(x.part_no, (item ->> 'part')::integer),
-      part_total = coalesce((item ->> 'parts')::integer, x.part_total),
-      cost = coalesce((item ->> 'cost')::numeric, x.cost),
-      retry_count = greatest(x.retry_count, (item ->> 'retry_count')::integer),
-      last_retry_at = case when kind = 'attempt' then at else x.last_retry_at end,
-      message_hash = coalesce(x.message_hash, item ->> 'message_hash'),
-      reason = case when private.status_rank(next_status) >= private.status_rank(x.status) then item ->> 'reason' else x.reason end,
-      error_message = case when private.status_rank(next_status) >= private.status_rank(x.status)
-                           then item ->> 'reason_text' else x.error_message end
-    where x.id = m.id;
+  fresh := m.id is null;
+  if fresh then
+    m.id := nextval('public.messages_id_seq');
+    m.phone_number := coalesce(item ->> 'phone_number', j.phone_number);
+    m.content := coalesce(item ->> 'content', j.message_content);
+    m.status := 'queued'; m.direction := 'outbound'; m.delivery_status := 'none'; m.retry_count := 0;
+    m.class := coalesce(j.class, item ->> 'class', 'transactional');
+    m.gateway_id := me.id; m.local_id := (item ->> 'local_id')::uuid;
+    m.customer_id := j.customer_id; m.scheduled_message_id := j.id; m.claim_epoch := j.claim_epoch;
+    m.campaign_name := coalesce(j.campaign_name, item ->> 'campaign_name');
+    m."timestamp" := at; m.created_at := now(); m.updated_at := now();
+  end if;
+  before := private.status_rank(m.status);
+  if next_rank > before then m.status := next_status; end if;
+  if next_rank >= before then
+    m.delivery_status := private.delivery_of(kind, item, m.delivery_status);
+    m.reason := item ->> 'reason';
+    m.error_message := item ->> 'reason_text';
+  end if;
+  if kind in ('sent', 'delivered') then m.sent_at := coalesce(m.sent_at, (item ->> 'sent_at')::timestamptz, at); end if;
+  if kind = 'delivered' then m.delivered_at := coalesce(m.delivered_at, at); end if;
+  if kind = 'attempt' then m.last_retry_at := at; end if;
+  m.modem_index := coalesce((item ->> 'modem_index')::integer, m.modem_index);
+  m.iccid := coalesce(item ->> 'iccid', m.iccid);
+  m.part_no := greatest(m.part_no, (item ->> 'part')::integer);
+  m.part_total := coalesce((item ->> 'parts')::integer, m.part_total);
+  m.cost := coalesce((item ->> 'cost')::numeric, m.cost);
+  m.retry_count := greatest(m.retry_count, (item ->> 'retry_count')::integer);
+  m.message_hash := coalesce(m.message_hash, item ->> 'message_hash');
+  if fresh then
+    insert into public.messages select m.*;
+  else
+    update public.messages x set
+        status = m.status, delivery_status = m.delivery_status, reason = m.reason, error_message = m.error_message, sent_at = m.sent_at,
+        delivered_at = m.delivered_at, last_retry_at = m.last_retry_at, modem_index = m.modem_index, iccid = m.iccid, part_no = m.part_no,
+        part_total = m.part_total, cost = m.cost, retry_count = m.retry_count, message_hash = m.message_hash
+      where x.id = m.id;
+  end if;
   return m.id;
 end
 $$;
 
 -- One event of a scheduled message; its verdict.
-create function private.apply_job_event(me public.gateways, item jsonb, kind text, j public.scheduled_messages) returns text
+create function private.apply_job_event(me public.gateways, item jsonb, kind text, next_status text, next_rank integer, at timestamptz,
+                                        j public.scheduled_messages) returns text
 language plpgsql volatile security definer set search_path = '' as $$
 declare
-  next_status text := private.status_of(kind);
-  at timestamptz := private.event_time(item, 'at', now());
   log_id bigint;
+  sent_time timestamptz := case when kind in ('sent', 'delivered') then coalesce((item ->> 'sent_at')::timestamptz, at) end;
 begin
   if j.id is null then return 'unknown_job'; end if;
   if j.claimed_by is distinct from me.id or j.claim_epoch is distinct from (item ->> 'epoch')::bigint then return 'stale_epoch'; end if;
@@ -93,19 +97,18 @@ begin
     return 'applied';
   end if;
   if kind in ('attempt', 'part', 'sent', 'delivered', 'undelivered', 'failed', 'unknown') then
-    log_id := private.log_message(me, item, kind, j);
+    log_id := private.log_message(me, item, kind, next_status, next_rank, at, j);
   end if;
-  if private.status_rank(next_status) < private.status_rank(j.status) then return 'applied'; end if;   -- older news: kept as event
+  if next_rank < private.status_rank(j.status) then return 'applied'; end if;   -- older news: kept as event
   if next_status <> j.status and not exists (select 1 from private.transitions t
       where t.by_gateway and t.from_status = j.status and t.to_status = next_status) then
     return 'applied';
   end if;
   update public.scheduled_messages s set
       status = next_status,
-      message_id = coalesce(s.message_id, log_id),
-      delivery_status = private.delivery_of(kind, item, s.delivery_status),
-      actual_send_time = case when kind in ('sent', 'delivered')
-                              then coalesce(s.actual_send_time, private.event_time(item, 'sent_at', at)) else s.actual_send_time end,
+      message_id = coalesce(j.message_id, log_id),
+      delivery_status = private.delivery_of(kind, item, j.delivery_status),
+      actual_send_time = coalesce(j.actual_send_time, sent_time),
       reason = item ->> 'reason',
       error_message = item ->> 'reason_text'
     where s.id = j.id;
@@ -113,9 +116,8 @@ begin
 end
 $$;
 
-create function private.apply_opt_out(me public.gateways, item jsonb, kind text) returns text
+create function private.apply_opt_out(me public.gateways, item jsonb, kind text, at timestamptz) returns text
 language plpgsql volatile security definer set search_path = '' as $$
-declare at timestamptz := private.event_time(item, 'at', now());
 begin
   insert into public.opt_outs as o (phone_number, active, reason, source, actor, gateway_id, at)
     values (item ->> 'phone_number', kind = 'opt_out', item ->> 'reason', coalesce(item ->> 'source', 'sms'),
@@ -149,6 +151,12 @@ language plpgsql volatile security definer set search_path = '' as $$
 declare
   kind text := item ->> 'kind';
   event uuid := (item ->> 'event_id')::uuid;
+  at timestamptz := coalesce((item ->> 'at')::timestamptz, now());
+  job bigint := (item ->> 'job_id')::bigint;
+  -- The status that the kind leads to; null for kinds that lead to none.
+  next_status text := case when kind in ('attempt', 'part') then 'sending'
+    when kind in ('sent', 'delivered', 'undelivered', 'failed', 'expired', 'cancelled', 'suppressed', 'unknown') then kind end;
+  next_rank integer := private.status_rank(next_status);
   j public.scheduled_messages;
   result text := 'applied';
 begin
@@ -158,17 +166,17 @@ begin
   end if;
   if event is null then raise exception 'event_id is missing' using errcode = '23502'; end if;
   insert into public.message_events (event_id, gateway_id, job_id, claim_epoch, kind, part, at, detail, verdict)
-    values (event, me.id, (item ->> 'job_id')::bigint, (item ->> 'epoch')::bigint, kind, (item ->> 'part')::integer,
-            private.event_time(item, 'at', now()), item - 'event_id' - 'job_id' - 'epoch' - 'kind' - 'at' - 'content', 'applied')
+    values (event, me.id, job, (item ->> 'epoch')::bigint, kind, (item ->> 'part')::integer, at,
+            item - array['event_id', 'job_id', 'epoch', 'kind', 'at', 'content'], 'applied')
     on conflict (event_id) do nothing;
   if not found then return 'duplicate'; end if;
   if kind in ('opt_out', 'opt_in') then
-    result := private.apply_opt_out(me, item, kind);
-  elsif item ->> 'job_id' is not null then
-    select * into j from public.scheduled_messages s where s.id = (item ->> 'job_id')::bigint for update;
-    result := private.apply_job_event(me, item, kind, j);
+    result := private.apply_opt_out(me, item, kind, at);
+  elsif job is not null then
+    select * into j from public.scheduled_messages s where s.id = job for update;
+    result := private.apply_job_event(me, item, kind, next_status, next_rank, at, j);
   elsif item ->> 'local_id' is not null then     -- a message of the box's own: logged, no row of scheduled_messages
-    perform private.log_message(me, item, kind, null);
+    perform private.log_message(me, item, kind, next_status, next_rank, at, null);
   else
     raise exception 'neither job_id nor local_id' using errcode = '23502';
   end if;
@@ -188,7 +196,7 @@ begin
   insert into public.messages (phone_number, content, status, direction, gateway_id, local_id, "timestamp", modem_timestamp, modem_index,
       iccid, message_hash, part_total, customer_id, metadata)
     values (item ->> 'phone_number', coalesce(item ->> 'content', ''), 'unread', 'inbound', me.id, (item ->> 'local_id')::uuid,
-      private.event_time(item, 'timestamp', now()), (item ->> 'modem_timestamp')::timestamptz, (item ->> 'modem_index')::integer,
+      coalesce((item ->> 'timestamp')::timestamptz, now()), (item ->> 'modem_timestamp')::timestamptz, (item ->> 'modem_index')::integer,
       item ->> 'iccid', item ->> 'message_hash', (item ->> 'parts')::integer, customer, item -> 'metadata')
     on conflict (gateway_id, local_id) where local_id is not null do nothing;
   return case when found then 'applied' else 'duplicate' end;
