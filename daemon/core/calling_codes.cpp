@@ -241,7 +241,7 @@ const CallingCode* find_calling_code(std::string_view digits) {
     int code = 0;
     for (std::size_t length = 1; length <= 3 && length <= digits.size(); ++length) {
         const char c = digits[length - 1];
-        if (c < '0' || c > '9') return nullptr;
+        if (c < (length == 1 ? '1' : '0') || c > '9') return nullptr;
         code = code * 10 + (c - '0');
         const auto* row =
             std::lower_bound(std::begin(table), std::end(table), code, [](const CallingCode& r, int want) { return r.code < want; });
