@@ -68,7 +68,8 @@ public:
     /// One answer per message, in order; a bad one never fails the others. One commit.
     virtual aio::awaitable<std::vector<Answer<Submitted>>> submit_all(std::vector<NewMessage> messages, Actor actor) = 0;
     virtual aio::awaitable<Answer<Message>> message(MessageId id) = 0;
-    /// {"message": …, "blocked_by": …, "priority": {parts}, "attempts": […], "next": sentence}
+    /// {"message": to_json(), "blocked_by": reason word or null, "next": sentence, "priority": {part: number},
+    /// "attempts": [{"started_at", "ended_at", "part", "modem_index", "outcome", "reason"}]}: what `conductorctl why` prints.
     virtual aio::awaitable<Answer<nlohmann::json>> explain(MessageId id) = 0;
     virtual aio::awaitable<Answer<Page>> list(ListQuery query) = 0;
     virtual aio::awaitable<Answer<Message>> cancel(MessageId id, Actor actor) = 0;
@@ -76,17 +77,23 @@ public:
     virtual aio::awaitable<Answer<Message>> mark_read(MessageId id, Actor actor) = 0;
     virtual aio::awaitable<Answer<Page>> claim_inbox(ClaimRequest request) = 0;
     virtual aio::awaitable<Answer<void>> pause(bool paused, Actor actor) = 0;
-    virtual nlohmann::json modems() const = 0;  ///< array
+    /// Array of {"index", "state", "reason", "reason_text", "operator", "signal_dbm", "iccid", "port", …}: these are the columns of
+    /// `conductorctl modem list`; `modem show` prints every member.
+    virtual nlohmann::json modems() const = 0;
     virtual Answer<nlohmann::json> modem(ModemIndex index) const = 0;
     /// action: enable, disable, reset, accept-sim
     virtual aio::awaitable<Answer<nlohmann::json>> modem_action(ModemIndex index, std::string action, Actor actor) = 0;
+    /// `command` without "AT": "+CSQ". {"lines": […], "result": "OK"}
     virtual aio::awaitable<Answer<nlohmann::json>> modem_at(ModemIndex index, std::string command, Actor actor) = 0;
+    /// {"text": "…"}
     virtual aio::awaitable<Answer<nlohmann::json>> modem_ussd(ModemIndex index, std::string code, Actor actor) = 0;
     virtual Answer<std::string> modem_trace(ModemIndex index) const = 0;
     virtual aio::awaitable<Answer<std::vector<OptOut>>> opt_outs() = 0;
     virtual aio::awaitable<Answer<OptOut>> set_opt_out(std::string number, bool active, std::string reason, Actor actor) = 0;
     virtual aio::awaitable<Answer<nlohmann::json>> consent(std::string number) = 0;
     virtual aio::awaitable<Answer<nlohmann::json>> set_consent(std::string number, nlohmann::json body, Actor actor) = 0;
+    /// {"gateway": {"id", "pool", "version"}, "uptime_s", "paused", "queue": {"ready", "waiting", "sending", "next_at"}, "inbox":
+    /// {"unread"}, "modems": as above, "since_start": {"accepted", …}, "clock": {"sure"}, "store": {"trouble"}, "sync": object or null}
     virtual aio::awaitable<Answer<nlohmann::json>> status() = 0;
     virtual aio::awaitable<Answer<nlohmann::json>> sync_status() = 0;
     virtual aio::awaitable<Answer<nlohmann::json>> sync_now(Actor actor) = 0;

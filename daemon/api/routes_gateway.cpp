@@ -89,12 +89,23 @@ awaitable<Response> modem_action(Backend& backend, Request request) {
     co_return json_answer(co_await backend.modem_action(*index, action, std::move(request.actor)));
 }
 
+namespace {
+
+/// "AT+CSQ", "at+csq" and "+CSQ" are one command: people write what they would type into a terminal.
+std::string without_at(std::string command) {
+    const bool prefixed = command.size() >= 2 && (command[0] == 'A' || command[0] == 'a') && (command[1] == 'T' || command[1] == 't');
+    if (prefixed) command.erase(0, 2);
+    return command;
+}
+
+}  // namespace
+
 awaitable<Response> modem_at(Backend& backend, Request request) {
     const auto index = modem_of(request);
     if (!index) co_return error_response(index.error());
     const auto command = line_of(request, at_fields, 512);
     if (!command) co_return error_response(command.error());
-    co_return json_answer(co_await backend.modem_at(*index, *command, std::move(request.actor)));
+    co_return json_answer(co_await backend.modem_at(*index, without_at(*command), std::move(request.actor)));
 }
 
 awaitable<Response> modem_ussd(Backend& backend, Request request) {

@@ -23,7 +23,7 @@ void print_modems(Session& session, const json& modems) {
     Table table{{"MODEM", "STATE", "OPERATOR", "SIGNAL", "SIM", "PORT", "NOTE"}};
     for (const json& m : modems) {
         const std::string state = cell(m, "state");
-        std::string signal = cell(m, "rssi_dbm");
+        std::string signal = cell(m, "signal_dbm");
         if (signal != "-") signal += " dBm";
         std::string note = cell(m, "reason_text");
         if (note == "-") note = cell(m, "reason");
@@ -32,15 +32,44 @@ void print_modems(Session& session, const json& modems) {
     table.print(session.io.out, session.colours());
 }
 
-/// The members of the status that are no table of their own, each on a line: "queue  12 queued, 1 sending".
-void print_counts(std::ostream& out, std::string_view name, const json& counts) {
-    std::string text;
-    for (const auto& [what, value] : counts.items()) {
-        if (value.is_number_integer() && value.get<std::int64_t>() == 0 && counts.size() > 3) continue;
-        if (!text.empty()) text += ", ";
-        text += value.is_number() ? cell(counts, what) + ' ' + what : what + ' ' + cell(counts, what);
-    }
-    out << fmt::format("{:<10}{}\n", name, text.empty() ? "-" : text);
+/// A member that is an object; {} when it is none.
+const json& part_of(const json& object, std::string_view name) {
+    static const json none = json::object();
+    const auto at = object.find(name);
+    return at == object.end() || !at->is_object() ? none : *at;
+}
+
+std::string uptime(const json& status) {
+    const std::int64_t seconds = status.value("uptime_s", std::int64_t{0});
+    if (seconds < 120) return fmt::format("{} s", seconds);
+    if (seconds < 7200) return fmt::format("{} min", seconds / 60);
+    if (seconds < 172'800) return fmt::format("{} h {} min", seconds / 3600, seconds / 60 % 60);
+    return fmt::format("{} days", seconds / 86'400);
+}
+
+/// "queue: 12 waiting, 1 sending" and what else is worth a line; trouble in red.
+void print_status(Session& session, const json& status) {
+    std::ostream& out = session.io.out;
+    const auto row = [&](std::string_view name, const std::string& value, Colour colour = Colour::none) {
+        out << fmt::format("{:<9}", name) << coloured(value, colour, session.colours()) << '\n';
+    };
+    const json &gateway = part_of(status, "gateway"), &queue = part_of(status, "queue"), &since = part_of(status, "since_start");
+    row("gateway", fmt::format("{} (pool {}), version {}, up {}", cell(gateway, "id"), cell(gateway, "pool"), cell(gateway, "version"),
+                               uptime(status)));
+    std::string waiting =
+        fmt::format("{} ready, {} waiting, {} sending", cell(queue, "ready"), cell(queue, "waiting"), cell(queue, "sending"));
+    if (cell(queue, "next_at") != "-") waiting += ", next " + time_cell(queue, "next_at");
+    row("queue", waiting);
+    if (status.value("paused", false)) row("", "paused: `conductorctl queue resume` ends it", Colour::yellow);
+    row("inbox", cell(part_of(status, "inbox"), "unread") + " unread");
+    row("sent", fmt::format("{} parts since the start, last {}", cell(since, "accepted"), time_cell(status, "last_accepted")));
+    row("received", fmt::format("{} since the start, last {}", cell(since, "inbound"), time_cell(status, "last_inbound")));
+    if (!part_of(status, "clock").value("sure", true)) row("clock", "not sure: nothing is sent or expired by it", Colour::red);
+    if (const std::string trouble = cell(part_of(status, "store"), "trouble"); trouble != "-") row("store", trouble, Colour::red);
+    if (!part_of(status, "sync").empty())
+        row("sync", "see `conductorctl sync status`");
+    else
+        row("sync", "not configured");
 }
 
 std::optional<std::string> read_file(const std::string& path) {
@@ -59,13 +88,8 @@ json problem_json(const config::Problem& p) {
 int status(Session& session) {
     const auto status = session.show("GET", "/v1/status");
     if (!status) return session.code;
-    for (const auto& [name, value] : status->items()) {
-        if (name == "modems") continue;
-        if (value.is_object())
-            print_counts(session.io.out, name, value);
-        else
-            session.io.out << fmt::format("{:<10}{}\n", name, name.ends_with("_at") ? time_cell(*status, name) : cell(*status, name));
-    }
+    print_status(session, *status);
+    session.io.out << '\n';
     if (status->contains("modems") && (*status)["modems"].is_array()) print_modems(session, (*status)["modems"]);
     return done;
 }
@@ -100,7 +124,7 @@ int modem_at(Session& session, int index, const std::string& command) {
     if (!answer) return session.code;
     for (const json& line : answer->value("lines", json::array()))
         if (line.is_string()) session.io.out << printable(line.get_ref<const std::string&>()) << '\n';
-    session.io.out << cell(*answer, "final") << '\n';
+    session.io.out << cell(*answer, "result") << '\n';
     return done;
 }
 

@@ -24,7 +24,7 @@ void tell_next(Session& session, const json& page) {
 }
 
 void line(std::ostream& out, std::string_view name, const std::string& value) {
-    if (value != "-") out << fmt::format("{:<11}{}\n", std::string{name} + ':', value);
+    if (value != "-") out << fmt::format("{:<12}{}\n", name.empty() ? std::string{} : std::string{name} + ':', value);
 }
 
 /// What every view of one message begins with.
@@ -59,24 +59,12 @@ void print_parts(Session& session, const json& m) {
     const auto parts = m.find("parts");
     if (parts == m.end() || !parts->is_array() || parts->empty()) return;
     Table table{{"PART", "STATUS", "MODEM", "REFERENCE", "ATTEMPTS"}};
+    session.io.out << '\n';
     for (const json& part : *parts) {
         const std::string state = cell(part, "status");
         table.add({cell(part, "seq"), state, cell(part, "modem_index"), cell(part, "tp_mr"), cell(part, "attempts")}, 1, colour_of(state));
     }
     table.print(session.io.out, session.colours());
-}
-
-/// A member that is a sentence, an object with `text` or `reason`, or a list of such.
-void print_block(std::ostream& out, std::string_view name, const json& value) {
-    if (value.is_array()) {
-        for (const json& one : value) print_block(out, name, one);
-    } else if (value.is_object()) {
-        const std::string text = cell(value, "text"), reason_text = cell(value, "reason_text"), reason = cell(value, "reason");
-        const std::string sentence = text != "-" ? text : reason_text;
-        line(out, name, sentence == "-" ? reason : reason == "-" ? sentence : fmt::format("{} ({})", sentence, reason));
-    } else if (const auto* text = value.get_ptr<const std::string*>()) {
-        line(out, name, printable(*text));
-    }
 }
 
 void print_attempts(Session& session, const json& explained) {
@@ -86,14 +74,13 @@ void print_attempts(Session& session, const json& explained) {
         line(session.io.out, "attempts", "none yet");
         return;
     }
-    Table table{{"ATTEMPT AT", "PART", "MODEM", "OUTCOME", "REASON"}};
+    Table table{{"STARTED", "PART", "MODEM", "OUTCOME", "REASON"}};
     for (const json& one : *attempts) {
-        const std::string outcome = one.contains("outcome") ? cell(one, "outcome") : cell(one, "status");
-        const std::string part = one.contains("seq") ? cell(one, "seq") : cell(one, "part");
-        const std::string when = one.contains("at") ? time_cell(one, "at") : time_cell(one, "started_at");
-        const std::string reason = one.contains("reason_text") ? cell(one, "reason_text") : cell(one, "reason");
-        table.add({when, part, cell(one, "modem_index"), outcome, reason}, 3, colour_of(outcome));
+        const std::string outcome = cell(one, "outcome");
+        table.add({time_cell(one, "started_at"), cell(one, "part"), cell(one, "modem_index"), outcome, cell(one, "reason")}, 3,
+                  colour_of(outcome));
     }
+    session.io.out << '\n';
     table.print(session.io.out, session.colours());
 }
 
@@ -102,11 +89,11 @@ int explain(Session& session, std::int64_t id, bool with_priority) {
     if (!explained) return session.code;
     const json message = explained->value("message", json::object());
     print_message(session, message);
-    if (explained->contains("blocked_by")) print_block(session.io.out, "blocked by", (*explained)["blocked_by"]);
-    if (explained->contains("next")) print_block(session.io.out, "next", (*explained)["next"]);
+    line(session.io.out, "blocked by", cell(*explained, "blocked_by"));
+    line(session.io.out, "next", cell(*explained, "next"));
     if (with_priority && explained->contains("priority")) {
         const json& priority = (*explained)["priority"];
-        line(session.io.out, "priority", priority.is_object() ? cell(message, "priority") : cell(*explained, "priority"));
+        line(session.io.out, "priority", cell(message, "priority"));
         if (priority.is_object()) print_object(session.io.out, priority, 4);
     }
     print_parts(session, message);
