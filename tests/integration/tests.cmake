@@ -6,6 +6,8 @@ set_tests_properties(format systemd_unit PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 
 
 conductor_test(unit_tools_harness unit/tools/harness LINK tools_harness)
 add_dependencies(unit_tools_harness modemsim)
+conductor_test(unit_tools_quickstart_main unit/tools/quickstart_main LINK conductor_flags)
+target_sources(unit_tools_quickstart_main PRIVATE ${CMAKE_SOURCE_DIR}/tools/quickstart_main/table.cpp)
 foreach(kind daemon supabase)
   if(TARGET conductord AND TARGET conductorctl AND TARGET modemsim)
     conductor_test(integration_${kind} integration/${kind} LINK tools_harness LABELS integration TIMEOUT 600)
