@@ -178,6 +178,7 @@ Findings include_findings(const std::vector<Source>& sources) {
                 const std::string& name = include->name;
                 const bool allowed = within(name, folder->path) || within(name, "daemon/core") ||
                                      std::ranges::any_of(folder->may, [&](std::string_view other) { return within(name, other); });
+                if (within(source.path, "tests") && name.find('/') == name.npos) continue;  // beside it
                 if (!folder_of(name))
                     found(out, source, n, "includes " + name + " without its folder");
                 else if (!allowed)
