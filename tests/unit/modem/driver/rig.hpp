@@ -1,0 +1,112 @@
+#pragma once
+// One Modem against one ScriptedModem in virtual time: nothing sleeps, and 75 s pass in some milliseconds.
+#include <boost/asio/io_context.hpp>
+
+#include "tests/unit/modem/driver/scripted_modem.hpp"
+
+namespace conductor::driver::test {
+
+/// Replaces the source of BootClock; one at a time.
+class VirtualTime {
+public:
+    VirtualTime() {
+        current() = Instant{std::chrono::hours{1}};
+        BootClock::set_source([]() noexcept { return current(); });
+    }
+    ~VirtualTime() { BootClock::set_source(nullptr); }
+    static Instant& current() {
+        static Instant now{};
+        return now;
+    }
+};
+
+class Rig {
+public:
+    explicit Rig(ModemSettings settings = {}) : settings_{std::move(settings)} {
+        if (settings_.port.empty()) settings_.port = "pty:/example/modem0";
+        plug();
+    }
+    ~Rig() { stop(); }
+
+    /// A new line with a new modem behind the same name.
+    void plug() {
+        line = std::make_shared<Line>(ctx.get_executor());
+        modem = std::make_unique<ScriptedModem>(line);
+        plugged = true;
+    }
+    void unplug() {
+        plugged = false;
+        line->lose();
+    }
+    void start() {
+        driver = std::make_unique<Modem>(ctx.get_executor(), Log{}, settings_, host, -1, false,
+                                         [this](std::string, port::PortSettings) { return open(); });
+        boost::asio::co_spawn(ctx, driver->run(), [this](std::exception_ptr e) {
+            ended = true;
+            failure = e;
+        });
+    }
+    /// Runs until `done()`; false when `limit` of virtual time has passed first.
+    bool until(const std::function<bool()>& done, BootClock::duration limit = std::chrono::seconds{60}) {
+        const Instant end = VirtualTime::current() + limit;
+        for (;;) {
+            while (ctx.poll() > 0) ctx.restart();
+            ctx.restart();
+            if (done()) return true;
+            if (VirtualTime::current() >= end) return false;
+            VirtualTime::current() += std::chrono::milliseconds{10};
+            aio::Timer kick{ctx.get_executor(), Instant{}};  // makes Asio look at the clock
+            kick.async_wait([](boost::system::error_code) {});
+            while (ctx.poll() > 0) ctx.restart();
+            ctx.restart();
+        }
+    }
+    bool until_state(std::string_view state, BootClock::duration limit = std::chrono::seconds{60}) {
+        return until([&] { return to_string(driver->status().state) == state; }, limit);
+    }
+    bool outcome_soon() {
+        return until([&] { return !host.outcomes.empty(); });
+    }
+    void pass(BootClock::duration d) {
+        until([] { return false; }, d);
+    }
+    void stop() {
+        if (!driver || ended) return;
+        host.stop = true;
+        host.wake().raise();
+        until([&] { return ended; }, std::chrono::seconds{120});
+    }
+    void queue(std::int64_t token, bool more = false) {
+        Submission s;
+        s.token = token;
+        s.pdu.octets = {0x00, 0x11, 0x00, 0x0B, 0x91, 0x51, 0x55, 0x10, 0x10, 0x32, 0xF4, 0x00, 0x00, 0xA7, 0x02, 0xE8, 0x34};
+        s.pdu.tpdu_length = 16;
+        s.more_follow = more;
+        host.queue.push_back(std::move(s));
+        host.wake().raise();
+    }
+
+    VirtualTime time;
+    boost::asio::io_context ctx;
+    std::shared_ptr<Line> line;
+    std::unique_ptr<ScriptedModem> modem;
+    FakeHost host{ctx.get_executor()};
+    std::unique_ptr<Modem> driver;
+    bool ended = false, plugged = true;
+    int opens = 0;
+    std::exception_ptr failure;
+
+private:
+    aio::awaitable<Result<std::unique_ptr<port::ByteStream>>> open() {
+        ++opens;
+        if (!plugged) co_return fail(port::PortErrc::not_found, "example");
+        line->closed = false;
+        line->waiting.clear();
+        co_return std::unique_ptr<port::ByteStream>{std::make_unique<LineStream>(line)};
+    }
+    ModemSettings settings_;
+};
+
+inline constexpr const char* delivered_pdu = "07915155100010F9040B915155100132F40000621111010140000BE8329BFD06DDDF723619";
+
+}  // namespace conductor::driver::test

@@ -1,0 +1,248 @@
+#pragma once
+// A small modem in memory behind a ByteStream: answers AT commands from a table, takes PDUs, holds a storage, and misbehaves on request.
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "modem/driver/modem.hpp"
+#include "modem/port/byte_stream.hpp"
+
+namespace conductor::driver::test {
+
+/// The two ends of a line in memory; `lose()` is an unplugged cable.
+class Line {
+public:
+    explicit Line(aio::Executor ex) : readable{std::move(ex)} {}
+    void to_host(std::string_view octets) {
+        waiting.append(octets);
+        readable.raise();
+    }
+    void lose() {
+        lost = true;
+        readable.raise();
+    }
+    std::function<void(std::string_view)> to_modem;
+    std::string waiting;
+    bool lost = false, closed = false;
+    std::size_t piece = 4096;  ///< most octets that one read gives
+    aio::Event readable;
+};
+
+class LineStream final : public port::ByteStream {
+public:
+    explicit LineStream(std::shared_ptr<Line> line) : line_{std::move(line)} {}
+    aio::awaitable<Result<std::size_t>> read_some(std::span<std::uint8_t> into) override {
+        for (;;) {
+            if (line_->closed) co_return fail(port::PortErrc::closed, "read");
+            if (!line_->waiting.empty()) {
+                const std::size_t n = std::min({into.size(), line_->waiting.size(), line_->piece});
+                std::copy_n(line_->waiting.begin(), n, into.begin());
+                line_->waiting.erase(0, n);
+                co_return n;
+            }
+            if (line_->lost) co_return fail(port::PortErrc::lost, "read");
+            co_await line_->readable.wait();
+        }
+    }
+    aio::awaitable<Result<void>> write(std::span<const std::uint8_t> octets) override {
+        if (line_->closed) co_return fail(port::PortErrc::closed, "write");
+        if (line_->lost) co_return fail(port::PortErrc::lost, "write");
+        const std::string text{octets.begin(), octets.end()};
+        line_->to_modem(text);
+        co_return Result<void>{};
+    }
+    void close() override {
+        line_->closed = true;
+        line_->readable.raise();
+    }
+
+private:
+    std::shared_ptr<Line> line_;
+};
+
+/// Answers. Everything is a public knob; each received command is in `log`.
+class ScriptedModem {
+public:
+    explicit ScriptedModem(std::shared_ptr<Line> line) : line_{std::move(line)} {
+        line_->to_modem = [this](std::string_view octets) { take(octets); };
+    }
+
+    std::map<std::string, std::string> answers;          ///< whole command line -> all that comes back; else the built-in answer
+    std::function<bool(const std::string& pdu)> on_pdu;  ///< true: it has answered (or not) itself
+    std::map<int, std::string> storage;                  ///< index -> "stat,,length\r\nPDU"
+    std::vector<std::string> log, pdus;
+    bool mute = false, no_prompt = false;
+    int next_mr = 1;
+    std::string memory = "ME";
+
+    void say(std::string_view text) { line_->to_host("\r\n" + std::string{text} + "\r\n"); }
+    void raw(std::string_view text) { line_->to_host(text); }
+    bool saw(std::string_view command) const {
+        for (const std::string& line : log)
+            if (line == command) return true;
+        return false;
+    }
+    std::size_t count(std::string_view prefix) const {
+        std::size_t n = 0;
+        for (const std::string& line : log) n += line.starts_with(prefix) ? 1U : 0U;
+        return n;
+    }
+    void store(int index, const std::string& pdu_hex, int smsc_octets = 8) {
+        storage[index] = "0,," + std::to_string(pdu_hex.size() / 2 - static_cast<std::size_t>(smsc_octets)) + "\r\n" + pdu_hex;
+    }
+
+private:
+    void take(std::string_view octets) {
+        for (const char c : octets) {
+            if (prompting_) {
+                if (c == '\x1a') {
+                    prompting_ = false;
+                    pdus.push_back(input_);
+                    const std::string pdu = std::exchange(input_, {});
+                    if (!on_pdu || !on_pdu(pdu)) raw("\r\n+CMGS: " + std::to_string(next_mr++) + "\r\n\r\nOK\r\n");
+                } else if (c == '\x1b') {
+                    prompting_ = false;
+                    input_.clear();
+                } else {
+                    input_ += c;
+                }
+                continue;
+            }
+            if (c == '\x1b') continue;
+            if (c != '\r') {
+                input_ += c;
+                continue;
+            }
+            const std::string line = std::exchange(input_, {});
+            if (!line.empty()) command(line);
+        }
+    }
+
+    void command(const std::string& line) {
+        log.push_back(line);
+        if (mute) return;
+        if (const auto known = answers.find(line); known != answers.end()) return raw(known->second);
+        if (line.starts_with("AT+CMGS=")) {
+            if (no_prompt) return;
+            prompting_ = true;
+            return raw("\r\n> ");
+        }
+        if (line.starts_with("AT+CMGL")) return raw(list() + "\r\nOK\r\n");
+        if (line.starts_with("AT+CMGR=")) {
+            const auto found = storage.find(std::stoi(line.substr(8)));
+            return raw(found == storage.end() ? "\r\nOK\r\n" : "\r\n+CMGR: " + found->second + "\r\n\r\nOK\r\n");
+        }
+        if (line.starts_with("AT+CMGD=")) {
+            storage.erase(std::stoi(line.substr(8)));
+            return raw("\r\nOK\r\n");
+        }
+        raw(built_in(line));
+    }
+
+    std::string list() const {
+        std::string out;
+        for (const auto& [index, entry] : storage) out += "\r\n+CMGL: " + std::to_string(index) + "," + entry;
+        return out;
+    }
+
+    std::string built_in(const std::string& line) {
+        const auto info = [](const std::string& text) { return "\r\n" + text + "\r\n\r\nOK\r\n"; };
+        if (line == "AT+CGMI") return info("Example");
+        if (line == "AT+CGMM") return info("EX100");
+        if (line == "AT+CGMR") return info("1.0");
+        if (line == "AT+CGSN") return info("350000000000017");
+        if (line == "AT+CPIN?") return info("+CPIN: READY");
+        if (line == "AT+CCID") return info("+CCID: \"8988200000000000017F\"");
+        if (line == "AT+CIMI") return info("001010000000017");
+        if (line == "AT+CNUM") return info("+CNUM: ,\"+15550100117\",145");
+        if (line == "AT+CPMS=?") return info("+CPMS: (\"SM\",\"ME\"),(\"SM\",\"ME\"),(\"SM\",\"ME\")");
+        if (line == "AT+CPMS?") return info("+CPMS: \"ME\"," + use() + ",\"ME\"," + use() + ",\"ME\"," + use());
+        if (line.starts_with("AT+CPMS=")) {
+            memory = line.substr(9, 2);
+            return info("+CPMS: " + use() + "," + use() + "," + use());
+        }
+        if (line.starts_with("AT+CNMI=")) {
+            cnmi_ = line.substr(8);
+            return info("");
+        }
+        if (line == "AT+CNMI?") return info("+CNMI: " + cnmi_);
+        if (line == "AT+CSCA?") return info("+CSCA: \"+15550100199\",145");
+        if (line == "AT+CREG?") return info("+CREG: 1,1");
+        if (line == "AT+CSQ") return info("+CSQ: 20,99");
+        if (line == "AT+COPS?") return info("+COPS: 0,0,\"Example\"");
+        return "\r\nOK\r\n";
+    }
+    std::string use() const { return std::to_string(memory == "ME" ? storage.size() : 0) + ",20"; }
+
+    std::shared_ptr<Line> line_;
+    std::string input_, cnmi_ = "0,0,0,0,0";
+    bool prompting_ = false;
+};
+
+/// A Host in memory. Everything it was told is in its members.
+class FakeHost final : public Host {
+public:
+    explicit FakeHost(aio::Executor ex) : wake_{std::move(ex)} {}
+    std::deque<Submission> queue;
+    std::vector<SubmitOutcome> outcomes, late_refusals;
+    std::vector<Incoming> incoming;
+    std::vector<int> late;
+    std::vector<std::string> states;  ///< "ready", "blocked:pin-needed" ...
+    std::vector<std::string> pins;
+    int descriptors = 0;
+    bool stop = false, on = true, sim_ok = true, pin_ok = true;
+    int persist_failures = 0;
+    std::function<void()> on_outcome, on_incoming, on_change;
+
+    aio::awaitable<std::optional<Submission>> next(std::optional<SubmitOutcome> finished, bool available) override {
+        if (finished) {
+            outcomes.push_back(*finished);
+            if (on_outcome) on_outcome();
+        }
+        if (!available || queue.empty()) co_return std::nullopt;
+        Submission first = std::move(queue.front());
+        queue.pop_front();
+        co_return first;
+    }
+    aio::Event& wake() override { return wake_; }
+    Instant next_due() const override { return Instant::max(); }
+    aio::awaitable<Result<void>> persist(Incoming one) override {
+        if (persist_failures > 0) {
+            --persist_failures;
+            co_return fail(port::PortErrc::io, "store");
+        }
+        incoming.push_back(std::move(one));
+        if (on_incoming) on_incoming();
+        co_return Result<void>{};
+    }
+    aio::awaitable<void> late_reference(int tp_mr) override {
+        late.push_back(tp_mr);
+        co_return;
+    }
+    aio::awaitable<void> late_refusal(SubmitOutcome outcome) override {
+        late_refusals.push_back(std::move(outcome));
+        co_return;
+    }
+    aio::awaitable<bool> may_enter_pin(std::string iccid, std::string pin) override {
+        pins.push_back(iccid + "/" + pin);
+        co_return pin_ok;
+    }
+    aio::awaitable<bool> accepts_sim(Identity) override { co_return sim_ok; }
+    void changed(const ModemStatus& status) override {
+        std::string word{to_string(status.state)};
+        if (!status.reason.empty()) word += ":" + status.reason;
+        if (states.empty() || states.back() != word) states.push_back(word);
+        if (on_change) on_change();
+    }
+    void port_changed(int) override { ++descriptors; }
+    bool enabled() const override { return on; }
+    bool stopping() const override { return stop; }
+
+private:
+    aio::Event wake_;
+};
+
+}  // namespace conductor::driver::test
