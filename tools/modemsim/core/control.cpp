@@ -42,7 +42,7 @@ std::vector<SimModem*> Requests::chosen(const json& request, bool default_all) {
         return out;
     }
     const auto one = [&](const json& index) {
-        const auto i = index.is_number_unsigned() ? index.get<std::size_t>() : fleet_.modems().size();
+        const auto i = index.is_number_integer() && index >= 0 ? index.get<std::size_t>() : fleet_.modems().size();
         if (i >= fleet_.modems().size()) throw std::invalid_argument{"no such modem: " + index.dump()};
         out.push_back(fleet_.modems()[i].get());
     };
