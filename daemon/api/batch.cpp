@@ -26,8 +26,8 @@ void RowSplitter::feed(std::string_view octets) {
             case State::line: line(c); break;
             case State::before_element:
                 if (is_space(c)) break;
-                if (c == ']' && !comma_) {
-                    state_ = State::after_array;
+                if (c == ']') {
+                    state_ = comma_ ? State::broken : State::after_array;
                     break;
                 }
                 state_ = State::element;
@@ -93,7 +93,7 @@ std::optional<std::string_view> RowSplitter::finish() {
         case State::line: emit(); return std::nullopt;
         case State::before_element:
         case State::element: return "the array is not closed";
-        case State::broken: return "something follows the array";
+        case State::broken: return "the array ends with a comma, or something follows it";
     }
     return std::nullopt;
 }
