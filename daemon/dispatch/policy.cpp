@@ -99,7 +99,7 @@ int daily_cap(const Config& config, const Facts& facts) {
         for (const config::Rule& rule : config.rules)
             if (rule.state == state) bind(rule.per_day.value_or(0));
         for (const PlaceRule& rule : us_rules())
-            if (is_us_state(state) && rule.state == state) bind(rule.per_day);
+            if (rule.state == state) bind(rule.per_day);
     }
     return cap;
 }
