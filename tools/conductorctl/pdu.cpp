@@ -162,7 +162,7 @@ Json udh_json(const Udh& udh) {
 /// Every key of the contract, with nothing known yet.
 Json blank(std::string_view type, const std::optional<Address>& smsc) {
     Json out{{"type", type}};
-    out["smsc"] = smsc ? Json(smsc->digits) : Json(nullptr);
+    out["smsc"] = smsc && !smsc->digits.empty() ? Json(smsc->digits) : Json(nullptr);  // a type octet alone means none, too
     for (const char* key : {"address", "address_type", "text", "encoding", "timestamp", "class", "pid", "dcs"}) out[key] = nullptr;
     out["udh"] = udh_json({});
     for (const char* key : {"mr", "status", "status_text", "discharge"}) out[key] = nullptr;
