@@ -26,7 +26,9 @@ public:
     /// Counts an answer of ours that is not what API.md promises: a server of another version.
     Error bad_answer(const Error& error);
 
-    const std::string& instance() const { return settings_.instance; }
+    /// Of the settings, or what hello named: every later call carries it, so that a replaced box notices.
+    const std::string& instance() const { return settings_.instance.empty() ? greeted_as_ : settings_.instance; }
+    void greeted_as(const std::string& instance) { greeted_as_ = instance; }
     const ClientStatus& status() {
         status_.breaker_open = back_off_.open();
         status_.logins = login_.logins();
@@ -48,6 +50,7 @@ private:
     aio::Executor ex_;
     Log log_;
     ClientSettings settings_;
+    std::string greeted_as_;
     const Clock* wall_;
     std::unique_ptr<HttpClient> http_;
     Login login_;
@@ -238,6 +241,7 @@ const ServerClock& Client::server_clock() const {
 
 aio::awaitable<Result<HelloAnswer>> Client::hello(Hello request) {
     if (request.instance.empty()) request.instance = impl_->instance();
+    impl_->greeted_as(request.instance);
     const std::int64_t protocol = request.protocol;
     auto answered = co_await impl_->call("gw_hello_v1", hello_request(request));
     if (!answered) co_return answered.error();

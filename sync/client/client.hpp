@@ -20,7 +20,8 @@ struct ClientSettings {
     std::string jwt;                ///< a minted JWT
     std::chrono::milliseconds timeout{30'000}, connect_timeout{10'000};
     std::string ca_file;   ///< empty = the system's
-    std::string instance;  ///< id of this installation and machine: the newer of two boxes with one identity fences the older; empty: none
+    std::string instance;  ///< id of this installation and machine: the newer of two boxes with one identity fences the older; empty: what
+                           ///< hello names
     BackOffPolicy back_off;  ///< tests shorten it
 };
 

@@ -66,7 +66,7 @@ public:
         set(CURLMOPT_SOCKETDATA, this);
         set(CURLMOPT_TIMERFUNCTION, &Multi::on_timer);
         set(CURLMOPT_TIMERDATA, this);
-        set(CURLMOPT_MAXCONNECTS, 2L);  // what stays open between calls
+        set(CURLMOPT_MAXCONNECTS, 4L);  // as many as may be busy: fewer, and each end of a call closes one
         set(CURLMOPT_MAX_HOST_CONNECTIONS, 4L);
         set(CURLMOPT_PIPELINING, static_cast<long>(CURLPIPE_MULTIPLEX));
         keep_connection_ = static_cast<long>(settings.keep_connection.count());

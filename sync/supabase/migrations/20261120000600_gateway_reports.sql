@@ -35,6 +35,11 @@ declare
 begin
   if j.id is not null then
     select * into m from public.messages x where x.scheduled_message_id = j.id and x.claim_epoch = j.claim_epoch for update;
+    if m.id is null and item ->> 'local_id' is not null then   -- the box kept its message, and claimed the row again
+      select * into m from public.messages x
+        where x.gateway_id = me.id and x.local_id = (item ->> 'local_id')::uuid and x.scheduled_message_id = j.id for update;
+      m.claim_epoch := j.claim_epoch;
+    end if;
   else
     select * into m from public.messages x where x.gateway_id = me.id and x.local_id = (item ->> 'local_id')::uuid for update;
   end if;
@@ -71,7 +76,7 @@ begin
     insert into public.messages select m.*;
   else
     update public.messages x set
-        status = m.status, delivery_status = m.delivery_status, reason = m.reason, error_message = m.error_message, sent_at = m.sent_at,
+        claim_epoch = m.claim_epoch, status = m.status, delivery_status = m.delivery_status, reason = m.reason, error_message = m.error_message, sent_at = m.sent_at,
         delivered_at = m.delivered_at, last_retry_at = m.last_retry_at, modem_index = m.modem_index, iccid = m.iccid, part_no = m.part_no,
         part_total = m.part_total, cost = m.cost, retry_count = m.retry_count, message_hash = m.message_hash
       where x.id = m.id;

@@ -290,17 +290,16 @@ TEST_CASE("a row handed back goes to another box, one being sent becomes unknown
 TEST_CASE("of two boxes with one identity the newer fences the older") {
     World w;
     w.schedule(3);
-    auto old_settings = w.settings(), new_settings = w.settings();
-    old_settings.instance = "first";
+    auto new_settings = w.settings();
     new_settings.instance = "second";
-    Client older{w.io.get_executor(), Log{}, old_settings}, newer{w.io.get_executor(), Log{}, new_settings};
-    REQUIRE(w.run(older.hello({"", "0.1.0", 1})).has_value());
+    Client older{w.io.get_executor(), Log{}, w.settings()}, newer{w.io.get_executor(), Log{}, new_settings};
+    REQUIRE(w.run(older.hello({"first", "0.1.0", 1})).has_value());  // remembered for the calls that follow
     const auto held = w.run(older.claim(claim_of("r", 1)));
     REQUIRE(held.has_value());
     REQUIRE(held->jobs.size() == 1);
     REQUIRE(w.run(newer.hello({"", "0.1.0", 1})).has_value());
 
-    const auto hello = w.run(older.hello({"", "0.1.0", 1}));
+    const auto hello = w.run(older.hello({"first", "0.1.0", 1}));
     REQUIRE(hello.has_value());
     CHECK(hello->fenced);
     CHECK(older.status().fenced);

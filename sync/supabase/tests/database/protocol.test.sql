@@ -75,6 +75,20 @@ select is(gw_report_v1('{"items": [{"event_id": "30000000-0000-4000-8000-0000000
   "phone_number": "+15550100050", "content": "confirmed", "class": "reply"}]}') -> 'verdicts' -> 0 ->> 'verdict', 'applied', 'a reply of the box');
 select is((select class || ' ' || status from messages where local_id = '30000000-0000-4000-8000-0000000000ab'), 'reply sent', 'is in the log');
 
+-- A box that claims a row again after its lease was over tells of the same message of its own.
+insert into scheduled_messages (id, pool, phone_number, message_content, status, priority) values (920020, 'p', '+15550100020', 'x', 'scheduled', 100);
+select pg_temp.ids(gw_claim_v1('{"request_id": "d", "limit": 1}'));
+create function pg_temp.tell_local(n int, epoch int, kind text) returns text language sql as $$
+  select gw_report_v1(jsonb_build_object('items', jsonb_build_array(jsonb_build_object('event_id', format('30000000-0000-4000-8000-%s', lpad(n::text, 12, '0')),
+    'kind', kind, 'job_id', 920020, 'epoch', epoch, 'at', now(), 'local_id', '30000000-0000-4000-8000-0000000000cc')))) -> 'verdicts' -> 0 ->> 'verdict' $$;
+select is(pg_temp.tell_local(20, 1, 'attempt'), 'applied', 'first round');
+select set_config('conductor.actor', 'test', true);
+update scheduled_messages set lease_expires_at = now() - interval '1 minute', on_unknown = 'resend' where id = 920020;
+select set_config('conductor.actor', '', true);
+select is(pg_temp.ids(gw_claim_v1('{"request_id": "e", "limit": 1}')), '{920020}', 'claimed again');
+select is(pg_temp.tell_local(21, 2, 'sent'), 'applied', 'second round, the same message');
+select results_eq($$select claim_epoch, status from messages where scheduled_message_id = 920020$$, $$values (2::bigint, 'sent'::text)$$, 'has one row');
+
 -- Plans: with many rows for later, claiming and promoting walk their indexes.
 insert into scheduled_messages (pool, phone_number, message_content, status, scheduled_send_time)
   select 'p', '+15550100001', 'x', 'scheduled', now() + interval '30 days' + g * interval '1 second' from generate_series(1, 20000) g;
