@@ -52,6 +52,11 @@ TEST_CASE("policy: by class") {
         {"transactional needs none", transactional, [](Facts& f) { f.consented = false; }, noon, Ruling::send, ""},
         {"opted out", marketing, [](Facts& f) { f.opted_out = true; }, noon, Ruling::refuse, "opted-out"},
         {"opted out, transactional", transactional, [](Facts& f) { f.opted_out = true; }, noon, Ruling::refuse, "opted-out"},
+        {"opted out, transactional is no answer, whatever came later", transactional,
+         [](Facts& f) {
+             f.opted_out = true, f.opted_out_at = at("2026-11-18T00:00:00Z"), f.answers_inbound_at = at("2026-11-19T00:00:00Z");
+         },
+         noon, Ruling::refuse, "opted-out"},
         {"opted out, reply to nothing", reply, [](Facts& f) { f.opted_out = true; }, noon, Ruling::refuse, "opted-out"},
         {"opted out, reply to an earlier inbound", reply,
          [](Facts& f) {
@@ -204,6 +209,20 @@ TEST_CASE("policy: until when caps and budget bind") {
     CHECK(decide(c, facts, now).ruling == Ruling::send);
     facts.phone_number = "+13055550100";  // Florida: three a day, whatever the configuration allows
     CHECK(decide(c, facts, now).reason == "per-recipient-cap");
+    facts.sent_last_day = 1;
+    c.send.per_recipient_day = 1;  // the strictest binds: the configuration's one ...
+    CHECK(decide(c, facts, now).reason == "per-recipient-cap");
+    facts.sent_last_day = 2;
+    c.send.per_recipient_day = 5;  // ... or one of the rules
+    CHECK(decide(c, facts, now).ruling == Ruling::send);
+    c.rules = {{.state = "FL", .window = {}, .days = {}, .holidays = {}, .per_day = 2}};
+    CHECK(decide(c, facts, now).reason == "per-recipient-cap");
+    c.rules[0].state = "GA";
+    CHECK(decide(c, facts, now).ruling == Ruling::send);
+    facts.state = "GA";
+    CHECK(decide(c, facts, now).reason == "per-recipient-cap");
+    c.rules.clear();
+    c.send.per_recipient_day = 0;
     facts = fresh();
     c.send.daily_budget = 75;
     facts.budget_used_today = 74;
