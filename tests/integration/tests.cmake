@@ -17,8 +17,8 @@ foreach(kind daemon supabase)
   endif()
 endforeach()
 
-# Other people's gateways, unchanged, on modemsim: exit 77 where one is not installed.
-foreach(peer gammu smstools)
+# Other people's gateways, unchanged, on modemsim (exit 77 where one is not installed), and the page of modemsim as written.
+foreach(peer gammu smstools readme)
   add_test(NAME peer_${peer} COMMAND ${CMAKE_CURRENT_LIST_DIR}/peers/${peer}.py $<TARGET_FILE:modemsim>)
   set_tests_properties(peer_${peer} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 400 LABELS integration)
 endforeach()

@@ -3,9 +3,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
+#include <iostream>
+#include <nlohmann/json.hpp>
 
 namespace conductor::modemsim {
 namespace {
@@ -87,6 +90,21 @@ void ControlServer::stop() {
     boost::system::error_code ignored;
     impl_->acceptor.close(ignored);
     ::unlink(impl_->path.c_str());
+}
+
+int ask(const std::string& path, const std::string& request) {
+    boost::asio::io_context io{1};
+    Protocol::socket socket{io};
+    boost::system::error_code error;
+    socket.connect(Protocol::endpoint{path}, error);
+    const std::string line = request + "\n";
+    if (!error) boost::asio::write(socket, boost::asio::buffer(line), error);
+    std::string answer;
+    if (!error) boost::asio::read_until(socket, boost::asio::dynamic_buffer(answer), '\n', error);
+    if (error) return std::cerr << "modemsim: " << path << ": " << error.message() << '\n', 3;
+    std::cout << answer;
+    const auto parsed = nlohmann::json::parse(answer, nullptr, false);
+    return parsed.is_object() && parsed.value("ok", false) ? 0 : 1;
 }
 
 }  // namespace conductor::modemsim

@@ -25,4 +25,7 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
+/// One request to a modemsim that runs, its answer on stdout. Exit code: 0, 1 when it refuses, 3 when nobody answers.
+int ask(const std::string& path, const std::string& request);
+
 }  // namespace conductor::modemsim

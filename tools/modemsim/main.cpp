@@ -156,5 +156,6 @@ private:
 int main(int argc, char** argv) {
     conductor::modemsim::Options options;
     if (const int code = conductor::modemsim::read_options(argc, argv, options); code >= 0) return code;
+    if (!options.ask.empty()) return conductor::modemsim::ask(options.control, options.ask);
     return conductor::modemsim::App{options}.run();
 }

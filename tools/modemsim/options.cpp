@@ -57,6 +57,7 @@ int read_options(int argc, char** argv, Options& o) {
     app.add_option("--config", config_path, "TOML or JSON file");
     app.add_option("--log", o.log, "append a JSON line for each accepted submission");
     app.add_option("--control", o.control, "Unix socket for requests (default DIR/control.sock)");
+    app.add_option("--ask", o.ask, "send this request to the one that runs, and print its answer");
     app.add_option("--profile", o.fleet.profile, "make of modem: " + profiles);
     app.add_flag("--keep-output", o.keep_output, "what is written while no client has the port open waits for the next one");
     try {
@@ -74,7 +75,7 @@ int read_options(int argc, char** argv, Options& o) {
         std::cerr << "modemsim: " << e.what() << '\n';
         return 2;
     }
-    if (o.dir.empty()) return std::cerr << "modemsim: --dir is required\n", 2;
+    if (o.dir.empty() && (o.ask.empty() || o.control.empty())) return std::cerr << "modemsim: --dir is required\n", 2;
     if (!find_profile(o.fleet.profile))
         return std::cerr << "modemsim: unknown profile " << o.fleet.profile << "; known: " << profiles << '\n', 2;
     if (o.control.empty()) o.control = o.dir + "/control.sock";

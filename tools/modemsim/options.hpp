@@ -8,7 +8,7 @@
 namespace conductor::modemsim {
 
 struct Options {
-    std::string dir, log, control;
+    std::string dir, log, control, ask;
     bool keep_output = false;
     FleetOptions fleet;
     nlohmann::json config = nlohmann::json::object();  ///< what Fleet::configure() takes

@@ -79,25 +79,36 @@ void PtyPort::read_next() {
                              [this, life = std::weak_ptr{life_}](boost::system::error_code error, std::size_t n) {
                                  if (life.expired() || error == boost::asio::error::operation_aborted) return;
                                  if (error) return;  // cannot be: our own slave keeps the line up
-                                 attached_ = true;   // its IN_OPEN may still be on the way
+                                 take_events();
                                  if (on_input) on_input({input_.data(), n});
                                  if (!life.expired()) read_next();
                              });
 }
 
 void PtyPort::watch_next() {
-    watch_->async_read_some(boost::asio::buffer(events_),
-                            [this, life = std::weak_ptr{life_}](boost::system::error_code error, std::size_t n) {
-                                if (life.expired() || error) return;
-                                for (std::size_t at = 0; at + sizeof(inotify_event) <= n;) {
-                                    inotify_event event{};
-                                    std::memcpy(&event, events_.data() + at, sizeof event);
-                                    at += sizeof event + event.len;
-                                    if (event.mask & IN_OPEN) client_opened();
-                                    if (event.mask & IN_CLOSE) client_closed();
-                                }
-                                watch_next();
-                            });
+    watch_->async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                       [this, life = std::weak_ptr{life_}](boost::system::error_code error) {
+                           if (life.expired() || error) return;
+                           take_events();
+                           watch_next();
+                       });
+}
+
+// Also called before input is obeyed: the client that wrote it may be gone already, and its answer then goes to nobody.
+void PtyPort::take_events() {
+    if (!watch_) return;
+    alignas(inotify_event) std::array<char, 1024> events{};
+    for (;;) {
+        const ssize_t n = ::read(watch_->native_handle(), events.data(), events.size());
+        if (n <= 0) return;
+        for (std::size_t at = 0; at + sizeof(inotify_event) <= static_cast<std::size_t>(n);) {
+            inotify_event event{};
+            std::memcpy(&event, events.data() + at, sizeof event);
+            at += sizeof event + event.len;
+            if (event.mask & IN_OPEN) client_opened();
+            if (event.mask & IN_CLOSE) client_closed();
+        }
+    }
 }
 
 void PtyPort::client_opened() {

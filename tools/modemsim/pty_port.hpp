@@ -1,6 +1,7 @@
 #pragma once
 // The port of one modem: a pty behind a stable link. The slave is kept open here as well, so that the line never hangs up while
 // nobody has it open; inotify tells when somebody opens and closes it.
+#include <array>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <functional>
 #include <string>
@@ -36,6 +37,7 @@ private:
     void read_next();
     void flush();
     void watch_next();
+    void take_events();
     void client_opened();
     void client_closed();
 
@@ -49,7 +51,6 @@ private:
     std::uint64_t lost_ = 0;
     std::shared_ptr<int> life_;  ///< handlers of a closed pty see that it is gone
     std::array<char, 4096> input_{};
-    alignas(8) std::array<char, 1024> events_{};
 };
 
 }  // namespace conductor::modemsim
