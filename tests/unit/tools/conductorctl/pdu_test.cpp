@@ -167,6 +167,15 @@ TEST_CASE("pdu decode guesses the direction") {
     CHECK(report["dcs"].is_null());
 }
 
+TEST_CASE("pdu decode: no service centre, in both forms that devices write") {
+    for (const char* hex : {"00040291210000621112010000000361F118", "0181040291210000621112010000000361F118"}) {
+        CAPTURE(hex);
+        const json got = json::parse(run_decode(hex).out);
+        CHECK(got["smsc"].is_null());
+        CHECK(got["text"] == "abc");
+    }
+}
+
 TEST_CASE("pdu decode: 8-bit data and validity") {
     const json data = json::parse(run_decode("0051000291210004FF0B0605040B8423F0CAFE0000").out);
     CHECK(data["text"].is_null());
