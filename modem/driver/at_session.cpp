@@ -141,14 +141,14 @@ aio::awaitable<Result<void>> AtSession::write_paced(std::string octets, std::siz
     co_return Result<void>{};
 }
 
-template <class Done>
-aio::awaitable<Result<void>> AtSession::wait_for(Done done, Instant until, std::string what) {
+aio::awaitable<Result<void>> AtSession::wait_for(std::function<bool()> done, Instant until, std::string what) {
     for (;;) {
         if (done()) co_return Result<void>{};
         if (lost_) co_return fail(AtErrc::lost, std::move(what));
         if (rebooted_) co_return fail(AtErrc::rebooted, std::move(what));
         if (interrupted_ && !past_ctrl_z_) co_return fail(AtErrc::interrupted, std::move(what));
-        if (!co_await answer_.wait_until(until) && !done() && BootClock::now() >= until) co_return fail(AtErrc::timeout, std::move(what));
+        const bool raised = co_await answer_.wait_until(until);
+        if (!raised && !done() && BootClock::now() >= until) co_return fail(AtErrc::timeout, std::move(what));
     }
 }
 
@@ -163,7 +163,7 @@ aio::awaitable<Result<at::Reply>> AtSession::run(at::Command command) {
     dialogue_.start(std::move(command));
     Result<void> done = co_await write("AT" + line + "\r");
     if (done) {
-        const auto finished = [this] { return reply_.has_value(); };
+        const std::function<bool()> finished = [this] { return reply_.has_value(); };
         done = co_await wait_for(finished, BootClock::now() + timeout, line);
     }
     if (done) co_return std::move(*std::exchange(reply_, std::nullopt));
@@ -193,8 +193,8 @@ aio::awaitable<SubmitOutcome> AtSession::before_prompt(Result<void> waited) {
 
 aio::awaitable<SubmitOutcome> AtSession::after_ctrl_z(Instant until) {
     // After "+CMGS: n" only its OK is missing: that needs no minute.
-    const auto referenced = [this] { return reply_.has_value() || !dialogue_.so_far().empty(); };
-    const auto finished = [this] { return reply_.has_value(); };
+    const std::function<bool()> referenced = [this] { return reply_.has_value() || !dialogue_.so_far().empty(); };
+    const std::function<bool()> finished = [this] { return reply_.has_value(); };
     Result<void> waited = co_await wait_for(referenced, until, "+CMGS");
     if (waited && !reply_) waited = co_await wait_for(finished, std::min(until, BootClock::now() + 5s), "+CMGS");
     if (reply_ && !reply_->ok()) co_return outcome_of(reply_->final, at::Phase::after_ctrl_z);
@@ -218,7 +218,7 @@ aio::awaitable<SubmitOutcome> AtSession::submit(pdu::Encoded pdu, const profile:
     const at::Command cmgs = at::command("+CMGS=" + std::to_string(pdu.tpdu_length));
     dialogue_.start(cmgs);
     Result<void> done = co_await write("AT" + cmgs.line + "\r");
-    const auto prompted = [this] { return prompted_ || reply_.has_value(); };
+    const std::function<bool()> prompted = [this] { return prompted_ || reply_.has_value(); };
     if (done) done = co_await wait_for(prompted, BootClock::now() + profile.prompt, cmgs.line);
     if (!done || reply_) co_return co_await before_prompt(std::move(done));
 

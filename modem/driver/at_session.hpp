@@ -1,6 +1,7 @@
 #pragma once
 // One AT session on an open port: a reader that always runs, one command at a time, absolute deadlines.
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -69,8 +70,7 @@ private:
     aio::awaitable<Result<void>> write(std::string octets);
     aio::awaitable<Result<void>> write_paced(std::string octets, std::size_t pace);
     /// Waits for `done()`; an error when it never comes.
-    template <class Done>
-    aio::awaitable<Result<void>> wait_for(Done done, Instant until, std::string what);
+    aio::awaitable<Result<void>> wait_for(std::function<bool()> done, Instant until, std::string what);
     aio::awaitable<SubmitOutcome> before_prompt(Result<void> waited);
     aio::awaitable<SubmitOutcome> after_ctrl_z(Instant until);
 

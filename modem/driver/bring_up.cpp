@@ -41,7 +41,8 @@ aio::awaitable<End> Modem::Impl::bring_up() {
     mid_message_ = false;
     if (status_.state != ModemState::recovering && status_.state != ModemState::blocked)
         set(ModemState::opening, "", "The port is open; the modem is being identified and set up.");
-    if (!co_await session_->resync(3)) {
+    const bool answers = co_await session_->resync(3);
+    if (!answers) {
         const End end = condition();
         co_return end == End::ok ? End::mute : end;
     }
@@ -168,7 +169,8 @@ aio::awaitable<End> Modem::Impl::set_up_indications() {
         if (!*done) continue;
         const Lines as_line{"+CNMI: " + std::string{value}};
         indications_ = at::parse_numbers(as_line);
-        if (co_await indications_hold()) co_return condition();
+        const bool hold = co_await indications_hold();
+        if (hold) co_return condition();
     }
     if (indications_.empty()) log_.warning("no-indications");  // the sweeps alone will find messages
     co_return condition();

@@ -26,8 +26,8 @@ std::string_view to_string(ModemState s) {
     return "?";
 }
 
-Modem::Modem(aio::Executor ex, Log log, ModemSettings settings, Host& host, int adopted, bool awaiting_late)
-    : impl_{std::make_unique<Impl>(std::move(ex), std::move(log), std::move(settings), host, adopted, awaiting_late)} {}
+Modem::Modem(aio::Executor ex, Log log, ModemSettings settings, Host& host, int adopted, bool awaiting_late, Opener opener)
+    : impl_{std::make_unique<Impl>(std::move(ex), std::move(log), std::move(settings), host, adopted, awaiting_late, std::move(opener))} {}
 Modem::~Modem() = default;
 
 aio::awaitable<void> Modem::run() {
@@ -53,13 +53,14 @@ aio::awaitable<Result<std::string>> Modem::ussd(std::string code) {
     co_return answer->final_result;
 }
 
-Modem::Impl::Impl(aio::Executor ex, Log log, ModemSettings settings, Host& host, int adopted, bool awaiting_late)
+Modem::Impl::Impl(aio::Executor ex, Log log, ModemSettings settings, Host& host, int adopted, bool awaiting_late, Opener opener)
     : ex_{ex},
       log_{log.with("modem", settings.index)},
       settings_{std::move(settings)},
       host_{host},
       adopted_{adopted},
       awaiting_late_{awaiting_late},
+      opener_{opener ? std::move(opener) : Opener{port::open_port}},
       inbox_{std::make_shared<Inbox>(ex)},
       recorder_{std::make_shared<port::FlightRecorder>()},
       profile_{&profile::generic()} {
@@ -107,7 +108,7 @@ End Modem::Impl::end_of(const Error& error) const {
 aio::awaitable<void> Modem::Impl::watch_host() {
     while (!ended_) {
         co_await host_.wake().wait();
-        if ((co_await boost::asio::this_coro::cancellation_state).cancelled() != boost::asio::cancellation_type::none) co_return;
+        if (ended_) co_return;
         if (unwanted() && session_) session_->interrupt();
         inbox_->attention.raise();
     }
@@ -117,7 +118,7 @@ aio::awaitable<void> Modem::Impl::run() {
     boost::asio::cancellation_signal stop_watching;
     aio::Event watcher_ended{ex_}, keeper_ended{ex_};
     boost::asio::co_spawn(ex_, watch_host(),
-                        boost::asio::bind_cancellation_slot(stop_watching.slot(), [&](std::exception_ptr) { watcher_ended.raise(); }));
+                          boost::asio::bind_cancellation_slot(stop_watching.slot(), [&](std::exception_ptr) { watcher_ended.raise(); }));
     boost::asio::co_spawn(ex_, keep_handed_over(), [&](std::exception_ptr) { keeper_ended.raise(); });
     std::exception_ptr cancelled;
     try {
@@ -150,7 +151,8 @@ aio::awaitable<void> Modem::Impl::live() {
             co_await rest(1h);
             continue;
         }
-        End end = session_ ? End::ok : co_await open();
+        End end = End::ok;
+        if (!session_) end = co_await open();
         if (end == End::ok) {
             session_->resume();
             end = co_await bring_up();
@@ -241,7 +243,7 @@ aio::awaitable<Result<std::unique_ptr<port::ByteStream>>> Modem::Impl::open_cand
     status_.port = name;
     port::PortSettings settings;
     settings.baud = settings_.baud;
-    co_return co_await port::open_port(name, settings);
+    co_return co_await opener_(name, settings);
 }
 
 /// Again and again, faster at first: a replugged device is back in a second or two. Never a rung of the ladder.
@@ -253,7 +255,6 @@ aio::awaitable<End> Modem::Impl::open() {
         auto stream = co_await open_candidate();
         if (stream) {
             attach(std::move(*stream), status_.port);
-            set(ModemState::opening, "", "The port is open; the modem is being identified and set up.");
             co_return End::ok;
         }
         const Error& error = stream.error();

@@ -142,11 +142,14 @@ struct AtAnswer {
     std::string final_result;
 };
 
+/// How a port is opened; port::open_port unless a test or the simulation has lines of its own.
+using Opener = std::function<aio::awaitable<Result<std::unique_ptr<port::ByteStream>>>(std::string spec, port::PortSettings settings)>;
+
 /// The modem's life as one coroutine. Destroy it only after run() has ended.
 class Modem {
 public:
     /// `adopted`: a descriptor from the FD store (-1 none); with `awaiting_late` the first thing read is the answer of an open submission.
-    Modem(aio::Executor ex, Log log, ModemSettings settings, Host& host, int adopted = -1, bool awaiting_late = false);
+    Modem(aio::Executor ex, Log log, ModemSettings settings, Host& host, int adopted = -1, bool awaiting_late = false, Opener opener = {});
     ~Modem();
     /// Opens, brings up, submits, receives and recovers until host.stopping(); never throws but when cancelled.
     aio::awaitable<void> run();

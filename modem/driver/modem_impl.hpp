@@ -37,7 +37,7 @@ enum class End : std::uint8_t {
 
 class Modem::Impl {
 public:
-    Impl(aio::Executor ex, Log log, ModemSettings settings, Host& host, int adopted, bool awaiting_late);
+    Impl(aio::Executor ex, Log log, ModemSettings settings, Host& host, int adopted, bool awaiting_late, Opener opener);
 
     aio::awaitable<void> run();
     aio::awaitable<Result<AtAnswer>> request(std::string line, bool ussd);
@@ -98,6 +98,7 @@ private:
     aio::awaitable<End> poll();
     aio::awaitable<End> settle_trouble(const SubmitOutcome& outcome);
     aio::awaitable<void> serve_requests();
+    aio::awaitable<Result<AtAnswer>> perform_request(const Request& request);
     aio::awaitable<Result<AtAnswer>> perform(std::string line);
     bool work_waits() const { return !inbox_->urcs.empty() || !requests_.empty() || sweep_wanted_; }
     Instant next_poll() const;
@@ -136,6 +137,7 @@ private:
     Host& host_;
     int adopted_;
     bool awaiting_late_;
+    Opener opener_;
 
     std::shared_ptr<Inbox> inbox_;
     std::shared_ptr<port::FlightRecorder> recorder_;

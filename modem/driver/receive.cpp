@@ -88,7 +88,8 @@ aio::awaitable<Result<void>> Modem::Impl::take(const at::Urc& urc) {
     } else if (const auto* boot = std::get_if<at::Boot>(&urc)) {
         const bool repeated = boot_seen_ == boot->text;
         boot_seen_ = boot->text;
-        const bool hold = repeated || co_await indications_hold();
+        if (repeated) co_return Result<void>{};
+        const bool hold = co_await indications_hold();
         if (!hold) bring_up_wanted_ = true;
     } else if (std::holds_alternative<at::SimChange>(urc)) {
         const auto same = co_await sim_holds();
@@ -137,7 +138,8 @@ aio::awaitable<Result<void>> Modem::Impl::read_slots(std::vector<Slot> slots, bo
             continue;
         }
         const bool known = slot.index >= 0 && (std::ranges::find(stores_, slot.memory) != stores_.end() || slot.memory == receive_store_);
-        const auto selected = known ? co_await select(slot.memory) : Result<bool>{false};
+        Result<bool> selected = false;
+        if (known) selected = co_await select(slot.memory);
         if (!selected) co_return selected.error();
         if (!*selected) {
             sweep_wanted_ = true;  // T29, T57: look everywhere
@@ -188,7 +190,9 @@ aio::awaitable<Result<std::vector<at::StoredPdu>>> Modem::Impl::list_memory(std:
     const auto reply = co_await session_->run(std::move(list));
     if (reply && reply->ok()) co_return at::parse_cmgl(reply->lines);
     if (!reply && !reply.error().is(AtErrc::timeout)) co_return reply.error();
-    if (!reply && !co_await session_->resync(3)) co_return fail(AtErrc::timeout, "+CMGL");
+    bool answers = true;
+    if (!reply) answers = co_await session_->resync(3);
+    if (!answers) co_return fail(AtErrc::timeout, "+CMGL");
     std::vector<at::StoredPdu> found;
     for (int index = 0; index <= std::min(total, 255); ++index) {
         const auto pdu = co_await read_slot({memory, index});

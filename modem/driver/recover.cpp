@@ -17,7 +17,10 @@ aio::awaitable<void> Modem::Impl::recover(Trouble what) {
             ? "The modem does not answer and no remedy helped; it is asked again every few seconds. Power it off and on."
             : "The modem does not answer; the recovery ladder is at work.");
     publish();
-    if (step.rung == Rung::resync && session_ && co_await session_->resync(2)) co_return;
+    if (step.rung == Rung::resync && session_) {
+        const bool answers = co_await session_->resync(2);
+        if (answers) co_return;
+    }
     co_await perform(step.rung);
     co_await rest(step.hold);
 }

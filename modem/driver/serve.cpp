@@ -100,7 +100,9 @@ aio::awaitable<End> Modem::Impl::settle_trouble(const SubmitOutcome& outcome) {
         submit_failures_ = 0;
         co_return End::ok;
     }
-    if (!answered && !co_await session_->resync(3)) co_return condition() == End::ok ? End::mute : condition();
+    bool answers = true;
+    if (!answered) answers = co_await session_->resync(3);
+    if (!answers) co_return condition() == End::ok ? End::mute : condition();
     if (++submit_failures_ < 3) co_return condition();
     submit_failures_ = 0;
     co_return answered ? End::again : End::mute;  // a bare ERROR again and again: its settings are gone; no prompt: it is stuck
@@ -111,11 +113,17 @@ aio::awaitable<End> Modem::Impl::poll() {
     last_poll_ = BootClock::now();
     const int round = quiet_polls_++;
     const auto signal = co_await ask("+CSQ");
-    if (!signal) co_return end_of(signal.error()) == End::mute&& co_await session_->resync(3) ? condition() : end_of(signal.error());
+    if (!signal) {
+        const End why = end_of(signal.error());
+        bool answers = false;
+        if (why == End::mute) answers = co_await session_->resync(3);
+        co_return answers ? condition() : why;
+    }
     status_.rssi_dbm = at::parse_csq(*signal);
     co_await read_registration();
     if (round % 5 == 4) {
-        if (!co_await indications_hold()) {
+        const bool hold = co_await indications_hold();
+        if (!hold) {
             log_.warning("settings-lost");
             co_return End::again;
         }
@@ -134,12 +142,16 @@ aio::awaitable<End> Modem::Impl::poll() {
     co_return condition();
 }
 
+aio::awaitable<Result<AtAnswer>> Modem::Impl::perform_request(const Request& request) {
+    if (request.ussd) return run_ussd(request.line);
+    return perform(request.line);
+}
+
 aio::awaitable<void> Modem::Impl::serve_requests() {
     while (!requests_.empty()) {
         const auto request = requests_.front();
         requests_.pop_front();
-        if (session_ && !session_->lost())
-            request->answer = request->ussd ? co_await run_ussd(request->line) : co_await perform(request->line);
+        if (session_ && !session_->lost()) request->answer = co_await perform_request(*request);
         request->done.raise();
     }
 }

@@ -66,8 +66,8 @@ aio::awaitable<End> Modem::Impl::enter_pin(const std::string& state) {
     const auto tries = co_await pin_tries();
     if (!tries) co_return end_of(tries.error());
     if (*tries && **tries < 2) co_return block("pin-last-try", "One try is left for the PIN; a person must enter it.");
-    if (!co_await host_.may_enter_pin(key, *settings_.pin))
-        co_return block("pin-refused", "This PIN was tried on this SIM before; correct pin_file or enter it by hand.");
+    const bool allowed = co_await host_.may_enter_pin(key, *settings_.pin);
+    if (!allowed) co_return block("pin-refused", "This PIN was tried on this SIM before; correct pin_file or enter it by hand.");
     const auto reply = co_await session_->run("+CPIN=\"" + *settings_.pin + "\"");
     if (!reply) co_return end_of(reply.error());
     if (!reply->ok()) {
@@ -97,7 +97,8 @@ aio::awaitable<End> Modem::Impl::check_sim() {
         if (settings_.port.empty() && settings_.imei.empty()) co_return End::mismatch;
         co_return block("wrong-sim", "The modem holds another SIM than the configuration names.");
     }
-    if (!co_await host_.accepts_sim(who))
+    const bool accepted = co_await host_.accepts_sim(who);
+    if (!accepted)
         co_return block("sim-changed", "The SIM was swapped; accept it (conductorctl modem accept-sim) or put the old one back.");
     co_return End::ok;
 }
