@@ -194,14 +194,12 @@ TEST_CASE("a box that was disabled is refused at once, and waits long") {
 
 TEST_CASE("breaker: after five failures calls fail at once, until the probe") {
     World w;
-    auto settings = w.settings();
-    settings.back_off.least = std::chrono::milliseconds{300};
-    Client client{w.io.get_executor(), Log{}, settings};
+    Client client{w.io.get_executor(), Log{}, w.settings()};
     REQUIRE(w.run(client.hello(hello_request())).has_value());
-    w.stack.fault({{"mode", "status"}, {"status", 503}, {"headers", {{"Retry-After", "1"}}}});
+    w.stack.fault({{"mode", "status"}, {"status", 503}, {"headers", {{"Retry-After", "60"}}}});
     for (int i = 0; i < 5; ++i) REQUIRE_FALSE(w.run(client.hello(hello_request())).has_value());
     CHECK(client.status().breaker_open);
-    CHECK(client.back_off() > std::chrono::milliseconds{500});
+    CHECK(client.back_off() > std::chrono::seconds{30});
     const std::size_t before = w.stack.log().size();
     const auto refused = w.run(client.hello(hello_request()));
     REQUIRE_FALSE(refused.has_value());
@@ -216,11 +214,12 @@ TEST_CASE("breaker: after five failures calls fail at once, until the probe") {
 TEST_CASE("slow and foreign answers") {
     World w;
     auto settings = w.settings();
-    settings.timeout = std::chrono::milliseconds{300};
     Client client{w.io.get_executor(), Log{}, settings};
     REQUIRE(w.run(client.hello(hello_request())).has_value());
     SUBCASE("a timeout is a transport error") {
-        w.stack.fault({{"mode", "delay"}, {"ms", 1500}, {"count", 1}});
+        settings.timeout = std::chrono::milliseconds{300};
+        client.update(settings);
+        w.stack.fault({{"mode", "delay"}, {"ms", 20000}, {"count", 1}});
         const auto slow = w.run(client.hello(hello_request()));
         REQUIRE_FALSE(slow.has_value());
         CHECK(slow.error().is(SyncErrc::transport));
