@@ -70,7 +70,9 @@ StatusReport read_status_report(Reader& in, std::uint8_t first) {
     r.time = read_timestamp(in, "TP-SCTS");
     r.discharge = read_timestamp(in, "TP-DT");
     r.status = in.octet("TP-ST");
-    if (in.ok() && in.left() > 0) read_optional_fields(in, in.octet("TP-PI"), r, first & bit(6), most_user_data);
+    // Storage padded with FF is no TP-PI, whose bit 7 would announce a second octet that nobody defines.
+    const bool padded = std::ranges::all_of(in.rest(), [](std::uint8_t octet) { return octet == 0xFF; });
+    if (in.ok() && !padded) read_optional_fields(in, in.octet("TP-PI"), r, first & bit(6), most_user_data);
     return r;
 }
 

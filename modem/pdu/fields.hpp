@@ -13,6 +13,7 @@ public:
 
     std::size_t at() const { return at_; }
     std::size_t left() const { return all_.size() - at_; }
+    View rest() const { return all_.subspan(at_); }
     bool ok() const { return !failed_; }
     const Error& error() const { return error_; }
 

@@ -63,6 +63,14 @@ TEST_CASE("decode: SMS-STATUS-REPORT with and without optional fields") {
     CHECK_FALSE(r.pid.has_value());
     CHECK(encode(must_decode(bare, Way::mobile_terminated))->hex() == bare);
 
+    // Filling behind the report is no TP-PI: a caller may cut it.
+    for (const std::string padding : {"FF", "FFFFFFFF"}) {
+        const auto padded = decode_hex(bare + padding, Way::mobile_terminated);
+        REQUIRE_FALSE(padded.has_value());
+        CHECK(padded.error().is(PduErrc::trailing));
+        CHECK(octet_of(padded.error()) == bare.size() / 2);
+    }
+
     // TP-PI says PID, DCS and user data follow.
     const std::string full = bare + "07" + "00" + "04" + "02" + "CAFE";
     const auto f = must_be<StatusReport>(full, Way::mobile_terminated);
