@@ -1,6 +1,7 @@
 // Makes PDUs with gsmlib (Debian: libgsmme-dev), an encoder that shares nothing with ours. Reads one PDU a line, as field operations:
 //   octet N | bits N | bit N | addr NUMBER | sca NUMBER | digits SEMI-OCTETS | septets | fill | text HEX
-// and writes its hex. (Its time stamp encoder ends in an assertion, so time stamps go in as semi-octets.) Not part of the build: g++ -std=c++14 gsmlib_encode.cpp -lgsmme -o gsmlib_encode
+// and writes its hex. (Its time stamp encoder ends in an assertion, so time stamps go in as semi-octets.)
+// Not part of the build: g++ -std=c++14 gsmlib_encode.cpp -lgsmme -o gsmlib_encode
 #include <cstdlib>
 #include <iostream>
 #include <sstream>
