@@ -132,6 +132,9 @@ aio::awaitable<Result<std::optional<at::StoredPdu>>> Modem::Impl::read_slot(Slot
 aio::awaitable<Result<void>> Modem::Impl::read_slots(std::vector<Slot> slots, bool reports) {
     const bool has_report_store = std::ranges::find(stores_, "SR") != stores_.end();
     std::map<std::string, std::vector<at::StoredPdu>> found;
+    std::ranges::sort(slots);  // some modems announce a message more than once
+    const auto repeated = std::ranges::unique(slots);
+    slots.erase(repeated.begin(), repeated.end());
     for (const Slot& slot : slots) {
         if (reports && has_report_store && (slot.memory == "SR" || profile_->report_slot_lies)) {
             if (auto done = co_await sweep_memory("SR", true); !done) co_return done;
