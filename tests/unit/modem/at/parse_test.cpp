@@ -1,0 +1,97 @@
+#include <doctest/doctest.h>
+
+#include "modem/at/answers.hpp"
+#include "modem/at/lexer.hpp"
+#include "modem/at/urc.hpp"
+
+using namespace conductor::at;
+
+TEST_CASE("registration_stat: queries, URCs and the forms of T39") {
+    struct Row {
+        const char* line;
+        std::optional<int> want;
+    };
+    const Row rows[] = {{"+CREG: 1", 1},
+                        {"+CREG: 0,1", 1},
+                        {"+CREG: 2,5,\"18d8\",\"ffff\"", 5},
+                        {"+CREG: 5,\"18D8\",\"FFFF\"", 5},
+                        {"+CREG: 1,1,84CD,00D30173", 1},
+                        {"+CREG: 1,84CD,00D30173", 1},
+                        {"+CREG: 2,0,00,0", 0},
+                        {"+CREG:002,001,\"18d8\",\"ffff\"", 1},
+                        {"+CREG: 2,1,000B,2816, B, C2816", 1},
+                        {"+CREG: 2,1,  0 5, 2715", 1},
+                        {"+CREG: 2,1,\"0B,\"0100701\",7", 1},
+                        {"+CEREG: 1,11", 11},
+                        {"+CREG: ", std::nullopt}};
+    for (const Row& row : rows) {
+        CAPTURE(row.line);
+        CHECK(registration_stat(row.line) == row.want);
+    }
+}
+
+TEST_CASE("parse_final") {
+    using Kind = FinalResult::Kind;
+    struct Row {
+        const char* line;
+        std::optional<FinalResult> want;
+    };
+    const Row rows[] = {{"OK", FinalResult{Kind::ok, {}}},
+                        {"+CMS ERROR: 38", FinalResult{Kind::cms, 38}},
+                        {"+CMS ERROR:302", FinalResult{Kind::cms, 302}},
+                        {"+CMS ERROR: SIM busy", FinalResult{Kind::cms, 314}},
+                        {"+CME ERROR: SIM not inserted", FinalResult{Kind::cme, 10}},
+                        {"+CME ERROR: some vendor's words", FinalResult{Kind::cme, {}}},
+                        {"COMMAND NOT SUPPORT", FinalResult{Kind::not_supported, {}}},
+                        {"NO CARRIER", std::nullopt},
+                        {"OKAY", std::nullopt}};
+    for (const Row& row : rows) {
+        CAPTURE(row.line);
+        CHECK(parse_final(row.line) == row.want);
+    }
+}
+
+TEST_CASE("stored messages: what is a message, a report, our own, or nothing") {
+    const auto kind = [](const char* hex, int stat) {
+        StoredPdu pdu;
+        pdu.stat = stat;
+        pdu.hex = hex;
+        return kind_of(pdu);
+    };
+    CHECK(kind("07915155100010F9040B91", 0) == StoredKind::message);
+    CHECK(kind("00060A0B91", 1) == StoredKind::report);
+    CHECK(kind("0011000B81", 1) == StoredKind::own);
+    CHECK(kind("0004", 3) == StoredKind::own);
+    CHECK(kind("FFFFFF", 0) == StoredKind::blank);
+    CHECK(kind("07", 0) == StoredKind::message);  // cut: kept raw
+}
+
+TEST_CASE("service centre, storages, tries, ICCID") {
+    using Lines = std::vector<std::string>;
+    CHECK(parse_csca(Lines{"+CSCA: \"+15550100199\",145"}) == "+15550100199");
+    CHECK(parse_csca(Lines{"+CSCA: \"6281100000\",145"}) == "+6281100000");
+    CHECK(parse_csca(Lines{"+CSCA: 002B0031003500350035,145"}) == "+1555");
+    CHECK(!parse_csca(Lines{"+CSCA: \"\",129"}));
+    const auto read = parse_cpms(Lines{"+CPMS: \"SM\",3,20,\"ME\",0,23,\"ME\",0,23"});
+    REQUIRE(read.size() == 3);
+    CHECK(read[0].memory == "SM");
+    CHECK(read[0].used == 3);
+    CHECK(parse_cpms(Lines{"+CPMS: 14,50,14,50"}).size() == 2);
+    CHECK(parse_cpms_test(Lines{"+CPMS: (\"SM\",\"ME\"),(\"SM\"),(\"SM\",\"MT\")"}).size() == 3);
+    CHECK(parse_pin_tries(Lines{"+CPINR: SIM PIN,3,3", "+CPINR: SIM PUK,10,10"}) == 3);
+    CHECK(parse_pin_tries(Lines{"^CPIN: READY,10,10,2,10,3"}) == 2);
+    CHECK(parse_crsm_iccid(Lines{"+CRSM: 144,0,\"98880200000000001071\""}) == "89882000000000000117");
+    CHECK(parse_csq(Lines{"+CSQ: 99,99"}) == std::nullopt);
+    CHECK(parse_csq(Lines{"+CSQ: 31,0"}) == -51);
+}
+
+TEST_CASE("lexer: a huge line is dropped and counted; the next one is whole") {
+    Lexer lexer;
+    const std::string huge = std::string(3 * Lexer::max_line, 'x') + "\r\nOK\r\n";
+    lexer.feed({reinterpret_cast<const std::uint8_t*>(huge.data()), huge.size()});
+    const auto token = lexer.next();
+    REQUIRE(token);
+    CHECK(token->text == "OK");
+    CHECK(!lexer.next());
+    CHECK(lexer.overlong() == 1);
+}
