@@ -121,7 +121,7 @@ void BatchReader::add(std::string_view text, bool too_long) {
         rows_.emplace_back(body.error());
 }
 
-Answer<std::vector<Answer<NewMessage>>> BatchReader::finish() {
+Answer<std::deque<Answer<NewMessage>>> BatchReader::finish() {
     const auto broken = splitter_.finish();
     if (too_many_) {
         std::string message = fmt::format("more than {} rows; nothing was taken: send them in several batches", most_rows_);

@@ -1,11 +1,11 @@
 #pragma once
 // The rows of POST /v1/messages/batch, read while the body arrives: NDJSON, or one JSON array.
 #include <cstddef>
+#include <deque>
 #include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "daemon/api/backend.hpp"
 
@@ -45,12 +45,12 @@ public:
     BatchReader& operator=(const BatchReader&) = delete;
     void feed(std::string_view octets);
     /// All rows in order; or why nothing of the batch was taken: no rows, too many (413), or not a list.
-    Answer<std::vector<Answer<NewMessage>>> finish();
+    Answer<std::deque<Answer<NewMessage>>> finish();
 
 private:
     void add(std::string_view text, bool too_long);
     std::size_t most_rows_;
-    std::vector<Answer<NewMessage>> rows_;
+    std::deque<Answer<NewMessage>> rows_;
     bool too_many_ = false;
     RowSplitter splitter_;
 };

@@ -75,22 +75,24 @@ awaitable<Response> post_batch(Backend& backend, Request request) {
     request.batch.reset();
     Response response;
     response.body = "{\"results\":[";
+    const std::size_t total = rows->size();
     std::size_t taken = 0;
-    for (std::size_t first = 0; first < rows->size(); first += batch_group) {
-        const std::size_t end = std::min(rows->size(), first + batch_group);
+    for (std::size_t row = 0; !rows->empty();) {
+        const std::size_t count = std::min(rows->size(), batch_group);
         std::vector<NewMessage> good;
-        for (std::size_t i = first; i < end; ++i)
-            if (auto& row = (*rows)[i]) good.push_back(std::move(*row));
+        for (std::size_t i = 0; i < count; ++i)
+            if (auto& one = (*rows)[i]) good.push_back(std::move(*one));
         std::vector<Answer<Submitted>> answers;
         if (!good.empty()) answers = co_await backend.submit_all(std::move(good), request.actor);
         auto next = answers.begin();
-        for (std::size_t i = first; i < end; ++i) {
-            const Answer<Submitted> answer = (*rows)[i] ? *next++ : Answer<Submitted>{(*rows)[i].error()};
-            append_row(response.body, i + 1, answer);
+        for (std::size_t i = 0; i < count; ++i) {  // what is answered is freed: a batch may be 16 MiB
+            const Answer<Submitted> answer = rows->front() ? std::move(*next++) : Answer<Submitted>{rows->front().error()};
+            rows->pop_front();
+            append_row(response.body, ++row, answer);
             taken += answer.has_value() ? 1 : 0;
         }
     }
-    response.body += fmt::format("],\"accepted\":{},\"refused\":{}}}", taken, rows->size() - taken);
+    response.body += fmt::format("],\"accepted\":{},\"refused\":{}}}", taken, total - taken);
     co_return response;
 }
 
