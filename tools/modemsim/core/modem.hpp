@@ -196,7 +196,7 @@ private:
     Outcome do_cpas(const Call&);
     void creg_urc(std::size_t which);
     void ring_once();
-    void answer_ussd(const std::string& code);
+    void answer_ussd(const std::string& code, bool holds = false);
     void show_ussd(int type, const std::string& text, std::optional<int> dcs);
 
     // modem_submit.cpp

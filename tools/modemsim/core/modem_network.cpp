@@ -154,11 +154,12 @@ Outcome SimModem::do_cusd(const Call& call) {
         if (!text) return cme(50);
         code = to_utf8(*text);
     }
-    answer_ussd(code);
-    return ok();
+    answer_ussd(code, profile_->ussd_before_ok);
+    return profile_->ussd_before_ok ? wait() : ok();
 }
 
-void SimModem::answer_ussd(const std::string& code) {
+// `holds`: the command's OK follows the answer.
+void SimModem::answer_ussd(const std::string& code, bool holds) {
     const UssdAnswer* answer = nullptr;
     const UssdAnswer step = ussd_dialogue_.empty() ? UssdAnswer{} : ussd_dialogue_.front();
     if (!ussd_dialogue_.empty()) {
@@ -172,15 +173,16 @@ void SimModem::answer_ussd(const std::string& code) {
     const bool known = answer != nullptr;
     ussd_dialogue_.clear();
     if (known && !found.steps.empty()) ussd_dialogue_.push_back(found);
-    const auto show = [this, known, found, serial = ++ussd_serial_] {
-        if (serial != ussd_serial_) return;
-        if (!known) return urc("+CUSD: 4");  // operation not supported
-        show_ussd(found.type >= 0 ? found.type : found.steps.empty() ? 0 : 1, found.text, found.dcs);
+    const auto show = [this, known, found, holds, serial = ++ussd_serial_] {
+        if (serial == ussd_serial_) {
+            if (known)
+                show_ussd(found.type >= 0 ? found.type : found.steps.empty() ? 0 : 1, found.text, found.dcs);
+            else
+                urc("+CUSD: 4");  // operation not supported
+        }
+        if (holds) finish(ok());
     };
-    if (profile_->ussd_before_ok && found.delay.most == Duration{0})
-        show();
-    else
-        after(found.delay.pick(random_), show);
+    after(found.delay.pick(random_), show);
 }
 
 void SimModem::show_ussd(int type, const std::string& text, std::optional<int> dcs) {

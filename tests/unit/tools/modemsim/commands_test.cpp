@@ -123,6 +123,13 @@ TEST_CASE("modemsim: what makes of modem say differently") {
     huawei.run(1s);
     CHECK(huawei.take() == "\r\n+CUSD: 0,\"C2303BEC1E974131980B060355A744\",15\r\n");
 
+    options.profile = "quectel";
+    Rig quectel{options};
+    quectel.at("ATE0");
+    CHECK(quectel.at("AT+CUSD=1,\"*100#\",15") == "");  // OK comes after the answer
+    quectel.run(1s);
+    CHECK(quectel.take() == "\r\n+CUSD: 0,\"Balance 10.00 USD\",15\r\n\r\nOK\r\n");
+
     options.profile = "sim800";
     Rig sim800{options};
     sim800.ask(R"({"do":"reboot","down":"1s"})");
