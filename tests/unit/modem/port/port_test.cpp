@@ -1,0 +1,153 @@
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <boost/asio/io_context.hpp>
+#include <filesystem>
+#include <optional>
+
+#include "modem/port/recorder.hpp"
+
+using namespace conductor;
+using namespace conductor::port;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// The master side of a pty, closed at the end.
+struct Master {
+    Master() : fd{::posix_openpt(O_RDWR | O_NOCTTY)} {
+        REQUIRE(fd >= 0);
+        REQUIRE(::grantpt(fd) == 0);
+        REQUIRE(::unlockpt(fd) == 0);
+        slave = ::ptsname(fd);
+    }
+    ~Master() { hang_up(); }
+    void hang_up() {
+        if (fd >= 0) ::close(std::exchange(fd, -1));
+    }
+    int fd;
+    std::string slave;
+};
+
+template <class T>
+T run(boost::asio::io_context& ctx, aio::awaitable<T> task) {
+    std::optional<T> result;
+    boost::asio::co_spawn(ctx, std::move(task), [&](std::exception_ptr e, T value) {
+        CHECK(!e);
+        result = std::move(value);
+    });
+    ctx.restart();
+    ctx.run();
+    REQUIRE(result);
+    return std::move(*result);
+}
+
+using Opened = Result<std::unique_ptr<ByteStream>>;
+Opened open(boost::asio::io_context& ctx, const std::string& name) {
+    return run<Opened>(ctx, open_port(name, {}));
+}
+
+}  // namespace
+
+TEST_CASE("a pty: octets both ways unchanged, the lock, and the hang-up") {
+    boost::asio::io_context ctx;
+    Master master;
+    auto stream = open(ctx, "pty:" + master.slave);
+    REQUIRE(stream.has_value());
+    CHECK((*stream)->descriptor() >= 0);
+
+    const auto second = open(ctx, "pty:" + master.slave);
+    REQUIRE(!second.has_value());
+    CHECK(second.error().is(PortErrc::busy));
+
+    const std::string sent{"\x00\x03\x04\x11\x13\x1a\x1b\r\n\xff", 10};
+    const std::span<const std::uint8_t> view{reinterpret_cast<const std::uint8_t*>(sent.data()), sent.size()};
+    REQUIRE(run<Result<void>>(ctx, (*stream)->write(view)).has_value());
+    char got[64];
+    REQUIRE(::read(master.fd, got, sizeof got) == 10);
+    CHECK(std::string{got, 10} == sent);
+
+    REQUIRE(::write(master.fd, sent.data(), sent.size()) == 10);
+    std::uint8_t buffer[64];
+    const auto n = run<Result<std::size_t>>(ctx, (*stream)->read_some(buffer));
+    REQUIRE(n.has_value());
+    CHECK(std::string{buffer, buffer + *n} == sent);
+
+    master.hang_up();
+    const auto lost = run<Result<std::size_t>>(ctx, (*stream)->read_some(buffer));
+    REQUIRE(!lost.has_value());
+    CHECK(lost.error().is(PortErrc::lost));
+    (*stream)->close();
+    CHECK((*stream)->descriptor() == -1);
+    const auto closed = run<Result<std::size_t>>(ctx, (*stream)->read_some(buffer));
+    REQUIRE(!closed.has_value());
+    CHECK(closed.error().is(PortErrc::closed));
+}
+
+TEST_CASE("a link is resolved at every open; an adopted descriptor works") {
+    boost::asio::io_context ctx;
+    const auto link = std::filesystem::temp_directory_path() / ("conductor-port-test-" + std::to_string(::getpid()));
+    Master first, second;
+    std::filesystem::create_symlink(first.slave, link);
+    { REQUIRE(open(ctx, "pty:" + link.string()).has_value()); }
+    std::filesystem::remove(link);
+    const auto gone = open(ctx, "pty:" + link.string());
+    REQUIRE(!gone.has_value());
+    CHECK(gone.error().is(PortErrc::not_found));
+    std::filesystem::create_symlink(second.slave, link);
+    auto stream = open(ctx, link.string());  // without "pty:": a pty is known by its device number
+    REQUIRE(stream.has_value());
+    std::filesystem::remove(link);
+
+    auto adopted = adopt_port(ctx.get_executor(), ::dup((*stream)->descriptor()));
+    REQUIRE(adopted.has_value());
+    (*stream)->close();
+    REQUIRE(::write(second.fd, "x", 1) == 1);
+    std::uint8_t buffer[8];
+    const auto n = run<Result<std::size_t>>(ctx, (*adopted)->read_some(buffer));
+    REQUIRE(n.has_value());
+    CHECK(*n == 1);
+}
+
+TEST_CASE("names that are none") {
+    boost::asio::io_context ctx;
+    for (const char* name : {"", "pty:", "ttyUSB0", "tcp:host", "tcp:host:", "tcp::1"}) {
+        CAPTURE(name);
+        const auto stream = open(ctx, name);
+        REQUIRE(!stream.has_value());
+        CHECK(stream.error().is(PortErrc::bad_name));
+    }
+}
+
+TEST_CASE("transcript: text and octets, and the place of a mistake") {
+    const std::string text = "# device: Example\n> AT\\r\n< \\x1b\\\\A\\r\\n\n! 250ms\n";
+    const auto parsed = parse_transcript(text);
+    REQUIRE(parsed.has_value());
+    CHECK(parsed->steps.size() == 3);
+    CHECK(parsed->steps[1].octets == "\x1b\\A\r\n");
+    CHECK(parsed->steps[2].pause == 250ms);
+    CHECK(format_transcript(*parsed) == text);
+    CHECK(parse_transcript("> A\n< \\q\n").error().where == "line@2");
+    CHECK(parse_transcript("nonsense\n").error().is(TranscriptErrc::bad_line));
+    CHECK(parse_transcript("! 5s\n").error().is(TranscriptErrc::bad_pause));
+}
+
+TEST_CASE("the recorder keeps the newest octets within its bounds") {
+    FlightRecorder recorder{100, 60s};
+    const std::vector<std::uint8_t> ten(10, 'a');
+    const Instant start{1h};
+    for (int i = 0; i < 30; ++i) recorder.record(TranscriptStep::Kind::received, ten, start + i * 1s);
+    std::size_t held = 0;
+    for (const auto& step : recorder.transcript().steps) held += step.octets.size();
+    CHECK(held == 100);
+    CHECK(recorder.dropped() == 200);
+    recorder.record(TranscriptStep::Kind::sent, ten, start + 300s);
+    const Transcript after = recorder.transcript();
+    REQUIRE(after.steps.size() == 1);  // the rest is older than a minute
+    CHECK(after.steps[0].kind == TranscriptStep::Kind::sent);
+    const auto again = parse_transcript(format_transcript(after));
+    REQUIRE(again.has_value());
+    CHECK(again->steps == after.steps);
+}
