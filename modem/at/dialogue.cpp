@@ -52,7 +52,10 @@ void Dialogue::line(std::string text, const Sink& sink) {
         }
         ++malformed_;  // its PDU was lost; the line belongs to somebody else
     }
-    if (is_echo(text)) return;
+    if (is_echo(text)) {
+        ++echoes_;
+        return;
+    }
     if (running_ && pair_open_ && is_hex(text)) {
         pair_open_ = false;
         reply_.lines.push_back(upper(text));

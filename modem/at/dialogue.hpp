@@ -40,6 +40,8 @@ public:
     /// Forgets half a line and a URC that waits for its second line.
     void reset();
     void feed(std::span<const std::uint8_t> octets, const Sink& sink);
+    /// Echoes of our own commands: after ATE0 there are none, until the modem restarts without a word.
+    std::uint64_t echoes() const { return echoes_; }
     std::uint64_t overlong() const { return lexer_.overlong(); }
     std::uint64_t malformed() const { return malformed_; }
 
@@ -55,7 +57,7 @@ private:
     const UrcRule* half_ = nullptr;  ///< a two-line URC that waits for its PDU
     std::string half_header_;
     bool pair_open_ = false;  ///< the running command waits for the PDU of a header
-    std::uint64_t malformed_ = 0;
+    std::uint64_t malformed_ = 0, echoes_ = 0;
 };
 
 }  // namespace conductor::at

@@ -60,6 +60,7 @@ public:
     bool rebooted() const { return rebooted_; }
     /// The last final result that no command owned, with what it was; cleared by the call.
     std::optional<at::FinalResult> take_stray_final() { return std::exchange(stray_final_, std::nullopt); }
+    std::uint64_t echoes() const { return dialogue_.echoes(); }
     std::uint64_t heard() const { return heard_; }  ///< reads that brought octets
     int descriptor() const { return stream_->descriptor(); }
 

@@ -37,6 +37,7 @@ aio::awaitable<Result<at::Reply>> Modem::Impl::patient(std::string line, Instant
 aio::awaitable<End> Modem::Impl::bring_up() {
     session_->take_reboot();
     bring_up_wanted_ = false;
+    echoes_.reset();
     selected_.clear();
     mid_message_ = false;
     if (status_.state != ModemState::recovering && status_.state != ModemState::blocked)
@@ -51,6 +52,7 @@ aio::awaitable<End> Modem::Impl::bring_up() {
     if (end == End::ok) end = co_await check_sim();
     if (end == End::ok) end = co_await set_up();
     if (end != End::ok) co_return end;
+    note_silence();
     ladder_.healthy(BootClock::now());
     log_.info("modem-up", {{"model", status_.identity.model},
                            {"profile", status_.profile},
@@ -60,9 +62,16 @@ aio::awaitable<End> Modem::Impl::bring_up() {
     co_return End::ok;
 }
 
+/// Echo was switched off at the start of the bring-up. If it obeyed, an echo from now on says that the modem restarted and lost its
+/// settings.
+void Modem::Impl::note_silence() {
+    if (session_->echoes() - echoes_at_off_ == 0) echoes_ = session_->echoes();
+}
+
 aio::awaitable<End> Modem::Impl::identify() {
     for (const char* line : {"E0", "+CMEE=1"})
         if (const auto done = co_await tell(line); !done) co_return end_of(done.error());
+    echoes_at_off_ = session_->echoes();
     Identity who;
     struct Question {
         const char* line;

@@ -93,6 +93,10 @@ End Modem::Impl::condition() {
     if (!session_ || session_->lost()) return End::lost;
     if (unwanted()) return End::stop;
     if (session_->rebooted()) return End::again;
+    if (echo_is_back()) {
+        if (!std::exchange(bring_up_wanted_, true)) log_.warning("settings-lost", {{"by", "echo"}});
+        return End::again;
+    }
     if (reset_wanted_) return End::reset;
     return End::ok;
 }

@@ -73,6 +73,8 @@ private:
     aio::awaitable<End> set_up_indications();
     aio::awaitable<End> set_up_centre();
     aio::awaitable<bool> indications_hold();
+    void note_silence();
+    bool echo_is_back() const { return echoes_ && session_ && session_->echoes() != *echoes_; }
     aio::awaitable<void> read_registration();
     aio::awaitable<void> read_operator();
     bool registered() const;
@@ -149,6 +151,8 @@ private:
 
     bool ended_ = false;  ///< run() has ended: its helpers must too
     bool reset_wanted_ = false;
+    std::optional<std::uint64_t> echoes_;  ///< since echo is off; empty while that is not known to work
+    std::uint64_t echoes_at_off_ = 0;
     bool bring_up_wanted_ = false;   ///< settings were lost, or the SIM is another one
     std::string pin_refused_iccid_;  ///< a PIN failed on this SIM: none is entered any more
     std::size_t candidate_ = 0;      ///< of open_candidate()

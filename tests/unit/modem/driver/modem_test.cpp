@@ -308,6 +308,20 @@ TEST_CASE("a reboot is noticed, and everything is set up anew") {
     CHECK(rig.driver->status().boots_seen == 1);
 }
 
+TEST_CASE("a restart without a word is noticed by its echo") {
+    Up rig;
+    rig.modem->echo = true;
+    rig.modem->log.clear();
+    REQUIRE(rig.until([&] { return rig.modem->saw("AT+CNMI=2,1,0,1,0"); }, 70s));
+    CHECK(rig.until_state("ready"));
+    CHECK(!rig.modem->echo);
+    rig.modem->echo = true;
+    rig.modem->log.clear();
+    rig.queue(1);
+    CHECK(rig.outcome().ending == Ending::accepted);
+    CHECK(rig.until([&] { return rig.modem->saw("AT+CNMI=2,1,0,1,0"); }, 5s));
+}
+
 TEST_CASE("registration: lost and found; +CREG with SMS only counts") {
     Up rig;
     rig.modem->answers["AT+CREG?"] = "\r\n+CREG: 1,2\r\n\r\nOK\r\n";

@@ -74,7 +74,7 @@ public:
     std::function<bool(const std::string& pdu)> on_pdu;  ///< true: it has answered (or not) itself
     std::map<int, std::string> storage;                  ///< index -> "stat,,length\r\nPDU"
     std::vector<std::string> log, pdus;
-    bool mute = false, no_prompt = false;
+    bool mute = false, no_prompt = false, echo = false;
     int next_mr = 1;
     std::string memory = "ME";
 
@@ -124,6 +124,8 @@ private:
     void command(const std::string& line) {
         log.push_back(line);
         if (mute) return;
+        if (echo) raw(line + "\r");
+        if (line == "ATE0") echo = false;
         if (const auto known = answers.find(line); known != answers.end()) return raw(known->second);
         if (line.starts_with("AT+CMGS=")) {
             if (no_prompt) return;
