@@ -61,7 +61,8 @@ awaitable<void> restart_for_ever(Log log, std::string name, std::function<awaita
         } catch (const std::exception& e) {
             why = e.what();
         }
-        if ((co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none) co_return;
+        const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;  // named: g++ 12 miscompiles it inside the if
+        if (state.cancelled() != asio::cancellation_type::none) co_return;
         log.error("task-ended", {{"task", name}, {"why", why}, {"restart_in_s", pause.count()}});
         if (BootClock::now() - started > std::chrono::minutes{1}) pause = std::chrono::seconds{1};
         if (!co_await sleep_for(pause)) co_return;

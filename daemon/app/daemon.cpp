@@ -117,11 +117,12 @@ Result<std::string> Daemon::instance_id() {
     asio::co_spawn(
         io_,
         [](store::Store& store, std::string uuid, Result<std::string>& out) -> awaitable<void> {
-            out = co_await store.run([uuid](store::Tx& tx) {
+            auto job = [uuid](store::Tx& tx) {
                 if (auto known = store::get_setting(tx, "instance")) return *known;
                 store::set_setting(tx, "instance", uuid);
                 return uuid;
-            });
+            };
+            out = co_await store.run(job);
         }(*store_, fresh, instance),
         asio::detached);
     io_.run();
@@ -251,8 +252,10 @@ awaitable<void> Daemon::watch_signals() {
         systemd_.reloading();
         if (sync_ && config_.supabase) {
             auto settings = client_settings(*config_.supabase);
-            if (settings) sync_->update(std::move(*settings));
-            else log_.error("reload-failed", {{"error", settings.error().text()}});
+            if (settings)
+                sync_->update(std::move(*settings));
+            else
+                log_.error("reload-failed", {{"error", settings.error().text()}});
         }
         if (auto fresh = tokens(); fresh)
             server_->set_tokens(std::move(*fresh));

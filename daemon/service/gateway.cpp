@@ -42,10 +42,11 @@ Refusal Gateway::unavailable(const Error& error) const {
 
 aio::awaitable<Result<void>> Gateway::recover(std::vector<ModemIndex> still_listening) {
     const WallTime now = context_.wall().value_or(WallTime{});
-    auto done = co_await context_.store.run([env = context_.env, still_listening = std::move(still_listening), now](Tx& tx) {
+    auto job = [env = context_.env, still_listening = std::move(still_listening), now](Tx& tx) {
         const auto changed = service::recover(tx, *env, still_listening, now);
         return std::tuple{changed, store::count_open(tx), store::get_setting(tx, "paused").has_value()};
-    });
+    };
+    auto done = co_await context_.store.run(job);
     if (!done) co_return done.error();
     const auto& [changed, open, paused] = *done;
     open_ = open;
@@ -66,18 +67,20 @@ aio::awaitable<void> Gateway::housekeeping() {
             std::vector<Arrived> arrived;
             std::int64_t open = 0;
         };
-        // looks first, so that an idle box writes nothing
-        auto due = co_await context_.store.read([now = *now](Tx& tx) {
+        auto job = [now = *now](Tx& tx) {
             return !store::overdue_reports(tx, now, 1).empty() || !store::stale_parts(tx, now - Limits::reassembly, 1).empty();
-        });
+        };
+        // looks first, so that an idle box writes nothing
+        auto due = co_await context_.store.read(job);
         if (!due || !*due) continue;
-        auto done = co_await context_.store.run([env = context_.env, now = *now](Tx& tx) {
+        auto job2 = [env = context_.env, now = *now](Tx& tx) {
             Done d;
             d.changed = close_overdue_reports(tx, *env, now, 500);
             d.arrived = give_up_parts(tx, *env, now - Limits::reassembly, now, 100);
             d.open = store::count_open(tx);
             return d;
-        });
+        };
+        auto done = co_await context_.store.run(job2);
         if (!done) {
             context_.log.error("housekeeping-failed", {{"error", done.error().text()}});
             continue;
@@ -99,7 +102,7 @@ aio::awaitable<std::vector<Answer<api::Submitted>>> Gateway::submit_all(std::vec
     const auto count = messages.size();
     const auto now = context_.wall();
     if (!now) co_return std::vector<Answer<api::Submitted>>(count, Answer<api::Submitted>{clock_unsure()});
-    auto taken = co_await context_.store.run([env = context_.env, messages = std::move(messages), now = *now, open = open_](Tx& tx) {
+    auto job = [env = context_.env, messages = std::move(messages), now = *now, open = open_](Tx& tx) {
         std::vector<Answer<Taken>> all;
         all.reserve(messages.size());
         std::int64_t queued = open;
@@ -108,7 +111,8 @@ aio::awaitable<std::vector<Answer<api::Submitted>>> Gateway::submit_all(std::vec
             queued += all.back() && all.back()->created;
         }
         return all;
-    });
+    };
+    auto taken = co_await context_.store.run(job);
     if (!taken) co_return std::vector<Answer<api::Submitted>>(count, Answer<api::Submitted>{unavailable(taken.error())});
     std::vector<Answer<api::Submitted>> answers;
     answers.reserve(count);
@@ -136,7 +140,8 @@ aio::awaitable<std::vector<Answer<api::Submitted>>> Gateway::submit_all(std::vec
 }
 
 aio::awaitable<Answer<Message>> Gateway::message(MessageId id) {
-    auto row = co_await context_.store.read([id](Tx& tx) { return store::find(tx, id); });
+    auto job = [id](Tx& tx) { return store::find(tx, id); };
+    auto row = co_await context_.store.read(job);
     if (!row) co_return unavailable(row.error());
     if (!*row) co_return not_found("message", id.value);
     co_return present(*context_.env, std::move(**row));
@@ -149,7 +154,8 @@ aio::awaitable<Answer<api::Page>> Gateway::list(api::ListQuery query) {
         const auto number = parse_msisdn(*query.to, context_.env->config.gateway.region);
         filter.phone = number ? number->text : *query.to;  // an alphanumeric sender is listed as it is written
     }
-    auto rows = co_await context_.store.read([filter](Tx& tx) { return store::list(tx, filter); });
+    auto job = [filter](Tx& tx) { return store::list(tx, filter); };
+    auto rows = co_await context_.store.read(job);
     if (!rows) co_return unavailable(rows.error());
     api::Page page;
     if (rows->size() == static_cast<std::size_t>(filter.limit)) page.next = rows->back().id;
@@ -160,15 +166,16 @@ aio::awaitable<Answer<api::Page>> Gateway::list(api::ListQuery query) {
 aio::awaitable<Answer<Message>> Gateway::change(MessageId id, Actor actor, std::string action, Change step) {
     const auto now = context_.wall();
     if (!now) co_return clock_unsure();
-    auto done = co_await context_.store.run([env = context_.env, id, actor = std::move(actor), action = std::move(action),
-                                             step = std::move(step), now = *now](Tx& tx) -> Answer<MessageRow> {
+    auto job = [env = context_.env, id, actor = std::move(actor), action = std::move(action), step = std::move(step),
+                now = *now](Tx& tx) -> Answer<MessageRow> {
         auto row = store::find(tx, id);
         if (!row) return not_found("message", id.value);
         if (auto allowed = step(tx, *env, *row, now); !allowed) return allowed.error();
         save(tx, *env, *row, now);
         store::audit(tx, now, actor.name, action, std::to_string(id.value));
         return std::move(*row);
-    });
+    };
+    auto done = co_await context_.store.run(job);
     if (!done) co_return unavailable(done.error());
     if (!*done) co_return done->error();
     Changed changed{id, (*done)->status, (*done)->reason.value_or("")};
@@ -230,9 +237,10 @@ aio::awaitable<Answer<Message>> Gateway::mark_read(MessageId id, Actor actor) {
 aio::awaitable<Answer<api::Page>> Gateway::claim_inbox(api::ClaimRequest request) {
     const auto now = context_.wall();
     if (!now) co_return clock_unsure();
-    auto rows = co_await context_.store.run([request = std::move(request), now = *now](Tx& tx) {
+    auto job = [request = std::move(request), now = *now](Tx& tx) {
         return store::claim_unread(tx, request.owner, now, now + request.lease, std::clamp(request.limit, 1, 1000));
-    });
+    };
+    auto rows = co_await context_.store.run(job);
     if (!rows) co_return unavailable(rows.error());
     api::Page page;
     for (auto& row : *rows) page.messages.push_back(present(*context_.env, std::move(row)));
@@ -241,7 +249,7 @@ aio::awaitable<Answer<api::Page>> Gateway::claim_inbox(api::ClaimRequest request
 
 aio::awaitable<Answer<void>> Gateway::pause(bool paused, Actor actor) {
     const WallTime now = context_.wall().value_or(WallTime{});
-    auto done = co_await context_.store.run([paused, actor = std::move(actor), now](Tx& tx) {
+    auto job = [paused, actor = std::move(actor), now](Tx& tx) {
         if (paused)
             store::set_setting(tx, "paused", actor.name);
         else
@@ -249,7 +257,8 @@ aio::awaitable<Answer<void>> Gateway::pause(bool paused, Actor actor) {
         store::audit(tx, now, actor.name, paused ? "queue-pause" : "queue-resume", "queue");
         // what the pause parked is due again now
         if (!paused) tx.run("UPDATE messages SET not_before = ?1 WHERE status = 0 AND ready = 0 AND reason = 'paused'", now);
-    });
+    };
+    auto done = co_await context_.store.run(job);
     if (!done) co_return unavailable(done.error());
     shared_.paused = paused;
     if (!paused) shared_.wake_all();
@@ -257,7 +266,8 @@ aio::awaitable<Answer<void>> Gateway::pause(bool paused, Actor actor) {
 }
 
 aio::awaitable<Answer<std::vector<api::OptOut>>> Gateway::opt_outs() {
-    auto rows = co_await context_.store.read([](Tx& tx) { return store::all_opt_outs(tx); });
+    auto job = [](Tx& tx) { return store::all_opt_outs(tx); };
+    auto rows = co_await context_.store.read(job);
     if (!rows) co_return unavailable(rows.error());
     std::vector<api::OptOut> all;
     for (const auto& row : *rows) all.push_back({row.phone, row.active, row.reason, row.actor, row.at});
@@ -270,7 +280,7 @@ aio::awaitable<Answer<api::OptOut>> Gateway::set_opt_out(std::string number, boo
     const auto msisdn = parse_msisdn(number, context_.env->config.gateway.region);
     if (!msisdn) co_return Refusal{422, "bad-number", dispatch::reason_text("bad-number", msisdn.error().code.message()), "number"};
     const store::OptOutRow row{.phone = msisdn->text, .active = active, .reason = std::move(reason), .actor = actor.name, .at = *now};
-    auto done = co_await context_.store.run([env = context_.env, row](Tx& tx) {
+    auto job = [env = context_.env, row](Tx& tx) {
         store::set_opt_out(tx, row);
         tell_supabase_opt_out(tx, *env, row);
         std::vector<Changed> changed;
@@ -283,7 +293,8 @@ aio::awaitable<Answer<api::OptOut>> Gateway::set_opt_out(std::string number, boo
             changed.push_back({queued.id, queued.status, "opted-out"});
         }
         return changed;
-    });
+    };
+    auto done = co_await context_.store.run(job);
     if (!done) co_return unavailable(done.error());
     shared_.note(*done);
     shared_.sync_wake.raise();
@@ -293,7 +304,8 @@ aio::awaitable<Answer<api::OptOut>> Gateway::set_opt_out(std::string number, boo
 aio::awaitable<Answer<json>> Gateway::consent(std::string number) {
     const auto msisdn = parse_msisdn(number, context_.env->config.gateway.region);
     if (!msisdn) co_return Refusal{422, "bad-number", dispatch::reason_text("bad-number", msisdn.error().code.message()), "number"};
-    auto row = co_await context_.store.read([phone = msisdn->text](Tx& tx) { return store::find_consent(tx, phone); });
+    auto job = [phone = msisdn->text](Tx& tx) { return store::find_consent(tx, phone); };
+    auto row = co_await context_.store.read(job);
     if (!row) co_return unavailable(row.error());
     if (!*row) co_return Refusal{404, "not-found", "No consent is on record for this number."};
     const auto& c = **row;
@@ -313,7 +325,8 @@ aio::awaitable<Answer<json>> Gateway::set_consent(std::string number, json body,
                                 .shown = body.value("shown", ""),
                                 .actor = actor.name,
                                 .at = *now};
-    auto done = co_await context_.store.run([row](Tx& tx) { store::set_consent(tx, row); });
+    auto job = [row](Tx& tx) { store::set_consent(tx, row); };
+    auto done = co_await context_.store.run(job);
     if (!done) co_return unavailable(done.error());
     co_return co_await consent(std::move(number));
 }

@@ -110,9 +110,10 @@ aio::awaitable<Answer<json>> Gateway::modem_at(ModemIndex index, std::string com
     auto* found = find_modem(index);
     if (!found) co_return no_such_modem(index);
     const WallTime now = context_.wall().value_or(WallTime{});
-    auto noted = co_await context_.store.run([actor = std::move(actor), index, command, now](Tx& tx) {
+    auto job = [actor = std::move(actor), index, command, now](Tx& tx) {
         store::audit(tx, now, actor.name, "at", std::to_string(index), command);
-    });
+    };
+    auto noted = co_await context_.store.run(job);
     if (!noted) co_return unavailable(noted.error());
     auto answer = co_await found->modem().command(std::move(command));
     if (!answer) co_return Refusal{409, "modem-refused", answer.error().text()};
@@ -124,8 +125,10 @@ aio::awaitable<Answer<json>> Gateway::modem_ussd(ModemIndex index, std::string c
     auto* found = find_modem(index);
     if (!found) co_return no_such_modem(index);
     const WallTime now = context_.wall().value_or(WallTime{});
-    auto noted = co_await context_.store.run(
-        [actor = std::move(actor), index, code, now](Tx& tx) { store::audit(tx, now, actor.name, "ussd", std::to_string(index), code); });
+    auto job = [actor = std::move(actor), index, code, now](Tx& tx) {
+        store::audit(tx, now, actor.name, "ussd", std::to_string(index), code);
+    };
+    auto noted = co_await context_.store.run(job);
     if (!noted) co_return unavailable(noted.error());
     auto answer = co_await found->modem().ussd(std::move(code));
     if (!answer) co_return Refusal{409, "modem-refused", answer.error().text()};
@@ -166,12 +169,13 @@ aio::awaitable<Answer<json>> Gateway::explain(MessageId id) {
         std::optional<store::MessageRow> row;
         std::vector<store::AttemptRow> attempts;
     };
-    auto found = co_await context_.store.read([id](Tx& tx) {
+    auto job = [id](Tx& tx) {
         Found f;
         f.row = store::find(tx, id);
         if (f.row) f.attempts = store::attempt_chain(tx, f.row->last_attempt);
         return f;
-    });
+    };
+    auto found = co_await context_.store.read(job);
     if (!found) co_return unavailable(found.error());
     if (!found->row) co_return Refusal{404, "not-found", fmt::format("There is no message {}.", id.value)};
     const auto& row = *found->row;
@@ -215,7 +219,7 @@ aio::awaitable<Answer<json>> Gateway::status() {
         std::int64_t ready = 0, waiting = 0, unread = 0, open = 0;
         std::optional<WallTime> next;
     };
-    auto counts = co_await context_.store.read([](Tx& tx) {
+    auto job = [](Tx& tx) {
         Counts c;
         const auto count = [&tx](const char* sql) {
             store::Rows q = tx.query(sql);
@@ -227,7 +231,8 @@ aio::awaitable<Answer<json>> Gateway::status() {
         c.open = count("SELECT count(*) FROM attempts WHERE outcome IS NULL");
         c.next = store::next_waiting(tx);
         return c;
-    });
+    };
+    auto counts = co_await context_.store.read(job);
     if (!counts) co_return unavailable(counts.error());
     open_ = counts->ready + counts->waiting + counts->open;
     json modems = json::array();

@@ -46,7 +46,8 @@ bool ModemService::able() const {
 
 aio::awaitable<void> ModemService::restore() {
     const auto index = config_.index;
-    auto disabled = co_await context_.store.read([index](store::Tx& tx) { return store::get_setting(tx, disabled_setting(index)); });
+    auto job = [index](store::Tx& tx) { return store::get_setting(tx, disabled_setting(index)); };
+    auto disabled = co_await context_.store.read(job);
     if (disabled && *disabled) enabled_ = false;
 }
 
@@ -112,8 +113,8 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
                             .paused = shared_.paused,
                             .now = *now,
                             .random = context_.rng()};
-        auto answer = co_await context_.store.run(
-            [env = context_.env, request = std::move(request)](store::Tx& tx) { return settle_and_pick(tx, *env, request); });
+        auto job = [env = context_.env, request = std::move(request)](store::Tx& tx) { return settle_and_pick(tx, *env, request); };
+        auto answer = co_await context_.store.run(job);
         if (answer) {
             shared_.note(answer->changed);
             if (answer->pause_sim) {
@@ -143,8 +144,8 @@ aio::awaitable<Result<void>> ModemService::store_incoming(driver::Incoming incom
     const bool report = incoming.kind == driver::Incoming::Kind::report;
     // an unsure clock must not lose a message: it is stored with the best time there is
     const WallTime now = context_.wall().value_or(WallTime{});
-    auto arrived = co_await context_.store.run(
-        [env = context_.env, incoming = std::move(incoming), now](store::Tx& tx) { return take_in(tx, *env, incoming, now); }, urgency);
+    auto job = [env = context_.env, incoming = std::move(incoming), now](store::Tx& tx) { return take_in(tx, *env, incoming, now); };
+    auto arrived = co_await context_.store.run(job, urgency);
     if (!arrived) {
         log_.error("incoming-not-stored", {{"error", arrived.error().text()}});
         co_return arrived.error();
@@ -175,8 +176,8 @@ aio::awaitable<Result<void>> ModemService::persist(driver::Incoming incoming) {
 
 aio::awaitable<void> ModemService::late_reference(int tp_mr) {
     const WallTime now = context_.wall().value_or(WallTime{});
-    auto changed = co_await context_.store.run(
-        [env = context_.env, index = config_.index, tp_mr, now](store::Tx& tx) { return settle_late(tx, *env, index, tp_mr, now); });
+    auto job = [env = context_.env, index = config_.index, tp_mr, now](store::Tx& tx) { return settle_late(tx, *env, index, tp_mr, now); };
+    auto changed = co_await context_.store.run(job);
     if (!changed) {
         log_.error("late-reference-not-stored", {{"error", changed.error().text()}});
         co_return;
@@ -187,32 +188,34 @@ aio::awaitable<void> ModemService::late_reference(int tp_mr) {
 
 aio::awaitable<bool> ModemService::may_enter_pin(std::string iccid, std::string pin) {
     const WallTime now = context_.wall().value_or(WallTime{});
-    auto first = co_await context_.store.run(
-        [iccid, hash = pin_hash(iccid, pin), now](store::Tx& tx) { return store::first_pin_try(tx, iccid, hash, now); });
+    auto job = [iccid, hash = pin_hash(iccid, pin), now](store::Tx& tx) { return store::first_pin_try(tx, iccid, hash, now); };
+    auto first = co_await context_.store.run(job);
     co_return first.has_value() && *first;
 }
 
 aio::awaitable<bool> ModemService::accepts_sim(driver::Identity identity) {
     const WallTime now = context_.wall().value_or(WallTime{});
     const bool named = !config_.iccid.empty() && config_.iccid == identity.iccid;
-    auto accepted = co_await context_.store.run([index = config_.index, iccid = identity.iccid, named, now](store::Tx& tx) {
+    auto job = [index = config_.index, iccid = identity.iccid, named, now](store::Tx& tx) {
         const auto known = store::sim_of(tx, index);
         if (known == iccid) return true;
         if (known && !named) return false;
         store::set_sim(tx, index, iccid, now);
         store::audit(tx, now, "daemon", "sim", std::to_string(index), iccid);
         return true;
-    });
+    };
+    auto accepted = co_await context_.store.run(job);
     if (!accepted || !*accepted) co_return false;
     if (window_iccid_ == identity.iccid) co_return true;
     // limits follow the SIM: its window is read from the journal
     window_iccid_ = identity.iccid;
-    auto spent = co_await context_.store.read([iccid = identity.iccid, since = now - Limits::rate_window](store::Tx& tx) {
+    auto job2 = [iccid = identity.iccid, since = now - Limits::rate_window](store::Tx& tx) {
         std::vector<WallTime> times;
         for (const auto& attempt : store::attempts_since(tx, since, 100'000))
             if (attempt.iccid == iccid) times.push_back(attempt.started_at);
         return times;
-    });
+    };
+    auto spent = co_await context_.store.read(job2);
     if (!spent) co_return false;
     window_.clear();
     for (auto it = spent->rbegin(); it != spent->rend(); ++it) window_.add(*it);
@@ -221,13 +224,14 @@ aio::awaitable<bool> ModemService::accepts_sim(driver::Identity identity) {
 
 aio::awaitable<Result<void>> ModemService::enable(bool enabled, std::string actor) {
     const WallTime now = context_.wall().value_or(WallTime{});
-    auto done = co_await context_.store.run([index = config_.index, enabled, actor = std::move(actor), now](store::Tx& tx) {
+    auto job = [index = config_.index, enabled, actor = std::move(actor), now](store::Tx& tx) {
         if (enabled)
             tx.run("DELETE FROM settings WHERE name = ?", disabled_setting(index));
         else
             store::set_setting(tx, disabled_setting(index), actor);
         store::audit(tx, now, actor, enabled ? "modem-enable" : "modem-disable", std::to_string(index));
-    });
+    };
+    auto done = co_await context_.store.run(job);
     if (!done) co_return done.error();
     enabled_ = enabled;
     wake_.raise();
@@ -236,11 +240,11 @@ aio::awaitable<Result<void>> ModemService::enable(bool enabled, std::string acto
 
 aio::awaitable<Result<void>> ModemService::accept_sim(std::string actor) {
     const WallTime now = context_.wall().value_or(WallTime{});
-    auto done = co_await context_.store.run(
-        [index = config_.index, iccid = modem_.status().identity.iccid, actor = std::move(actor), now](store::Tx& tx) {
-            store::set_sim(tx, index, iccid, now);
-            store::audit(tx, now, actor, "accept-sim", std::to_string(index), iccid);
-        });
+    auto job = [index = config_.index, iccid = modem_.status().identity.iccid, actor = std::move(actor), now](store::Tx& tx) {
+        store::set_sim(tx, index, iccid, now);
+        store::audit(tx, now, actor, "accept-sim", std::to_string(index), iccid);
+    };
+    auto done = co_await context_.store.run(job);
     if (!done) co_return done.error();
     wake_.raise();
     co_return Result<void>{};

@@ -156,9 +156,10 @@ aio::awaitable<bool> SyncService::round() {
 
 aio::awaitable<bool> SyncService::upload(store::Stream stream) {
     for (;;) {
-        auto rows = co_await context_.store.read([stream](Tx& tx) {
+        auto job = [stream](Tx& tx) {
             return std::pair{store::peek_outbox(tx, stream, sync::max_batch_items, sync::max_batch_octets), store::count_outbox(tx)};
-        });
+        };
+        auto rows = co_await context_.store.read(job);
         if (!rows) co_return false;
         auto& [batch, count] = *rows;
         waiting_ = count.waiting;
@@ -178,14 +179,15 @@ aio::awaitable<bool> SyncService::upload(store::Stream stream) {
             log_.warning("upload-failed", {{"error", verdicts ? std::string{"wrong number of verdicts"} : verdicts.error().text()}});
             co_return false;
         }
-        auto done = co_await context_.store.run([batch = batch, verdicts = *verdicts](Tx& tx) {
+        auto job2 = [batch = batch, verdicts = *verdicts](Tx& tx) {
             for (std::size_t i = 0; i < batch.size(); ++i) {
                 if (verdicts[i].verdict == sync::Verdict::rejected)
                     store::bury_outbox(tx, batch[i].id, verdicts[i].reason);
                 else
                     store::drop_outbox(tx, batch[i].id);
             }
-        });
+        };
+        auto done = co_await context_.store.run(job2);
         if (!done) co_return false;
         told_ += batch.size();
         for (std::size_t i = 0; i < batch.size(); ++i)
@@ -235,11 +237,12 @@ aio::awaitable<Result<void>> SyncService::take_jobs(std::vector<sync::Job> jobs,
             std::chrono::duration_cast<std::chrono::milliseconds>(sync::lease_deadline(boot, server_now, job.lease_expires_at, 1) - boot);
         claimed.push_back({std::move(job), *now + left});
     }
-    auto done = co_await context_.store.run([env = context_.env, claimed = std::move(claimed), now = *now](Tx& tx) {
+    auto job = [env = context_.env, claimed = std::move(claimed), now = *now](Tx& tx) {
         bool any = false;
         for (const auto& one : claimed) any = take_job(tx, *env, one, now) || any;
         return any;
-    });
+    };
+    auto done = co_await context_.store.run(job);
     if (!done) {
         log_.error("claimed-rows-not-stored", {{"error", done.error().text()}});
         co_return done.error();
@@ -255,7 +258,8 @@ aio::awaitable<bool> SyncService::keep_leases() {
     const auto lease = context_.env->config.supabase->lease
                            ? std::chrono::duration_cast<std::chrono::seconds>(*context_.env->config.supabase->lease)
                            : default_lease;
-    auto ending = co_await context_.store.read([before = *now + lease * 2 / 3](Tx& tx) { return store::leases_ending(tx, before, 500); });
+    auto job = [before = *now + lease * 2 / 3](Tx& tx) { return store::leases_ending(tx, before, 500); };
+    auto ending = co_await context_.store.read(job);
     if (!ending || ending->empty()) co_return ending.has_value();
     std::vector<sync::Client::Begin> items;
     for (const auto& row : *ending) items.push_back({.id = *row.scheduled_message_id, .epoch = row.claim_epoch});
@@ -274,7 +278,7 @@ aio::awaitable<bool> SyncService::keep_leases() {
                                  sync::lease_deadline(boot, r.server_now, *r.lease_expires_at, 1) - boot);
         kept.push_back(k);
     }
-    auto done = co_await context_.store.run([env = context_.env, kept = std::move(kept), now = *now](Tx& tx) {
+    auto job2 = [env = context_.env, kept = std::move(kept), now = *now](Tx& tx) {
         for (const auto& k : kept) {
             auto row = store::find_by_scheduled(tx, k.job);
             if (!row || row->status != MessageStatus::queued) continue;
@@ -286,7 +290,8 @@ aio::awaitable<bool> SyncService::keep_leases() {
             }
             save(tx, *env, *row, now);
         }
-    });
+    };
+    auto done = co_await context_.store.run(job2);
     co_return done.has_value();
 }
 
@@ -306,8 +311,7 @@ aio::awaitable<bool> SyncService::obey_commands() {
 aio::awaitable<Result<void>> SyncService::obey(const sync::Command& command) {
     const WallTime now = context_.wall().value_or(WallTime{});
     if (command.kind == "cancel" || command.kind == "edit") {
-        // An edited row is given up here: its new revision is claimed afresh. Too late once it is on a modem.
-        auto done = co_await context_.store.run([env = context_.env, command, now](Tx& tx) {
+        auto job = [env = context_.env, command, now](Tx& tx) {
             if (!command.job_id) return;
             auto row = store::find_by_scheduled(tx, *command.job_id);
             if (!row || row->status != MessageStatus::queued || may_have_gone_out(*row)) return;
@@ -318,7 +322,9 @@ aio::awaitable<Result<void>> SyncService::obey(const sync::Command& command) {
                 tell_supabase_released(tx, *env, *command.job_id, row->claim_epoch, "edited", now);
             }
             save(tx, *env, *row, now);
-        });
+        };
+        // An edited row is given up here: its new revision is claimed afresh. Too late once it is on a modem.
+        auto done = co_await context_.store.run(job);
         shared_.sync_wake.raise();
         if (!done) co_return done.error();
         co_return Result<void>{};
@@ -331,7 +337,7 @@ aio::awaitable<Result<void>> SyncService::obey(const sync::Command& command) {
                                    .reason = payload.value("reason", "supabase"),
                                    .actor = payload.value("actor", "supabase"),
                                    .at = now};
-        auto done = co_await context_.store.run([env = context_.env, row](Tx& tx) {
+        auto job2 = [env = context_.env, row](Tx& tx) {
             if (row.phone.empty()) return;
             store::set_opt_out(tx, row);
             if (!row.active) return;
@@ -341,19 +347,21 @@ aio::awaitable<Result<void>> SyncService::obey(const sync::Command& command) {
                 queued.ready = false;
                 save(tx, *env, queued, row.at);
             }
-        });
+        };
+        auto done = co_await context_.store.run(job2);
         if (!done) co_return done.error();
         co_return Result<void>{};
     }
     if (command.kind == "pause" || command.kind == "resume") {
         const bool pause = command.kind == "pause";
-        auto done = co_await context_.store.run([pause, now](Tx& tx) {
+        auto job3 = [pause, now](Tx& tx) {
             if (pause)
                 store::set_setting(tx, "paused", "supabase");
             else
                 tx.run("DELETE FROM settings WHERE name = 'paused'");
             store::audit(tx, now, "supabase", pause ? "queue-pause" : "queue-resume", "queue");
-        });
+        };
+        auto done = co_await context_.store.run(job3);
         if (!done) co_return done.error();
         shared_.paused = pause;
         if (!pause) shared_.wake_all();

@@ -37,13 +37,14 @@ public:
     ~Store();
 
     /// Runs `job(Tx&)` in a write transaction and completes after its COMMIT is durable. An Error means that nothing of it was stored.
+    /// The job is moved from. It must have a name: g++ 12 destroys a closure twice that is made inside a co_await expression.
     template <class Job>
-    auto run(Job job, Urgency urgency = Urgency::now) {
+    auto run(Job& job, Urgency urgency = Urgency::now) {
         return start<true>(std::move(job), urgency);
     }
     /// Runs `job(Tx&)` for reading.
     template <class Job>
-    auto read(Job job) {
+    auto read(Job& job) {
         return start<false>(std::move(job), Urgency::now);
     }
     const Counters& counters() const { return shown_; }
