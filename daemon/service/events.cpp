@@ -80,7 +80,7 @@ void tell_supabase(store::Tx& tx, const Env& env, MessageRow& row, WallTime now)
     if (row.iccid) body["iccid"] = *row.iccid;
     if (row.reason) {
         body["reason"] = *row.reason;
-        body["reason_text"] = dispatch::reason_text(*row.reason, row.reason_text.value_or(""));
+        body["reason_text"] = dispatch::reason_text(*row.reason, row.status, row.reason_text.value_or(""));
     }
     const auto what = fmt::format("report|{}|{}|{}|{}", row.id.value, kind, to_string(row.delivery_status), to_ms(now));
     store::push_outbox(tx, store::Stream::report, hashed_uuid(env, what), dump(body));

@@ -41,9 +41,13 @@ void suppress_queued(Tx& tx, const Env& env, const std::string& phone, WallTime 
     }
 }
 
-/// One answer to a wish. Its key makes it one per inbound message; a number that answers itself gets no second confirmation within a day.
-void answer(Tx& tx, const Env& env, const MessageRow& inbound, const std::string& text, WallTime now, Arrived& arrived) {
-    if (text.empty() || store::duplicate_of(tx, inbound.phone_number, text, now - std::chrono::hours{24})) return;
+/// The answer to a wish, unless the loop guard forbids it. Its key makes it one per inbound message.
+void answer(Tx& tx, const Env& env, const MessageRow& inbound, dispatch::Wish wish, bool was_out, WallTime now, Arrived& arrived) {
+    const auto text = dispatch::answer_to(wish, env.config.opt_out);
+    if (text.empty()) return;
+    const auto given = store::answers_since(tx, inbound.phone_number, text, now - std::chrono::hours{24});
+    const dispatch::AnswerHistory history{.opted_out = was_out, .same_last_day = given.same, .all_last_day = given.all};
+    if (!dispatch::may_answer(wish, history)) return;
     NewMessage reply;
     reply.to = inbound.phone_number;
     reply.text = text;
@@ -61,10 +65,10 @@ void obey(Tx& tx, const Env& env, const MessageRow& inbound, WallTime now, Arriv
     using dispatch::Wish;
     const Wish wish = dispatch::wish_of(inbound.content, env.config.opt_out);
     if (wish == Wish::none) return;
-    if (wish == Wish::help) return answer(tx, env, inbound, dispatch::answer_to(wish, env.config.opt_out), now, arrived);
-    const bool out = wish != Wish::start;
     const auto before = store::find_opt_out(tx, inbound.phone_number);
     const bool was_out = before && before->active;
+    if (wish == Wish::help) return answer(tx, env, inbound, wish, was_out, now, arrived);
+    const bool out = wish != Wish::start;
     if (out == was_out) return;  // nothing changes: no second confirmation
     const store::OptOutRow row{.phone = inbound.phone_number,
                                .active = out,
@@ -77,7 +81,7 @@ void obey(Tx& tx, const Env& env, const MessageRow& inbound, WallTime now, Arriv
                      "revoked in free words, inbound " + std::to_string(inbound.id.value));
     tell_supabase_opt_out(tx, env, row);
     if (out) suppress_queued(tx, env, inbound.phone_number, now, arrived);
-    answer(tx, env, inbound, dispatch::answer_to(wish, env.config.opt_out), now, arrived);
+    answer(tx, env, inbound, wish, was_out, now, arrived);
 }
 
 /// A whole inbound message: its row, its link to what it answers, and what it asks for.

@@ -125,7 +125,7 @@ api::Answer<Taken> take(Tx& tx, const Env& env, const NewMessage& m, WallTime no
         if (const auto twin = store::duplicate_of(tx, row->phone_number, row->content, now - send.duplicate_window))
             return Refusal{409, "duplicate", dispatch::reason_text("duplicate", std::to_string(twin->id.value)), "text", twin->id};
     if (m.consent) store::set_consent(tx, {.phone = row->phone_number, .active = true, .source = "api", .actor = "api", .at = now});
-    const auto facts = facts_of(tx, *row, now);
+    const auto facts = facts_of(tx, env, *row, now);
     if (row->message_class != MessageClass::reply && facts.opted_out) return refuse("opted-out", "to");
     if (row->message_class == MessageClass::marketing && env.config.opt_out.require_consent && !facts.consented)
         return refuse("no-consent", "to");
@@ -137,7 +137,7 @@ Message present(const Env& env, MessageRow row) {
     if (!row.keyed) row.key = derived_uuid(env, "message", row.id.value);
     row.message_hash = message_hash(row.phone_number, row.content);
     if (row.status == MessageStatus::queued && !row.reason && *row.due_at > row.timestamp && !row.ready) row.reason = "not-due";
-    if (row.reason) row.reason_text = dispatch::reason_text(*row.reason, row.reason_text.value_or(""));
+    if (row.reason) row.reason_text = dispatch::reason_text(*row.reason, row.status, row.reason_text.value_or(""));
     return row;
 }
 

@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "daemon/dispatch/retry.hpp"
+#include "daemon/dispatch/send_hours.hpp"
 #include "daemon/dispatch/submission.hpp"
 #include "daemon/service/events.hpp"
 #include "daemon/service/reports.hpp"
@@ -81,7 +82,9 @@ void not_accepted(Tx& tx, const Env& env, MessageRow& row, const store::AttemptR
                                 .resubmission = row.on_unknown == OnUnknown::resend && row.retry_count > 1,
                                 .on_unknown = row.on_unknown,
                                 .may_be_out = o.ending == Ending::ambiguous};
-    const auto next = dispatch::next_try(at::classify(failure_of(o)), tried, env.config.send, random);
+    const auto verdict = at::classify(failure_of(o));
+    const auto next = dispatch::next_try(verdict, tried, env.config.send, random);
+    if (o.ending == Ending::refused) answer.refused = PickAnswer::Refused{verdict, row.phone_number, row.id};
     if (next.counts) ++row.attempts_used;
     if (next.pause_sim) answer.pause_sim = next.reason;
     const std::string reason = next.reason.empty() ? word : next.reason;
@@ -163,11 +166,12 @@ bool release(Tx& tx, const Env& env, MessageRow& row, const PickRequest& request
         row.stored_status = row.status;
         tell_supabase_released(tx, env, *row.scheduled_message_id, row.claim_epoch, "lease-lost", request.now);
     } else {
-        auto decision = dispatch::decide(env.config, facts_of(tx, row, request.now), request.now);
+        auto decision = dispatch::decide(env.config, facts_of(tx, env, row, request.now), request.now);
         if (request.paused && decision.ruling == dispatch::Ruling::send && row.message_class != MessageClass::reply)
             decision = {.ruling = dispatch::Ruling::wait, .not_before = request.now + std::chrono::minutes{1}, .reason = "paused"};
         if (decision.ruling == dispatch::Ruling::send) return true;
         row.reason = decision.reason;
+        row.reason_text = decision.detail.empty() ? std::nullopt : std::optional{decision.detail};
         if (decision.ruling == dispatch::Ruling::wait) {
             // at least a second ahead: a decision that says "now" must not be asked again in the same breath
             requeue(row, std::max(decision.not_before, request.now + std::chrono::seconds{1}), request.now);
@@ -302,6 +306,21 @@ std::vector<Changed> recover(Tx& tx, const Env& env, const std::vector<ModemInde
     return changed;
 }
 
+std::vector<Changed> reopen(Tx& tx, const Env& env, const std::vector<MessageId>& ids, WallTime now) {
+    std::vector<Changed> changed;
+    for (const auto id : ids) {
+        auto row = store::find(tx, id);
+        if (!row || row->status != MessageStatus::failed) continue;
+        dispatch::new_round(*row);
+        row->attempts_used = 0;
+        requeue(*row, now, now);
+        row->reason = "sim-refused";
+        save(tx, env, *row, now);
+        changed.push_back({id, row->status, "sim-refused"});
+    }
+    return changed;
+}
+
 std::vector<Changed> close_overdue_reports(Tx& tx, const Env& env, WallTime now, int limit) {
     std::vector<Changed> changed;
     for (auto& row : store::overdue_reports(tx, now, limit)) {
@@ -313,7 +332,7 @@ std::vector<Changed> close_overdue_reports(Tx& tx, const Env& env, WallTime now,
     return changed;
 }
 
-dispatch::Facts facts_of(Tx& tx, const MessageRow& row, WallTime now) {
+dispatch::Facts facts_of(Tx& tx, const Env& env, const MessageRow& row, WallTime now) {
     dispatch::Facts facts{.message_class = row.message_class, .phone_number = row.phone_number};
     facts.due = row.due_at.value_or(row.timestamp);
     facts.expires = row.expires_at;
@@ -330,6 +349,11 @@ dispatch::Facts facts_of(Tx& tx, const MessageRow& row, WallTime now) {
     facts.sent_last_day = recent.last_day;
     facts.sent_last_week = recent.last_week;
     facts.last_sent = recent.last;
+    if (env.config.send.daily_budget > 0) {
+        const auto* zone = dispatch::zone_named(env.config.gateway.time_zone);
+        const WallTime midnight = zone ? dispatch::next_midnight(zone, now) - std::chrono::hours{24} : now - std::chrono::hours{24};
+        facts.budget_used_today = store::marketing_since(tx, midnight);
+    }
     return facts;
 }
 

@@ -10,6 +10,7 @@
 #include "daemon/service/context.hpp"
 #include "daemon/store/messages.hpp"
 #include "daemon/store/tables.hpp"
+#include "modem/at/errors.hpp"
 #include "modem/driver/modem.hpp"
 
 namespace conductor::service {
@@ -36,6 +37,12 @@ struct PickAnswer {
     bool more_ready = false;               ///< another modem may find work too
     std::optional<WallTime> look_again;    ///< when the next waiting message is due
     std::optional<std::string> pause_sim;  ///< reason word: this SIM should rest
+    struct Refused {
+        at::Verdict verdict;
+        std::string phone_number;
+        MessageId message;
+    };
+    std::optional<Refused> refused;  ///< for the strikes of the SIM
     std::vector<Changed> changed;
 };
 
@@ -55,11 +62,14 @@ std::vector<Changed> recover(store::Tx& tx, const Env& env, const std::vector<Mo
 /// Makes `delivery_status` unknown where no report came in time. Returns how many rows it looked at.
 std::vector<Changed> close_overdue_reports(store::Tx& tx, const Env& env, WallTime now, int limit);
 
+/// Messages that failed for their number, though it was the SIM: they wait again, for any modem.
+std::vector<Changed> reopen(store::Tx& tx, const Env& env, const std::vector<MessageId>& ids, WallTime now);
+
 /// The modems that may take a message, as a bit mask of their indexes; 0 = any.
 std::uint64_t lane_of(const config::Config& config, const Message& message, std::optional<ModemIndex> pinned);
 
 /// What the policy needs to know, read from the database.
-dispatch::Facts facts_of(store::Tx& tx, const store::MessageRow& row, WallTime now);
+dispatch::Facts facts_of(store::Tx& tx, const Env& env, const store::MessageRow& row, WallTime now);
 
 /// Writes a changed message back, with the outbox row that tells Supabase. `event` is empty when nothing is to be told.
 void save(store::Tx& tx, const Env& env, store::MessageRow& row, WallTime now);

@@ -117,12 +117,9 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
         auto answer = co_await context_.store.run(job);
         if (answer) {
             shared_.note(answer->changed);
-            if (answer->pause_sim) {
-                rest_reason_ = *answer->pause_sim;
-                rest_until_ = *now + sim_rest;
-                log_.error("sim-rests", {{"reason", rest_reason_}, {"minutes", sim_rest.count()}});
-                shared_.wake_one();
-            }
+            if (finished && finished->ending == Ending::accepted) strikes_.accepted();
+            if (answer->pause_sim) rest(*answer->pause_sim, *now);
+            if (answer->refused) co_await note_refusal(std::move(*answer->refused), *now);
             if (answer->submission) {
                 window_.add(*now);
                 if (answer->more_ready) shared_.wake_one();
@@ -138,6 +135,27 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
         if (!finished) co_return std::nullopt;
         if (!co_await aio::sleep_for(store_pause) || shared_.stopping) co_return std::nullopt;
     }
+}
+
+void ModemService::rest(std::string reason, WallTime now) {
+    rest_reason_ = std::move(reason);
+    rest_until_ = now + sim_rest;
+    log_.error("sim-rests", {{"reason", rest_reason_}, {"minutes", sim_rest.count()}});
+    shared_.wake_one();
+}
+
+/// Several numbers refused in a row are the SIM's trouble, not theirs: it rests, and what failed for it waits again.
+aio::awaitable<void> ModemService::note_refusal(PickAnswer::Refused refused, WallTime now) {
+    auto outcome = strikes_.refused(refused.verdict, refused.phone_number, refused.message, now);
+    if (!outcome.pause) co_return;
+    rest(outcome.reason, now);
+    if (outcome.reopen.empty()) co_return;
+    auto job = [env = context_.env, ids = std::move(outcome.reopen), now](store::Tx& tx) { return reopen(tx, *env, ids, now); };
+    auto reopened = co_await context_.store.run(job);
+    if (reopened)
+        shared_.note(*reopened);
+    else
+        log_.error("reopen-failed", {{"error", reopened.error().text()}});
 }
 
 aio::awaitable<Result<void>> ModemService::store_incoming(driver::Incoming incoming, store::Urgency urgency) {
@@ -209,6 +227,7 @@ aio::awaitable<bool> ModemService::accepts_sim(driver::Identity identity) {
     if (window_iccid_ == identity.iccid) co_return true;
     // limits follow the SIM: its window is read from the journal
     window_iccid_ = identity.iccid;
+    strikes_ = {};
     auto job2 = [iccid = identity.iccid, since = now - Limits::rate_window](store::Tx& tx) {
         std::vector<WallTime> times;
         for (const auto& attempt : store::attempts_since(tx, since, 100'000))

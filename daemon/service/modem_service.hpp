@@ -1,5 +1,6 @@
 #pragma once
 // One modem's side of the daemon: gives the driver its work from the queue and stores what the modem did and received.
+#include "daemon/dispatch/retry.hpp"
 #include "daemon/dispatch/sim_limits.hpp"
 #include "daemon/service/incoming.hpp"
 #include "daemon/service/shared.hpp"
@@ -44,6 +45,8 @@ public:
 private:
     aio::awaitable<Result<void>> store_incoming(driver::Incoming incoming, store::Urgency urgency);
     void note_outcome(const driver::SubmitOutcome& outcome);
+    aio::awaitable<void> note_refusal(PickAnswer::Refused refused, WallTime now);
+    void rest(std::string reason, WallTime now);
     bool may_send(WallTime now);
     void look_again(WallTime when, WallTime now);
 
@@ -59,6 +62,7 @@ private:
     std::optional<WallTime> rest_until_;
     dispatch::SimWindow window_;  ///< parts of this SIM in the rolling windows
     std::string window_iccid_;
+    dispatch::SimStrikes strikes_;
     driver::Modem modem_;
 };
 

@@ -81,6 +81,13 @@ bool take_job(Tx& tx, const Env& env, const Claimed& claimed, WallTime now) {
             return false;
         }
     }
+    if (job.opted_out && job.message_class != MessageClass::reply) {
+        auto row = refused_row(job, {422, "opted-out", ""}, now);
+        store::insert(tx, row);
+        row.stored_status = MessageStatus::queued;
+        save(tx, env, row, now);
+        return false;
+    }
     auto taken = take(tx, env, message_of(job), now, 0);
     if (!taken) {
         auto row = refused_row(job, taken.error(), now);
@@ -138,7 +145,7 @@ aio::awaitable<bool> SyncService::greet() {
     log_.notice("connected", {{"gateway", hello->gateway_id}, {"pool", hello->pool}, {"alone", alone_}});
     auto mine = co_await client_.mine();
     if (!mine) co_return false;
-    auto taken = co_await take_jobs(std::move(mine->jobs), mine->server_now, true);
+    auto taken = co_await take_jobs(std::move(*mine));
     greeted_ = taken.has_value();
     co_return greeted_;
 }
@@ -218,7 +225,7 @@ aio::awaitable<bool> SyncService::claim() {
         const auto count = answer->jobs.size();
         if (count == 0) co_return true;
         claimed_ += count;
-        auto taken = co_await take_jobs(std::move(answer->jobs), answer->server_now, false);
+        auto taken = co_await take_jobs(std::move(*answer));
         if (!taken) {
             greeted_ = false;
             co_return false;
@@ -227,14 +234,14 @@ aio::awaitable<bool> SyncService::claim() {
     }
 }
 
-aio::awaitable<Result<void>> SyncService::take_jobs(std::vector<sync::Job> jobs, WallTime server_now, bool confirm_only) {
+aio::awaitable<Result<void>> SyncService::take_jobs(sync::ClaimAnswer answer) {
     const auto now = context_.wall();
-    if (!now || jobs.empty()) co_return Result<void>{};
+    if (!now || answer.jobs.empty()) co_return Result<void>{};
     const Instant boot = context_.clock.now();
     std::vector<Claimed> claimed;
-    for (auto& job : jobs) {
-        const auto left =
-            std::chrono::duration_cast<std::chrono::milliseconds>(sync::lease_deadline(boot, server_now, job.lease_expires_at, 1) - boot);
+    for (auto& job : answer.jobs) {
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+            sync::lease_deadline(answer.requested_at, answer.server_now, job.lease_expires_at, 1) - boot);
         claimed.push_back({std::move(job), *now + left});
     }
     auto job = [env = context_.env, claimed = std::move(claimed), now = *now](Tx& tx) {
@@ -247,7 +254,6 @@ aio::awaitable<Result<void>> SyncService::take_jobs(std::vector<sync::Job> jobs,
         log_.error("claimed-rows-not-stored", {{"error", done.error().text()}});
         co_return done.error();
     }
-    (void)confirm_only;
     if (*done) shared_.wake_all();
     co_return Result<void>{};
 }
@@ -275,7 +281,7 @@ aio::awaitable<bool> SyncService::keep_leases() {
         Kept k{r.id, std::nullopt};
         if (r.held && r.lease_expires_at)
             k.until = *now + std::chrono::duration_cast<std::chrono::milliseconds>(
-                                 sync::lease_deadline(boot, r.server_now, *r.lease_expires_at, 1) - boot);
+                                 sync::lease_deadline(r.requested_at, r.server_now, *r.lease_expires_at, 1) - boot);
         kept.push_back(k);
     }
     auto job2 = [env = context_.env, kept = std::move(kept), now = *now](Tx& tx) {

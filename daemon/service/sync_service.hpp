@@ -26,7 +26,7 @@ private:
     aio::awaitable<bool> obey_commands();
     aio::awaitable<bool> claim();
     aio::awaitable<bool> keep_leases();
-    aio::awaitable<Result<void>> take_jobs(std::vector<sync::Job> jobs, WallTime server_now, bool confirm_only);
+    aio::awaitable<Result<void>> take_jobs(sync::ClaimAnswer answer);
     aio::awaitable<Result<void>> obey(const sync::Command& command);
 
     Context& context_;

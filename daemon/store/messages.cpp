@@ -247,6 +247,31 @@ Recent recent_marketing(Tx& tx, std::string_view phone, WallTime now) {
     return recent;
 }
 
+int marketing_since(Tx& tx, WallTime since) {
+    int count = 0;
+    std::int64_t last = 0;
+    for (Rows q = tx.query("SELECT a.started_at, a.message_id FROM attempts a JOIN messages m ON m.id = a.message_id"
+                           " WHERE m.class = 0 AND a.seq = 1 ORDER BY a.id DESC");
+         q.next() && q.time(0) >= since;) {
+        count += q.i64(1) != last;
+        last = q.i64(1);
+    }
+    return count;
+}
+
+Answers answers_since(Tx& tx, std::string_view phone, std::string_view text, WallTime since) {
+    Answers answers;
+    for (Rows q = tx.query(
+             "SELECT content FROM messages WHERE phone = ? AND direction = 0 AND class = 2 AND key LIKE 'answer-%' AND created_at >= ?"
+             " ORDER BY id DESC LIMIT 50",
+             phone, since);
+         q.next();) {
+        ++answers.all;
+        answers.same += q.text(0) == text;
+    }
+    return answers;
+}
+
 std::vector<MessageRow> queued_for(Tx& tx, std::string_view phone) {
     return read_all(tx.query("SELECT " MESSAGE_COLUMNS " FROM messages WHERE phone = ? AND status = 0 ORDER BY id", phone));
 }

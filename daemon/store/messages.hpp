@@ -66,6 +66,13 @@ struct Recent {
     std::optional<WallTime> last;
 };
 Recent recent_marketing(Tx& tx, std::string_view phone, WallTime now);
+/// Marketing messages of this box that were given to a modem since `since`.
+int marketing_since(Tx& tx, WallTime since);
+/// Automatic answers to a number since `since` (replies whose key says so), and how many of them have this text.
+struct Answers {
+    int all = 0, same = 0;
+};
+Answers answers_since(Tx& tx, std::string_view phone, std::string_view text, WallTime since);
 /// Queued messages to a number.
 std::vector<MessageRow> queued_for(Tx& tx, std::string_view phone);
 /// Outbound messages to a number with this text since `since`, except cancelled, failed and suppressed ones.
