@@ -1,5 +1,6 @@
 #include "daemon/app/daemon.hpp"
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/thread_pool.hpp>
@@ -81,8 +82,13 @@ public:
 
 private:
     Result<void> open();
-    Result<std::string> instance_id();
-    Result<void> make_modems();
+    /// What the last run left: who this database is, and the modems with a submission open.
+    struct Inherited {
+        std::string instance;
+        std::vector<ModemIndex> open;
+    };
+    Result<Inherited> inherit();
+    Result<void> make_modems(const std::vector<ModemIndex>& open);
     Result<api::Tokens> tokens() const;
     awaitable<void> start();
     awaitable<void> watch_signals();
@@ -108,38 +114,42 @@ private:
     int exit_code_ = 0;
 };
 
-Result<std::string> Daemon::instance_id() {
-    // made once for this database; read on the disk's thread like everything else
+Result<Daemon::Inherited> Daemon::inherit() {
+    // read on the disk's thread like everything else, before any other coroutine runs
     std::random_device device;
     const auto word = [&device] { return std::uint64_t{device()} << 32 | device(); };
     const std::string fresh = service::format_uuid(word(), word(), 4);
-    Result<std::string> instance = fresh;
+    Result<Inherited> inherited = fail(AppErrc::system, "database");
     asio::co_spawn(
         io_,
-        [](store::Store& store, std::string uuid, Result<std::string>& out) -> awaitable<void> {
+        [](store::Store& store, std::string uuid, Result<Inherited>& out) -> awaitable<void> {
             auto job = [uuid](store::Tx& tx) {
-                if (auto known = store::get_setting(tx, "instance")) return *known;
-                store::set_setting(tx, "instance", uuid);
-                return uuid;
+                Inherited i{.instance = uuid};
+                if (auto known = store::get_setting(tx, "instance"))
+                    i.instance = *known;
+                else
+                    store::set_setting(tx, "instance", uuid);
+                for (const auto& attempt : store::open_attempts(tx)) i.open.push_back(attempt.modem_index);
+                return i;
             };
             out = co_await store.run(job);
-        }(*store_, fresh, instance),
+        }(*store_, fresh, inherited),
         asio::detached);
     io_.run();
     io_.restart();
-    return instance;
+    return inherited;
 }
 
-Result<void> Daemon::make_modems() {
+Result<void> Daemon::make_modems(const std::vector<ModemIndex>& open) {
     for (const auto& modem : config_.modems) {
         auto settings = modem_settings(config_, modem);
         if (!settings) return settings.error();
         const auto name = "modem-" + std::to_string(modem.index);
         const auto kept = systemd_.kept().find(name);
         const int descriptor = kept == systemd_.kept().end() ? -1 : kept->second;
-        if (descriptor >= 0) listening_.push_back(modem.index);
-        modems_.push_back(
-            std::make_unique<service::ModemService>(*context_, *shared_, modem, std::move(*settings), descriptor, descriptor >= 0));
+        const bool awaiting = descriptor >= 0 && std::ranges::find(open, modem.index) != open.end();
+        if (awaiting) listening_.push_back(modem.index);
+        modems_.push_back(std::make_unique<service::ModemService>(*context_, *shared_, modem, std::move(*settings), descriptor, awaiting));
         shared_->modems.push_back(modems_.back().get());
     }
     return {};
@@ -158,9 +168,9 @@ Result<void> Daemon::open() {
     auto store = store::Store::open({.path = config_.gateway.database}, io_.get_executor(), disk_.get_executor());
     if (!store) return store.error();
     store_ = std::move(*store);
-    auto instance = instance_id();
-    if (!instance) return instance.error();
-    auto env = std::make_shared<const service::Env>(service::Env{config_, *instance});
+    auto inherited = inherit();
+    if (!inherited) return inherited.error();
+    auto env = std::make_shared<const service::Env>(service::Env{config_, inherited->instance});
     std::random_device device;
     context_ = std::make_unique<service::Context>(
         service::Context{io_.get_executor(), clock_, *store_, log_, std::move(env), std::mt19937_64{device()}});
@@ -170,7 +180,7 @@ Result<void> Daemon::open() {
         systemd_.forget(name);
         if (descriptor >= 0) systemd_.keep(name, descriptor);
     };
-    if (auto made = make_modems(); !made) return made;
+    if (auto made = make_modems(inherited->open); !made) return made;
     if (config_.supabase) {
         auto settings = client_settings(*config_.supabase);
         if (!settings) return settings.error();
@@ -191,10 +201,11 @@ Result<void> Daemon::open() {
 
 awaitable<void> Daemon::modem_ended(std::size_t index) {
     co_await modems_[index]->run();
-    if (--running_ == 0) {
-        server_->stop();
-        io_.stop();
-    }
+    if (--running_ > 0) co_return;
+    server_->stop();
+    auto flush = [](store::Tx&) {};  // takes everything with it that waits for a commit
+    if (auto flushed = co_await store_->run(flush); !flushed) log_.error("flush-failed", {{"error", flushed.error().text()}});
+    io_.stop();
 }
 
 awaitable<void> Daemon::start() {

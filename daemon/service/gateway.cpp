@@ -58,34 +58,42 @@ aio::awaitable<Result<void>> Gateway::recover(std::vector<ModemIndex> still_list
 }
 
 aio::awaitable<void> Gateway::housekeeping() {
+    unsigned minutes = 0;
     for (;;) {
         if (!co_await aio::sleep_for(std::chrono::minutes{1})) co_return;
         const auto now = context_.wall();
         if (!now) continue;
+        // looks first, so that an idle box writes nothing; a long queue is counted less often
+        const bool count = open_ > 0 && (open_ < 50'000 || ++minutes % 10 == 0);
+        struct Due {
+            bool work = false;
+            std::optional<std::int64_t> open;
+        };
+        auto look = [now = *now, count](Tx& tx) {
+            Due d;
+            d.work = !store::overdue_reports(tx, now, 1).empty() || !store::stale_parts(tx, now - Limits::reassembly, 1).empty();
+            if (count) d.open = store::count_open(tx);
+            return d;
+        };
+        auto due = co_await context_.store.read(look);
+        if (!due) continue;
+        open_ = due->open.value_or(open_);
+        if (!due->work) continue;
         struct Done {
             std::vector<Changed> changed;
             std::vector<Arrived> arrived;
-            std::int64_t open = 0;
         };
-        auto job = [now = *now](Tx& tx) {
-            return !store::overdue_reports(tx, now, 1).empty() || !store::stale_parts(tx, now - Limits::reassembly, 1).empty();
-        };
-        // looks first, so that an idle box writes nothing
-        auto due = co_await context_.store.read(job);
-        if (!due || !*due) continue;
-        auto job2 = [env = context_.env, now = *now](Tx& tx) {
+        auto job = [env = context_.env, now = *now](Tx& tx) {
             Done d;
             d.changed = close_overdue_reports(tx, *env, now, 500);
             d.arrived = give_up_parts(tx, *env, now - Limits::reassembly, now, 100);
-            d.open = store::count_open(tx);
             return d;
         };
-        auto done = co_await context_.store.run(job2);
+        auto done = co_await context_.store.run(job);
         if (!done) {
             context_.log.error("housekeeping-failed", {{"error", done.error().text()}});
             continue;
         }
-        open_ = done->open;
         shared_.note(done->changed);
         if (!done->arrived.empty()) shared_.sync_wake.raise();
     }

@@ -288,21 +288,29 @@ std::vector<Changed> settle_late(Tx& tx, const Env& env, ModemIndex modem, int t
     return {};
 }
 
-std::vector<Changed> recover(Tx& tx, const Env& env, const std::vector<ModemIndex>& still_listening, WallTime now) {
-    std::vector<Changed> changed;
+PickAnswer settle_inherited(Tx& tx, const Env& env, ModemIndex modem, driver::SubmitOutcome outcome, WallTime now, std::uint64_t random) {
+    PickAnswer answer;
     for (const auto& attempt : store::open_attempts(tx)) {
-        if (std::ranges::find(still_listening, attempt.modem_index) != still_listening.end()) continue;
-        PickAnswer answer;
-        settle(tx, env, {.token = attempt.id, .ending = Ending::ambiguous, .tp_mr = -1, .reason = "restarted", .cms = {}, .cme = {}}, now,
-               0, answer);
-        std::ranges::move(answer.changed, std::back_inserter(changed));
+        if (attempt.modem_index != modem) continue;
+        outcome.token = attempt.id;
+        settle(tx, env, outcome, now, random, answer);
         auto row = store::find(tx, attempt.message);
         if (!row || row->status != MessageStatus::sending) continue;
         requeue(*row, now, now);
         row->reason = "restarted";
         save(tx, env, *row, now);
-        changed.push_back({row->id, row->status, "restarted"});
     }
+    return answer;
+}
+
+std::vector<Changed> recover(Tx& tx, const Env& env, const std::vector<ModemIndex>& still_listening, WallTime now) {
+    const driver::SubmitOutcome open_end{.ending = Ending::ambiguous, .reason = "restarted"};
+    std::vector<ModemIndex> modems;
+    for (const auto& attempt : store::open_attempts(tx))
+        if (std::ranges::find(still_listening, attempt.modem_index) == still_listening.end()) modems.push_back(attempt.modem_index);
+    std::vector<Changed> changed;
+    for (const auto modem : modems)
+        std::ranges::move(settle_inherited(tx, env, modem, open_end, now, 0).changed, std::back_inserter(changed));
     return changed;
 }
 

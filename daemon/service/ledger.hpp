@@ -55,6 +55,10 @@ void settle(store::Tx& tx, const Env& env, const driver::SubmitOutcome& outcome,
 /// A +CMGS came for the open (or unknown) submission of this modem.
 std::vector<Changed> settle_late(store::Tx& tx, const Env& env, ModemIndex modem, int tp_mr, WallTime now);
 
+/// A refusal came for the submission that the process before left open on this modem.
+PickAnswer settle_inherited(store::Tx& tx, const Env& env, ModemIndex modem, driver::SubmitOutcome outcome, WallTime now,
+                            std::uint64_t random);
+
 /// After a start: submissions that a dead process left open, except on the modems of `still_listening`, become unknown, and messages left
 /// between two parts go back to the queue.
 std::vector<Changed> recover(store::Tx& tx, const Env& env, const std::vector<ModemIndex>& still_listening, WallTime now);

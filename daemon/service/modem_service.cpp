@@ -36,6 +36,7 @@ ModemService::ModemService(Context& context, Shared& shared, config::Modem confi
       config_{std::move(config)},
       log_{context.log.with("modem", config_.index)},
       wake_{context.executor},
+      inherited_{awaiting_late},
       window_{{config_.per_minute, config_.per_hour, config_.per_day, config_.per_month}},
       modem_{context.executor, log_, std::move(settings), *this, adopted, awaiting_late} {}
 
@@ -96,6 +97,10 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
     idle_ = false;
     next_due_ = Instant::max();
     if (finished) note_outcome(*finished);
+    if (inherited_) {  // its answer did not come
+        driver::SubmitOutcome open_end{.ending = Ending::ambiguous, .reason = "restarted"};
+        co_await settle_what_was_inherited(std::move(open_end));
+    }
     for (;;) {
         const auto now = context_.wall();
         if (!now) {  // an unsure clock fires nothing; what was done is settled as soon as the clock is sure
@@ -201,7 +206,26 @@ aio::awaitable<void> ModemService::late_reference(int tp_mr) {
         co_return;
     }
     log_.notice("late-reference", {{"tp_mr", tp_mr}, {"bound", changed->size()}});
+    if (!changed->empty()) inherited_ = false;
     shared_.note(*changed);
+}
+
+aio::awaitable<void> ModemService::late_refusal(driver::SubmitOutcome outcome) {
+    return settle_what_was_inherited(std::move(outcome));
+}
+
+aio::awaitable<void> ModemService::settle_what_was_inherited(driver::SubmitOutcome outcome) {
+    const WallTime now = context_.wall().value_or(WallTime{});
+    auto job = [env = context_.env, index = config_.index, outcome = std::move(outcome), now, random = context_.rng()](store::Tx& tx) {
+        return settle_inherited(tx, *env, index, outcome, now, random);
+    };
+    auto settled = co_await context_.store.run(job);
+    if (!settled) {
+        log_.error("open-submission-not-settled", {{"error", settled.error().text()}});
+        co_return;
+    }
+    inherited_ = false;
+    shared_.note(settled->changed);
 }
 
 aio::awaitable<bool> ModemService::may_enter_pin(std::string iccid, std::string pin) {

@@ -35,6 +35,7 @@ public:
     Instant next_due() const override { return next_due_; }
     aio::awaitable<Result<void>> persist(driver::Incoming incoming) override;
     aio::awaitable<void> late_reference(int tp_mr) override;
+    aio::awaitable<void> late_refusal(driver::SubmitOutcome outcome) override;
     aio::awaitable<bool> may_enter_pin(std::string iccid, std::string pin) override;
     aio::awaitable<bool> accepts_sim(driver::Identity identity) override;
     void changed(const driver::ModemStatus& status) override;
@@ -47,6 +48,7 @@ private:
     void note_outcome(const driver::SubmitOutcome& outcome);
     aio::awaitable<void> note_refusal(PickAnswer::Refused refused, WallTime now);
     void rest(std::string reason, WallTime now);
+    aio::awaitable<void> settle_what_was_inherited(driver::SubmitOutcome outcome);
     bool may_send(WallTime now);
     void look_again(WallTime when, WallTime now);
 
@@ -57,6 +59,7 @@ private:
     aio::Event wake_;
     Instant next_due_ = Instant::max();
     bool idle_ = false, enabled_ = true;
+    bool inherited_ = false;  ///< the process before left a submission open on this modem
     std::string last_state_;
     std::string rest_reason_;  ///< why the SIM rests; empty when it does not
     std::optional<WallTime> rest_until_;
