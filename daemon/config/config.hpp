@@ -116,7 +116,7 @@ struct Balance {
     bool operator==(const Balance&) const = default;
 };
 struct Modem {
-    ModemIndex index = 0;                      ///< [0, 255], each once; required
+    ModemIndex index = 0;                      ///< [0, 63], each once; required
     std::string imei, iccid, imsi, usb, port;  ///< match: at least one; all of them must hold
     std::string pin_file;
     unsigned baud = 115200;                                              ///< [300, 4,000,000]

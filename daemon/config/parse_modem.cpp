@@ -103,8 +103,8 @@ void read_reset(Section s, Modem& to) {
 }
 
 void read_modem(Section& s, Modem& to) {
-    s.integer("index", to.index, 0, 255);
-    if (!s.has("index")) s.problem("index", "is missing: the number by which everything names this modem, 0 to 255");
+    s.integer("index", to.index, 0, 63);
+    if (!s.has("index")) s.problem("index", "is missing: the number by which everything names this modem, 0 to 63");
     const bool has_match = s.has("match");
     read_match(s.table("match"), to);
     if (!has_match || (to.imei.empty() && to.iccid.empty() && to.imsi.empty() && to.usb.empty() && to.port.empty()))
@@ -151,10 +151,10 @@ void read_routes(std::vector<Section> sections, std::vector<Route>& to) {
         else if (!prefixes.insert(route.prefix).second)
             s.problem("prefix", fmt::format("{} has a route already", route.prefix));
         std::vector<std::int64_t> indexes;
-        if (s.integers("modems", indexes, 256)) {
+        if (s.integers("modems", indexes, 64)) {
             for (const std::int64_t index : indexes)
-                if (index < 0 || index > 255)
-                    s.problem("modems", fmt::format("{} is no index of a modem: 0 to 255", index));
+                if (index < 0 || index > 63)
+                    s.problem("modems", fmt::format("{} is no index of a modem: 0 to 63", index));
                 else
                     route.modems.push_back(static_cast<ModemIndex>(index));
         }

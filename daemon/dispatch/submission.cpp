@@ -82,6 +82,16 @@ void settle_part(Message& m, int seq, After after, std::optional<int> tp_mr, std
         conclude(m, report_wanted);
 }
 
+void accept_late(Message& m, int seq, int tp_mr, bool report_wanted) {
+    Part* part = find(m, seq);
+    if (!part || part->status == PartStatus::delivered || part->status == PartStatus::sent) return;
+    part->status = PartStatus::sent;
+    part->tp_mr = tp_mr;
+    const bool waits = waiting_part(m) != nullptr;
+    if (!waits) return conclude(m, report_wanted);
+    if (m.status == MessageStatus::unknown) m.status = MessageStatus::sending;
+}
+
 bool report_part(Message& m, int seq, Report report) {
     Part* part = find(m, seq);
     if (!part || part->status == PartStatus::delivered || part->status == PartStatus::waiting) return false;
@@ -98,6 +108,7 @@ bool report_part(Message& m, int seq, Report report) {
     if (part->status == before) return false;
     if (waiting_part(m) || any(m, PartStatus::submitting)) return true;
     if (m.delivery_status == DeliveryStatus::none) m.delivery_status = DeliveryStatus::pending;
+    if (any(m, PartStatus::failed) && before != PartStatus::failed && part->status != PartStatus::failed) return conclude(m, true), true;
     m.reason.reset();
     if (report == Report::unconfirmed) m.reason = "unconfirmed";
     if (report == Report::failed) m.reason = "not-delivered";

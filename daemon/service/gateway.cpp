@@ -224,6 +224,7 @@ aio::awaitable<Answer<Message>> Gateway::retry(MessageId id, Actor actor) {
         if (row.parts.empty()) return state_forbids(row, "sent again: its number or text was refused");
         dispatch::new_round(row);
         row.attempts_used = 0;
+        row.due_at = now;
         row.not_before = now;
         row.ready = true;
         row.expires_at = dispatch::expiry_of(env.config, {.message_class = row.message_class, .phone_number = row.phone_number, .due = now},

@@ -114,8 +114,9 @@ const pdu::Deliver* as_deliver(const Result<pdu::Pdu>& pdu) {
     return pdu ? std::get_if<pdu::Deliver>(&pdu->tpdu) : nullptr;
 }
 
-/// Joins the rows of one concatenated message (any order, newest of each sequence number) and finishes them.
-void assemble(Tx& tx, const Env& env, const std::vector<IncomingRow>& rows, bool incomplete, WallTime now, Arrived& arrived) {
+/// Joins the rows of one concatenated message (any order, newest of each sequence number) and finishes them. Rows of another message
+/// that happens to have the same reference stay. False when nothing came of it.
+bool assemble(Tx& tx, const Env& env, const std::vector<IncomingRow>& rows, bool incomplete, WallTime now, Arrived& arrived) {
     const int total = rows.back().total;
     std::vector<std::optional<pdu::UserData>> data(static_cast<std::size_t>(total));
     std::optional<pdu::Deliver> first;
@@ -132,9 +133,10 @@ void assemble(Tx& tx, const Env& env, const std::vector<IncomingRow>& rows, bool
         used.push_back(&*it);
     }
     const bool whole = std::ranges::all_of(data, [](const auto& d) { return d.has_value(); });
-    if (!first || (!whole && !incomplete)) return;
+    if (!first || (!whole && !incomplete)) return false;
     deliver_message(tx, env, *first, rows.back(), sms::join(data, first->dcs.alphabet), total, !whole, now, arrived);
     for (const auto* row : used) store::finish_incoming(tx, row->id, done, arrived.message);
+    return true;
 }
 
 void take_message(Tx& tx, const Env& env, const pdu::Deliver& deliver, IncomingRow& in, WallTime now, Arrived& arrived) {
@@ -149,7 +151,10 @@ void take_message(Tx& tx, const Env& env, const pdu::Deliver& deliver, IncomingR
         arrived.duplicate = true;
         return;
     }
-    if (in.ref) return assemble(tx, env, store::open_parts(tx, in.sender, *in.ref), false, now, arrived);
+    if (in.ref) {
+        assemble(tx, env, store::open_parts(tx, in.sender, *in.ref), false, now, arrived);
+        return;
+    }
     deliver_message(tx, env, deliver, in, deliver.data.text, 1, false, now, arrived);
     store::finish_incoming(tx, in.id, done, arrived.message);
 }
@@ -215,8 +220,8 @@ std::vector<Arrived> give_up_parts(Tx& tx, const Env& env, WallTime before, Wall
         auto rows = store::open_parts(tx, stale.sender, *stale.ref);
         if (rows.empty() || rows.back().received_at >= before) continue;  // a part came lately: more may follow
         Arrived arrived;
-        assemble(tx, env, rows, true, now, arrived);
-        for (const auto& row : rows) store::finish_incoming(tx, row.id, done, arrived.message);
+        if (!assemble(tx, env, rows, true, now, arrived))
+            for (const auto& row : rows) store::finish_incoming(tx, row.id, undecodable, std::nullopt);
         all.push_back(std::move(arrived));
     }
     return all;

@@ -59,7 +59,9 @@ std::string number_word(const Error& error) {
 api::Answer<MessageRow> make_row(const Env& env, const NewMessage& m, WallTime now) {
     const auto number = parse_msisdn(m.to, env.config.gateway.region);
     if (!number) return refuse(number_word(number.error()), "to", number.error().code.message());
-    if (const auto word = dispatch::refused_number(env.config, number->text); !word.empty()) return refuse(word, "to");
+    const bool reply = m.message_class == MessageClass::reply;  // bound by the limits of the SIM alone
+    if (const auto word = dispatch::refused_number(env.config, number->text); !word.empty() && !(reply && word == "country-not-allowed"))
+        return refuse(word, "to");
     if (auto refusal = check_text(env, m)) return *refusal;
     auto segments = sms::segment(m.text, segment_options(env.config, MessageId{}));
     if (!segments) {

@@ -53,10 +53,21 @@ void requeue(MessageRow& row, WallTime when, WallTime now) {
     row.ready = row.not_before <= now;
 }
 
-/// How many earlier attempts of the message ended with this word.
-int strikes(Tx& tx, const MessageRow& row, std::string_view word) {
-    const auto chain = store::attempt_chain(tx, row.last_attempt);
-    return static_cast<int>(std::ranges::count_if(chain, [word](const auto& a) { return a.reason == word; }));
+/// The attempts of a part before this one, in this round.
+std::vector<store::AttemptRow> earlier_tries(Tx& tx, const MessageRow& row, const store::AttemptRow& attempt) {
+    auto chain = store::attempt_chain(tx, attempt.previous);
+    std::erase_if(chain, [&](const auto& a) { return a.seq != attempt.seq || a.started_at < row.due_at.value_or(row.timestamp); });
+    return chain;
+}
+
+bool ambiguous(const store::AttemptRow& attempt) {
+    return attempt.outcome == static_cast<int>(Ending::ambiguous);
+}
+
+/// Something of the message left this box, or may have: also where a part waits to be submitted again.
+bool has_begun(Tx& tx, const MessageRow& row) {
+    if (std::ranges::any_of(row.parts, [](const Part& p) { return p.status != PartStatus::waiting; })) return true;
+    return row.retry_count > 0 && std::ranges::any_of(store::attempt_chain(tx, row.last_attempt), ambiguous);
 }
 
 void accepted(Tx& tx, const Env& env, MessageRow& row, const store::AttemptRow& attempt, std::optional<int> tp_mr, WallTime now) {
@@ -70,16 +81,17 @@ void not_accepted(Tx& tx, const Env& env, MessageRow& row, const store::AttemptR
                   std::uint64_t random, PickAnswer& answer) {
     ++row.retry_count;
     const std::string word = o.reason.empty() ? "error" : o.reason;
+    const auto before = earlier_tries(tx, row, attempt);
+    const auto strikes = static_cast<int>(std::ranges::count(before, word, [](const auto& a) { return a.reason.value_or(""); }));
     if (o.ending == Ending::not_sent) {
         // Nothing left this box: it costs no attempt. Another modem may take it at once, unless it keeps happening to this message.
-        const int before = strikes(tx, row, word);
         dispatch::settle_part(row, attempt.seq, After::again, {}, word, row.report_wanted);
-        requeue(row, before < Limits::not_sent_pause_after ? now : now + env.config.send.retry.first, now);
+        requeue(row, strikes + 1 < Limits::not_sent_pause_after ? now : now + env.config.send.retry.first, now);
         return;
     }
     const dispatch::Tried tried{.counted = row.attempts_used,
-                                .strikes = strikes(tx, row, word),
-                                .resubmission = row.on_unknown == OnUnknown::resend && row.retry_count > 1,
+                                .strikes = strikes,
+                                .resubmission = std::ranges::any_of(before, ambiguous),
                                 .on_unknown = row.on_unknown,
                                 .may_be_out = o.ending == Ending::ambiguous};
     const auto verdict = at::classify(failure_of(o));
@@ -155,10 +167,13 @@ bool journal(Tx& tx, const Env& env, MessageRow& row, const PickRequest& request
 
 /// True when the message may be released now; else it was parked or ended.
 bool release(Tx& tx, const Env& env, MessageRow& row, const PickRequest& request, PickAnswer& answer) {
-    const bool begun = std::ranges::any_of(row.parts, [](const Part& p) { return p.status != PartStatus::waiting; });
-    if (begun) {  // a set under way is completed until its time is over
-        if (!row.expires_at || *row.expires_at > request.now) return true;
-        dispatch::abandon(row, MessageStatus::expired, "expired");
+    if (has_begun(tx, row)) {  // a set under way is completed until its time is over
+        const bool lease_over = row.lease_until && *row.lease_until <= request.now;
+        if (!lease_over && (!row.expires_at || *row.expires_at > request.now)) return true;
+        if (lease_over)
+            dispatch::abandon(row, MessageStatus::unknown, "lease-lost");
+        else
+            dispatch::abandon(row, MessageStatus::expired, "expired");
     } else if (row.lease_until && *row.lease_until <= request.now) {
         // the lease is over: another box may have it by now. It goes back unsent.
         dispatch::abandon(row, MessageStatus::cancelled, "lease-lost");
@@ -192,7 +207,7 @@ void pick(Tx& tx, const Env& env, const PickRequest& request, PickAnswer& answer
     while (examined < Limits::examined_per_pick && !answer.submission && !tx.failed()) {
         std::optional<MessageRow> best;
         for (const auto lane : store::ready_lanes(tx)) {
-            if (lane != 0 && !(lane & bit_of(request.modem))) continue;
+            if (lane == no_lane || (lane != 0 && !(lane & bit_of(request.modem)))) continue;
             for (auto& row : store::ready_rows(tx, lane, 1))
                 if (!best || row.priority > best->priority || (row.priority == best->priority && row.due_at < best->due_at))
                     best = std::move(row);
@@ -224,6 +239,7 @@ std::uint64_t lane_of(const config::Config& config, const Message& message, std:
         for (const auto index : route->modems) routed |= bit_of(index);
         lane &= routed;
     }
+    if (lane == 0) return no_lane;
     return lane == all ? 0 : lane;
 }
 
@@ -271,16 +287,20 @@ PickAnswer settle_and_pick(Tx& tx, const Env& env, const PickRequest& request) {
 }
 
 std::vector<Changed> settle_late(Tx& tx, const Env& env, ModemIndex modem, int tp_mr, WallTime now) {
-    // the newest attempt of this modem whose outcome is open or ambiguous, and has no reference yet
+    // the newest attempt of this modem, if its outcome is open or ambiguous
     for (const auto& attempt : store::attempts_since(tx, now - std::chrono::minutes{15}, 500)) {
         if (attempt.modem_index != modem) continue;
-        if (attempt.outcome && *attempt.outcome != static_cast<int>(Ending::ambiguous)) break;
+        if (attempt.outcome && !ambiguous(attempt)) break;
         auto row = store::find(tx, attempt.message);
         if (!row) break;
-        for (Part& part : row->parts)
-            if (part.seq == attempt.seq && part.status == PartStatus::unknown) part.status = PartStatus::submitting;
         store::close_attempt(tx, attempt.id, now, static_cast<int>(Ending::accepted), tp_mr, "late");
-        accepted(tx, env, *row, attempt, tp_mr, now);
+        auto chain = store::attempt_chain(tx, row->last_attempt);
+        std::erase_if(chain, [&](const auto& a) { return a.seq != attempt.seq; });
+        if (!chain.empty() && chain.back().id != attempt.id) return {};  // submitted again since: both are out, the journal says so
+        dispatch::accept_late(*row, attempt.seq, tp_mr, row->report_wanted);
+        if (const auto* config = modem_config(env, modem)) row->cost += config->cost_per_part;
+        if (row->status == MessageStatus::sent && !row->sent_at) row->sent_at = now;
+        bind_early_report(tx, *row, attempt, tp_mr, now);
         if (row->status == MessageStatus::sending) requeue(*row, now, now);
         save(tx, env, *row, now);
         return {{row->id, row->status, row->reason.value_or("")}};
@@ -321,6 +341,7 @@ std::vector<Changed> reopen(Tx& tx, const Env& env, const std::vector<MessageId>
         if (!row || row->status != MessageStatus::failed) continue;
         dispatch::new_round(*row);
         row->attempts_used = 0;
+        row->due_at = now;
         requeue(*row, now, now);
         row->reason = "sim-refused";
         save(tx, env, *row, now);

@@ -69,7 +69,8 @@ std::vector<Changed> close_overdue_reports(store::Tx& tx, const Env& env, WallTi
 /// Messages that failed for their number, though it was the SIM: they wait again, for any modem.
 std::vector<Changed> reopen(store::Tx& tx, const Env& env, const std::vector<MessageId>& ids, WallTime now);
 
-/// The modems that may take a message, as a bit mask of their indexes; 0 = any.
+/// The modems that may take a message, as a bit mask of their indexes (0-63); 0 = any, `no_lane` = none is configured for it.
+inline constexpr std::uint64_t no_lane = ~std::uint64_t{0};
 std::uint64_t lane_of(const config::Config& config, const Message& message, std::optional<ModemIndex> pinned);
 
 /// What the policy needs to know, read from the database.

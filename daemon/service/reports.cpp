@@ -25,11 +25,19 @@ dispatch::Report meaning(std::uint8_t tp_st) {
     return dispatch::Report::pending;
 }
 
-/// The part of `row` that the report names: the one with this reference, else one whose outcome is open.
-std::optional<int> part_for(const MessageRow& row, int tp_mr, bool open_ones) {
-    for (const Part& part : row.parts)
-        if (open_ones ? part.status == PartStatus::unknown && !part.tp_mr : part.tp_mr == tp_mr && part.status != PartStatus::waiting)
-            return part.seq;
+/// The part of `row` that the report names: the one with this reference, else one whose outcome is open. A delivered part gets no
+/// second report: the reference, which modems count modulo 256, is another part's by then.
+std::optional<int> part_for(Tx& tx, const MessageRow& row, int tp_mr, bool open_ones) {
+    for (const Part& part : row.parts) {
+        if (part.status == PartStatus::delivered) continue;
+        if (!open_ones && part.tp_mr == tp_mr && part.status != PartStatus::waiting) return part.seq;
+        if (!open_ones || part.tp_mr || part.attempts == 0) continue;
+        if (part.status == PartStatus::unknown) return part.seq;
+        if (part.status == PartStatus::submitting) continue;
+        // to be submitted again, or given up, after a submission that may have gone out: it did
+        for (const auto& attempt : store::attempt_chain(tx, row.last_attempt))
+            if (attempt.seq == part.seq && attempt.outcome == static_cast<int>(driver::Ending::ambiguous)) return part.seq;
+    }
     return std::nullopt;
 }
 
@@ -39,11 +47,11 @@ struct Match {
 };
 
 /// Newest first, since modems count references modulo 256. A reference that was seen wins over a part of unknown outcome.
-std::optional<Match> match(std::vector<MessageRow> rows, int tp_mr, std::string_view iccid) {
+std::optional<Match> match(Tx& tx, std::vector<MessageRow> rows, int tp_mr, std::string_view iccid) {
     for (const bool open_ones : {false, true})
         for (auto& row : rows) {
             if (row.iccid && !iccid.empty() && *row.iccid != iccid) continue;
-            if (const auto seq = part_for(row, tp_mr, open_ones)) return Match{std::move(row), *seq};
+            if (const auto seq = part_for(tx, row, tp_mr, open_ones)) return Match{std::move(row), *seq};
         }
     return std::nullopt;
 }
@@ -64,7 +72,10 @@ std::vector<MessageRow> by_suffix(Tx& tx, std::string_view phone, int tp_mr, Wal
 
 bool apply(MessageRow& row, int seq, const pdu::StatusReport& report, WallTime now) {
     for (Part& part : row.parts)
-        if (part.seq == seq && !part.tp_mr) part.tp_mr = report.mr;
+        if (part.seq == seq) {
+            if (!part.tp_mr) part.tp_mr = report.mr;
+            if (part.status == PartStatus::waiting) part.status = PartStatus::unknown;
+        }
     if (!dispatch::report_part(row, seq, meaning(report.status))) return false;
     if (row.status == MessageStatus::delivered && !row.delivered_at) row.delivered_at = report.discharge.utc().value_or(now);
     if ((row.status == MessageStatus::delivered || row.status == MessageStatus::sent) && !row.sent_at)
@@ -82,8 +93,8 @@ std::string recipient_of(const pdu::StatusReport& report, const config::Config& 
 
 std::optional<Changed> apply_report(Tx& tx, const Env& env, const pdu::StatusReport& report, std::string_view iccid, WallTime now) {
     const auto phone = recipient_of(report, env.config);
-    auto found = match(store::reportable(tx, phone, 50), report.mr, iccid);
-    if (!found) found = match(by_suffix(tx, phone, report.mr, now), report.mr, iccid);
+    auto found = match(tx, store::reportable(tx, phone, 50), report.mr, iccid);
+    if (!found) found = match(tx, by_suffix(tx, phone, report.mr, now), report.mr, iccid);
     if (!found) return std::nullopt;
     auto& row = found->row;
     apply(row, found->seq, report, now);

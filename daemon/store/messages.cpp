@@ -146,10 +146,10 @@ void update(Tx& tx, const MessageRow& r) {
     tx.run(
         "UPDATE messages SET status=?, delivery=?, ready=?, lane=?, not_before=?, expires_at=?, modem_index=?, iccid=?, retry_count=?,"
         " attempts_used=?, sent_at=?, delivered_at=?, report_until=?, cost=?, reason=?, reason_detail=?, parts=?, last_attempt=?,"
-        " claim_epoch=?, lease_until=? WHERE id=?",
+        " claim_epoch=?, lease_until=?, due_at=? WHERE id=?",
         r.status, r.delivery_status, r.ready, r.lane, r.not_before, r.expires_at, r.modem_index, r.iccid, r.retry_count, r.attempts_used,
         r.sent_at, r.delivered_at, r.report_until, r.cost, r.reason, r.reason_text, pack_parts(r.parts), r.last_attempt, r.claim_epoch,
-        r.lease_until, r.id);
+        r.lease_until, r.due_at.value_or(r.timestamp), r.id);
 }
 
 std::vector<MessageRow> list(Tx& tx, const Filter& f) {
@@ -183,13 +183,13 @@ std::vector<MessageRow> ready_rows(Tx& tx, std::uint64_t lane, int limit) {
 std::vector<std::uint64_t> ready_lanes(Tx& tx) {
     // one step of the index per distinct lane, however many rows each has
     std::vector<std::uint64_t> lanes;
-    std::int64_t after = INT64_MIN;
-    for (;;) {
+    for (std::int64_t from = INT64_MIN;; ++from) {
         Rows q = tx.query(
-            "SELECT lane FROM messages INDEXED BY messages_ready WHERE status = 0 AND ready = 1 AND lane > ? ORDER BY lane LIMIT 1", after);
+            "SELECT lane FROM messages INDEXED BY messages_ready WHERE status = 0 AND ready = 1 AND lane >= ? ORDER BY lane LIMIT 1", from);
         if (!q.next()) return lanes;
-        after = q.i64(0);
-        lanes.push_back(static_cast<std::uint64_t>(after));
+        from = q.i64(0);
+        lanes.push_back(static_cast<std::uint64_t>(from));
+        if (from == INT64_MAX) return lanes;
     }
 }
 
@@ -213,7 +213,7 @@ std::int64_t count_open(Tx& tx) {
 
 std::vector<MessageRow> reportable(Tx& tx, std::string_view phone, int limit) {
     return read_all(tx.query("SELECT " MESSAGE_COLUMNS
-                             " FROM messages WHERE phone = ? AND direction = 0 AND status IN (1, 2, 3, 4, 5, 6, 9) AND parts <> ''"
+                             " FROM messages WHERE phone = ? AND direction = 0 AND status <> 8 AND last_attempt IS NOT NULL"
                              " ORDER BY id DESC LIMIT ?",
                              phone, limit));
 }

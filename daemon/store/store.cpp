@@ -61,7 +61,12 @@ void Store::run_batch(std::vector<std::unique_ptr<Task>>& batch) {
     if (writers > 0) {
         if (auto begun = connection_->execute("BEGIN IMMEDIATE"); !begun) trouble = begun.error();
         for (auto& task : batch)
-            if (task->writes && !trouble) execute(*task, tx, writers > 1);
+            if (task->writes && !trouble) {
+                execute(*task, tx, writers > 1);
+                // a full disk makes SQLite end the transaction by itself: nothing of this batch is stored
+                if (sqlite3_get_autocommit(connection_->handle()))
+                    trouble = task->error.value_or(fail(StoreErrc::failed, "transaction ended"));
+            }
         const bool alone_failed =
             writers == 1 && !trouble && std::ranges::any_of(batch, [](const auto& t) { return t->writes && t->error; });
         if (!trouble && !alone_failed) {
