@@ -13,8 +13,19 @@ fs::path program(std::string_view name) {
     return (folder ? fs::path{folder} : fs::read_symlink("/proc/self/exe").parent_path()) / name;
 }
 
+namespace {
+
+/// A zone in which it is about noon: the law's quiet hours bind marketing whatever the window says, and a test runs at any hour.
+std::string zone_of_noon() {
+    const auto hour = std::chrono::duration_cast<std::chrono::hours>(std::chrono::system_clock::now().time_since_epoch()).count() % 24;
+    const auto ahead = 12 - hour;  // of UTC; the names count the other way
+    return ahead == 0 ? "Etc/UTC" : std::string{"Etc/GMT"} + (ahead > 0 ? "-" : "+") + std::to_string(ahead > 0 ? ahead : -ahead);
+}
+
+}  // namespace
+
 std::string gateway_config(const fs::path& folder, const GatewayOptions& options) {
-    std::string text = "[gateway]\nid = \"box-1\"\nregion = \"US\"\ntime_zone = \"America/Los_Angeles\"\n";
+    std::string text = "[gateway]\nid = \"box-1\"\nregion = \"US\"\ntime_zone = \"" + zone_of_noon() + "\"\n";
     text += "database = \"" + (folder / "conductor.db").string() + "\"\n";
     text += "socket = \"" + (folder / "control.sock").string() + "\"\n\n";
     text += "[discovery]\nscan = []\n\n";

@@ -51,7 +51,7 @@ private:
     std::unique_ptr<Child> child_;
 };
 
-/// Invented destinations, all different: +1 NPA 555 01XX, for n in 0-79,999.
+/// Invented destinations: +1 N9X 555 01XX, which nobody has and which lie in no state; all different for n in 0-7,999.
 std::string invented_number(int n);
 
 }  // namespace conductor::harness

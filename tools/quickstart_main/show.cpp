@@ -99,14 +99,7 @@ json hand_over(Gateway& gateway, const std::vector<Row>& rows) {
     }
     const HttpAnswer answer = gateway.post("/v1/messages/batch", batch);
     if (answer.status != 200) throw std::runtime_error("the batch was refused: " + answer.body);
-    json results = json::array();
-    const json whole = answer.json();
-    if (whole.is_object() && whole.contains("results")) return whole["results"];
-    if (whole.is_array()) return whole;
-    std::size_t begin = 0;  // a line a row
-    for (std::size_t end; (end = answer.body.find('\n', begin)) != std::string::npos; begin = end + 1)
-        results.push_back(json::parse(answer.body.substr(begin, end - begin), nullptr, false));
-    return results;
+    return answer.json()["results"];
 }
 
 /// The message of an answer, or null when the row was refused.
