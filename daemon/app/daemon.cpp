@@ -17,13 +17,13 @@ namespace {
 
 using aio::awaitable;
 
-std::optional<config::Config> load(const Options& options) {
-    const auto text = read_file(options.config);
+std::optional<config::Config> load(const std::string& path) {
+    const auto text = read_file(path);
     if (!text) {
         std::cerr << text.error().text() << '\n';
         return std::nullopt;
     }
-    auto loaded = config::parse(*text, options.config);
+    auto loaded = config::parse(*text, path);
     for (const auto& problem : loaded.problems) std::cerr << problem.text() << '\n';
     if (!loaded.problems.empty()) return std::nullopt;
     return std::move(loaded.config);
@@ -77,7 +77,7 @@ Result<sync::ClientSettings> client_settings(const config::Supabase& supabase) {
 /// Everything that lives while the daemon runs. Members are destroyed in the reverse order of what needs what.
 class Daemon {
 public:
-    Daemon(config::Config config, Log log) : config_{std::move(config)}, log_{std::move(log)} {}
+    Daemon(config::Config config, std::string path, Log log) : config_{std::move(config)}, path_{std::move(path)}, log_{std::move(log)} {}
     int run();
 
 private:
@@ -95,8 +95,10 @@ private:
     awaitable<void> feed_watchdog();
     awaitable<void> modem_ended(std::size_t index);
     void stop(std::string_view why);
+    void reload();
 
     config::Config config_;
+    std::string path_;
     Log log_;
     Systemd systemd_;
     SystemClock clock_;
@@ -261,20 +263,50 @@ awaitable<void> Daemon::watch_signals() {
             continue;
         }
         systemd_.reloading();
-        if (sync_ && config_.supabase) {
-            auto settings = client_settings(*config_.supabase);
-            if (settings)
-                sync_->update(std::move(*settings));
-            else
-                log_.error("reload-failed", {{"error", settings.error().text()}});
-        }
-        if (auto fresh = tokens(); fresh)
-            server_->set_tokens(std::move(*fresh));
-        else
-            log_.error("reload-failed", {{"error", fresh.error().text()}});
-        log_.notice("reloaded", {{"what", "secrets"}});
+        reload();
         systemd_.ready("reloaded");
     }
+}
+
+/// SIGHUP: secrets always, and of the configuration what can change while it runs. A file with problems changes nothing.
+void Daemon::reload() {
+    if (auto wanted = load(path_)) {
+        const auto restart = config::needs_restart(config_, *wanted);
+        for (const auto& section : restart) log_.warning("needs-restart", {{"section", section}});
+        config::Config next = config_;
+        const auto journal = next.send.journal;
+        next.send = wanted->send;
+        next.send.journal = journal;
+        next.rules = wanted->rules;
+        next.opt_out = wanted->opt_out;
+        next.analytics = wanted->analytics;
+        next.routes = wanted->routes;
+        next.alarms = wanted->alarms;
+        next.retention = wanted->retention;
+        if (std::ranges::find(restart, "modem") == restart.end()) {
+            next.modems = wanted->modems;
+            for (const auto& modem : next.modems)
+                for (auto& service : modems_)
+                    if (service->index() == modem.index) service->reload(modem);
+        }
+        config_ = next;
+        context_->env = std::make_shared<const service::Env>(service::Env{std::move(next), context_->env->instance});
+        log_.notice("reloaded", {{"what", "configuration"}});
+    } else {
+        log_.error("reload-failed", {{"file", path_}, {"running_on", "the configuration before"}});
+    }
+    if (sync_ && config_.supabase) {
+        auto settings = client_settings(*config_.supabase);
+        if (settings)
+            sync_->update(std::move(*settings));
+        else
+            log_.error("reload-failed", {{"error", settings.error().text()}});
+    }
+    if (auto fresh = tokens(); fresh)
+        server_->set_tokens(std::move(*fresh));
+    else
+        log_.error("reload-failed", {{"error", fresh.error().text()}});
+    log_.notice("reloaded", {{"what", "secrets"}});
 }
 
 int Daemon::run() {
@@ -295,7 +327,7 @@ int Daemon::run() {
 }  // namespace
 
 int run(const Options& options) {
-    auto config = load(options);
+    auto config = load(options.config);
     if (!config) return 2;
     if (options.check) {
         std::cout << options.config << ": no problems\n";
@@ -304,7 +336,7 @@ int run(const Options& options) {
     ::signal(SIGPIPE, SIG_IGN);
     const Log log = make_log(config->log.level);
     try {
-        Daemon daemon{std::move(*config), log};
+        Daemon daemon{std::move(*config), options.config, log};
         return daemon.run();
     } catch (const std::exception& e) {
         log.error("crashed", {{"what", e.what()}});

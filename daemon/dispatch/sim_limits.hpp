@@ -17,6 +17,7 @@ public:
     /// A part was given to the SIM at `at`; times come in order.
     void add(WallTime at);
     void clear() { times_.clear(); }
+    void set_limits(Limits limits) { limits_ = limits; }
     /// The first moment at or after `now` at which one more part keeps every limit. Forgets what no window holds any more.
     WallTime next_slot(WallTime now);
     std::size_t size() const { return times_.size(); }

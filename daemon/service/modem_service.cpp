@@ -52,6 +52,12 @@ aio::awaitable<void> ModemService::restore() {
     if (disabled && *disabled) enabled_ = false;
 }
 
+void ModemService::reload(config::Modem config) {
+    config_ = std::move(config);
+    window_.set_limits({config_.per_minute, config_.per_hour, config_.per_day, config_.per_month});
+    wake_.raise();
+}
+
 void ModemService::look_again(WallTime when, WallTime now) {
     const auto wait = std::clamp<std::chrono::milliseconds>(when - now, std::chrono::milliseconds{0}, std::chrono::hours{24});
     next_due_ = context_.clock.now() + wait;

@@ -27,6 +27,8 @@ public:
     /// Disabled by a technician; remembered over restarts.
     aio::awaitable<Result<void>> enable(bool enabled, std::string actor);
     aio::awaitable<Result<void>> accept_sim(std::string actor);
+    /// Limits, classes and costs of a configuration that was read again; its port and its SIM need a restart.
+    void reload(config::Modem config);
     /// Reads what restarts must not forget: disabled, the SIM's window.
     aio::awaitable<void> restore();
 
