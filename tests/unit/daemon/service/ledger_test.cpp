@@ -1,0 +1,396 @@
+// The way of a message through the queue: journaled, submitted, settled.
+#include "tests/unit/daemon/service/box.hpp"
+
+#include "daemon/dispatch/submission.hpp"
+
+using namespace conductor;
+using namespace conductor::service;
+using namespace conductor::service::test;
+
+TEST_CASE("ledger: a submission is journaled before the modem gets it") {
+    Box box;
+    const auto id = box.add();
+    const auto sent = box.must_submit(1);
+    CHECK(sent.message == id);
+    CHECK(sent.tpdu.to.digits == phone);
+    CHECK(sent.tpdu.data.text == "Your order is ready.");
+    CHECK(sent.tpdu.report_request);
+    CHECK_FALSE(sent.tpdu.reject_duplicates);
+    CHECK_FALSE(sent.more_follow);
+    CHECK(box.status(id) == "sending");
+    const auto attempt = box.run([&](Tx& tx) { return store::find_attempt(tx, sent.token); });
+    REQUIRE(attempt.has_value());
+    CHECK(attempt->message == id);
+    CHECK(attempt->modem_index == 1);
+    CHECK(attempt->iccid == Box::iccid_of(1));
+    CHECK(attempt->started_at == box.now);
+    CHECK_FALSE(attempt->outcome.has_value());
+    CHECK_FALSE(box.submit(0).has_value());  // nobody else gets it
+
+    box.now += 4s;
+    box.settle(1, Box::accepted(sent.token, 41));
+    const auto row = box.row(id);
+    CHECK(row.status == MessageStatus::sent);
+    CHECK(row.delivery_status == DeliveryStatus::pending);
+    CHECK(row.sent_at == box.now);
+    CHECK(row.modem_index == 1);
+    CHECK(row.iccid == Box::iccid_of(1));
+    CHECK(row.retry_count == 0);
+    CHECK(row.parts[0] == Part{.seq = 1, .status = PartStatus::sent, .tp_mr = 41, .modem_index = 1, .attempts = 1});
+    const auto closed = box.run([&](Tx& tx) { return store::find_attempt(tx, sent.token); });
+    CHECK(closed->outcome == static_cast<int>(Ending::accepted));
+    CHECK(closed->tp_mr == 41);
+    CHECK(closed->ended_at == box.now);
+}
+
+TEST_CASE("ledger: an outcome settles once, and an unknown token settles nothing") {
+    Box box;
+    const auto id = box.add();
+    const auto sent = box.must_submit(0);
+    box.settle(0, Box::accepted(sent.token, 5));
+    const auto before = box.row(id);
+    for (const auto& outcome :
+         {Box::ambiguous(sent.token), Box::refused(sent.token, 1), Box::accepted(sent.token, 6), Box::refused(sent.token + 77, 1)}) {
+        const auto answer = box.settle(0, outcome);
+        CHECK(answer.changed.empty());
+        CHECK(box.row(id).status == MessageStatus::sent);
+        CHECK(box.row(id).parts == before.parts);
+    }
+}
+
+TEST_CASE("ledger: the best ready message goes first") {
+    Box box;
+    struct Row {
+        std::string text;
+        double priority;
+        std::chrono::seconds due;
+        int place;
+    };
+    // high priority first; among equals the one that was due first, then the older one
+    const Row rows[] = {
+        {"low", 10, 0s, 5}, {"due later", 50, -60s, 3}, {"due first", 50, -120s, 2}, {"same again", 50, -60s, 4}, {"high", 90, 0s, 1}};
+    std::vector<std::pair<int, MessageId>> wanted;
+    for (const Row& row : rows) {
+        NewMessage m;
+        m.to = phone;
+        m.text = row.text;
+        m.message_class = MessageClass::transactional;
+        m.priority = row.priority;
+        m.due_at = box.now + row.due;
+        wanted.emplace_back(row.place, box.add(m));
+    }
+    std::sort(wanted.begin(), wanted.end());
+    for (const auto& [place, id] : wanted) {
+        CAPTURE(place);
+        const auto sent = box.must_submit(0);
+        CHECK(sent.message == id);
+        box.settle(0, Box::accepted(sent.token, place));
+    }
+    CHECK_FALSE(box.submit(0).has_value());
+}
+
+TEST_CASE("ledger: a due time is kept, and the next look is told") {
+    Box box;
+    NewMessage m;
+    m.to = phone;
+    m.text = "Later.";
+    m.message_class = MessageClass::transactional;
+    m.due_at = box.now + 2h;
+    const auto id = box.add(m);
+    auto answer = box.pick(0);
+    CHECK_FALSE(answer.submission.has_value());
+    CHECK(answer.look_again == *m.due_at);
+    box.now = *m.due_at - 1ms;
+    CHECK_FALSE(box.submit(0).has_value());
+    box.now += 1ms;
+    CHECK(box.must_submit(0).message == id);
+}
+
+TEST_CASE("ledger: lanes: classes, routes and pins bind a message to modems") {
+    struct Row {
+        std::string name;
+        void (*change)(config::Config&);
+        std::optional<ModemIndex> pinned;
+        std::string to;
+        std::set<ModemIndex> may;  ///< of 0, 1, 2
+    };
+    const Row rows[] = {
+        {"any", [](config::Config&) {}, {}, phone, {0, 1, 2}},
+        {"pinned", [](config::Config&) {}, 1, phone, {1}},
+        {"class", [](config::Config& c) { c.modems[0].classes = {MessageClass::marketing}; }, {}, phone, {1, 2}},
+        {"class of one's own", [](config::Config& c) { c.modems[2].classes = {MessageClass::transactional}; }, {}, phone, {0, 1, 2}},
+        {"route",
+         [](config::Config& c) {
+             c.routes = {{"+52", {1}}};
+         },
+         {},
+         "+525512345678",
+         {1}},
+        {"route of others",
+         [](config::Config& c) {
+             c.routes = {{"+52", {1}}};
+         },
+         {},
+         phone,
+         {0, 1, 2}},
+        {"longest route",
+         [](config::Config& c) {
+             c.routes = {{"+1", {1}}, {"+1555", {2}}, {"+15", {0}}};
+         },
+         {},
+         phone,
+         {2}},
+        {"route and class",
+         [](config::Config& c) {
+             c.routes = {{"+1", {0, 1}}};
+             c.modems[0].classes = {MessageClass::reply};
+         },
+         {},
+         phone,
+         {1}},
+    };
+    for (const Row& row : rows) {
+        CAPTURE(row.name);
+        Box box;
+        box.env.config.send.countries.clear();
+        box.env.config.modems.push_back({.index = 2, .imei = "350000000000002"});
+        row.change(box.env.config);
+        NewMessage m;
+        m.to = row.to;
+        m.text = "Hello.";
+        m.message_class = MessageClass::transactional;
+        m.modem_index = row.pinned;
+        const auto id = box.add(m);
+        for (int modem = 0; modem < 3; ++modem) {
+            CAPTURE(modem);
+            const auto sent = box.submit(modem);
+            CHECK(sent.has_value() == row.may.contains(modem));
+            if (sent) box.settle(modem, Box::not_sent(sent->token));  // back at once, for the next modem
+            if (sent) box.now += 1min;
+        }
+        CHECK(box.status(id) == "queued");
+    }
+}
+
+TEST_CASE("ledger: parts go out back to back, on the modem that began") {
+    Box box;
+    const auto id = box.add(Box::text_of(3));
+    box.add("Short one.", other_phone);  // must not come between the parts
+    auto sent = box.must_submit(0);
+    CHECK(sent.message == id);
+    for (int seq = 1; seq <= 3; ++seq) {
+        CAPTURE(seq);
+        CHECK(sent.message == id);
+        const auto concat = pdu::find_concat(sent.tpdu.data.udh);
+        REQUIRE(concat.has_value());
+        CHECK(concat->total == 3);
+        CHECK(concat->seq == seq);
+        CHECK(concat->ref == (id.value & 0xff));
+        CHECK(sent.more_follow == (seq < 3));
+        CHECK(box.status(id) == "sending");
+        const auto next = Box::sent_of(box.pick(0, Box::accepted(sent.token, 40 + seq)), 0);
+        REQUIRE(next.has_value());
+        sent = *next;
+    }
+    CHECK(sent.message != id);
+    CHECK(box.status(id) == "sent");
+    CHECK(box.parts(id) == "1:sent 2:sent 3:sent");
+}
+
+TEST_CASE("ledger: a set that was interrupted waits for its modem alone") {
+    Box box;
+    const auto id = box.add(Box::text_of(2));
+    const auto first = box.must_submit(1);
+    box.settle(1, Box::accepted(first.token, 9));  // and the modem is gone
+    CHECK(box.status(id) == "queued");
+    CHECK(box.reason(id) == "waiting-for-modem");
+    CHECK(box.parts(id) == "1:sent 2:waiting");
+    CHECK_FALSE(box.submit(0).has_value());
+    box.paused = true;  // what has begun is completed
+    const auto second = box.must_submit(1);
+    CHECK(second.message == id);
+    CHECK(pdu::find_concat(second.tpdu.data.udh)->seq == 2);
+    box.settle(1, Box::accepted(second.token, 10));
+    CHECK(box.status(id) == "sent");
+}
+
+TEST_CASE("ledger: a set whose time is over is undelivered, and not completed") {
+    Box box;
+    const auto id = box.add(Box::text_of(2));
+    const auto first = box.must_submit(1);
+    box.settle(1, Box::accepted(first.token, 9));
+    box.now = *box.row(id).expires_at;
+    CHECK_FALSE(box.submit(1).has_value());
+    CHECK(box.status(id) == "undelivered");
+    CHECK(box.reason(id) == "incomplete");
+    CHECK(box.row(id).delivery_status == DeliveryStatus::failed);
+}
+
+TEST_CASE("ledger: what was not sent costs no attempt") {
+    Box box;
+    const auto id = box.add();
+    for (int n = 1; n <= 20; ++n) {
+        CAPTURE(n);
+        const auto sent = box.submit(n % 2);
+        REQUIRE(sent.has_value());
+        box.settle(n % 2, Box::not_sent(sent->token));
+        CHECK(box.status(id) == "queued");
+        CHECK(box.reason(id) == "no-prompt");
+        CHECK(box.row(id).retry_count == n);
+        CHECK(box.row(id).attempts_used == 0);
+        // at once for another modem, unless it keeps happening to this message
+        if (n < Limits::not_sent_pause_after) CHECK(box.row(id).not_before == box.now);
+        if (n > Limits::not_sent_pause_after) CHECK(box.row(id).not_before > box.now);
+        box.now += 10min;
+    }
+    const auto sent = box.must_submit(0);
+    box.settle(0, Box::accepted(sent.token, 1));
+    CHECK(box.status(id) == "sent");
+}
+
+TEST_CASE("ledger: expiry") {
+    Box box;
+    NewMessage m;
+    m.to = phone;
+    m.text = "Now or never.";
+    m.message_class = MessageClass::transactional;
+    m.expire_after = 10min;
+    const auto id = box.add(m);
+    CHECK(box.row(id).expires_at == box.now + 10min);
+    SUBCASE("before") {
+        box.now += 10min - 1ms;
+        const auto sent = box.must_submit(0);
+        // TP-VP is what remains, at least five minutes
+        CHECK(std::get<pdu::RelativeValidity>(sent.tpdu.validity).duration() == 5min);
+    }
+    SUBCASE("after") {
+        box.now += 10min;
+        CHECK_FALSE(box.submit(0).has_value());
+        CHECK(box.status(id) == "expired");
+        CHECK(box.told() == std::vector<std::string>{"expired/none"});
+    }
+    SUBCASE("while it waits for its retry") {
+        const auto sent = box.must_submit(0);
+        box.now += 9min + 50s;
+        box.settle(0, Box::refused(sent.token, 41));
+        CHECK(box.row(id).not_before == *box.row(id).expires_at);  // the back-off would be longer
+        box.now += 10s;
+        CHECK_FALSE(box.submit(0).has_value());
+        CHECK(box.status(id) == "expired");
+    }
+}
+
+TEST_CASE("ledger: TP-VP is what remains of the expiry") {
+    Box box;
+    const auto id = box.add();
+    box.now += 12h;
+    const auto sent = box.must_submit(0);
+    const auto validity = std::get<pdu::RelativeValidity>(sent.tpdu.validity).duration();
+    CHECK(validity == 12h);
+    CHECK(box.row(id).report_until == box.now + 12h + Limits::report_grace);
+}
+
+TEST_CASE("ledger: pause holds what has not begun, but not replies") {
+    Box box;
+    const auto id = box.add();
+    box.paused = true;
+    CHECK_FALSE(box.submit(0).has_value());
+    CHECK(box.status(id) == "queued");
+    CHECK(box.reason(id) == "paused");
+    box.take_in(inbound("Hello?")[0]);
+    NewMessage m;
+    m.to = phone;
+    m.text = "How can we help?";
+    m.message_class = MessageClass::reply;
+    const auto reply = box.add(m);
+    const auto sent = box.must_submit(0);
+    CHECK(sent.message == reply);
+    box.settle(0, Box::accepted(sent.token, 3));
+    box.paused = false;
+    box.now += 1min;
+    CHECK(box.must_submit(0).message == id);
+    CHECK_FALSE(box.row(id).reason.has_value());
+}
+
+TEST_CASE("ledger: a lease that is over gives the row back") {
+    Box box;
+    NewMessage m;
+    m.to = phone;
+    m.text = "From Supabase.";
+    m.message_class = MessageClass::transactional;
+    m.scheduled_message_id = 4211;
+    m.claim_epoch = 3;
+    const auto id = box.add(m);
+    auto row = box.row(id);
+    row.lease_until = box.now + 5min;
+    box.run([&](Tx& tx) { store::update(tx, row); });
+    SUBCASE("in time") {
+        box.now += 5min - 1ms;
+        CHECK(box.must_submit(0).message == id);
+    }
+    SUBCASE("too late") {
+        box.now += 5min;
+        CHECK_FALSE(box.submit(0).has_value());
+        CHECK(box.status(id) == "cancelled");
+        CHECK(box.reason(id) == "lease-lost");
+        const auto told = box.told_bodies();
+        REQUIRE(told.size() == 1);  // released, and not cancelled: the row is free for another box
+        CHECK(told[0]["kind"] == "released");
+        CHECK(told[0]["job_id"] == 4211);
+        CHECK(told[0]["epoch"] == 3);
+        CHECK(told[0]["reason"] == "lease-lost");
+    }
+    SUBCASE("refused for good before, over now") {
+        const auto sent = box.must_submit(0);
+        box.settle(0, Box::refused(sent.token, 41));
+        box.now += 5min;
+        CHECK_FALSE(box.submit(0).has_value());
+        CHECK(box.told() == std::vector<std::string>{"released"});
+    }
+}
+
+TEST_CASE("ledger: what no modem can carry fails with its reason") {
+    Box box;
+    const auto id = box.add(Box::text_of(3));
+    box.env.config.send.max_segments = 2;  // the configuration was changed meanwhile
+    CHECK_FALSE(box.submit(0).has_value());
+    CHECK(box.status(id) == "failed");
+    CHECK(box.reason(id) == "not-encodable");
+    CHECK(box.told() == std::vector<std::string>{"failed/none"});
+}
+
+TEST_CASE("ledger: costs add up per accepted part") {
+    Box box;
+    box.env.config.modems[0].cost_per_part = 0.25;
+    const auto id = box.add(Box::text_of(2));
+    auto sent = box.must_submit(0);
+    box.settle(0, Box::refused(sent.token, 41));
+    box.now += 1min;
+    sent = box.must_submit(0);
+    sent = *Box::sent_of(box.pick(0, Box::accepted(sent.token, 1)), 0);
+    box.settle(0, Box::accepted(sent.token, 2));
+    CHECK(box.status(id) == "sent");
+    CHECK(box.row(id).cost == doctest::Approx(0.5));
+}
+
+TEST_CASE("ledger: another modem learns that there is more") {
+    Box box;
+    box.add("One.");
+    CHECK_FALSE(box.pick(0).more_ready);
+    box.add("Two.");
+    box.add("Three.");
+    CHECK(box.pick(1).more_ready);
+}
+
+TEST_CASE("ledger: a modem that cannot take more only settles") {
+    Box box;
+    const auto id = box.add();
+    box.add("Another.");
+    const auto sent = box.must_submit(0);
+    const auto answer = box.settle(0, Box::accepted(sent.token, 1));
+    CHECK_FALSE(answer.submission.has_value());
+    CHECK(box.status(id) == "sent");
+    REQUIRE(answer.changed.size() == 1);
+    CHECK(answer.changed[0].id == id);
+    CHECK(answer.changed[0].status == MessageStatus::sent);
+}
