@@ -4,6 +4,10 @@ add_test(NAME format COMMAND ${checks}/check-format)
 add_test(NAME systemd_unit COMMAND ${checks}/check-unit)
 set_tests_properties(format systemd_unit PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 120)
 
+if(TARGET conductord)
+  add_test(NAME example_config COMMAND conductord --config ${CMAKE_SOURCE_DIR}/systemd/conductor.toml --check)
+endif()
+
 conductor_test(unit_tools_harness unit/tools/harness LINK tools_harness)
 add_dependencies(unit_tools_harness modemsim)
 conductor_test(unit_tools_quickstart_main unit/tools/quickstart_main LINK conductor_flags)
