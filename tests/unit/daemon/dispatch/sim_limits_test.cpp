@@ -1,0 +1,91 @@
+#include "daemon/dispatch/sim_limits.hpp"
+
+#include <doctest/doctest.h>
+
+#include <random>
+#include <vector>
+
+using namespace conductor;
+using namespace conductor::dispatch;
+using namespace std::chrono_literals;
+
+namespace {
+const WallTime start = *parse_rfc3339("2026-11-24T18:00:00Z");
+}
+
+TEST_CASE("SimWindow: the next slot") {
+    using std::chrono::milliseconds;
+    struct Row {
+        std::string name;
+        SimWindow::Limits limits;
+        std::vector<milliseconds> sent;  ///< since the start, rising
+        milliseconds now, slot;
+    };
+    const Row rows[] = {
+        {"no limit", {}, {0ms, 0ms, 0ms, 0ms}, 0ms, 0ms},
+        {"nothing sent", {.per_minute = 1}, {}, 0ms, 0ms},
+        {"one left", {.per_minute = 2}, {0ms}, 1s, 1s},
+        {"minute full", {.per_minute = 2}, {0s, 10s}, 20s, 60s},
+        {"minute full: the oldest of the last two counts", {.per_minute = 2}, {0s, 10s, 61s}, 62s, 70s},
+        {"a millisecond before", {.per_minute = 1}, {0s}, 60s - 1ms, 60s},
+        {"a whole minute later", {.per_minute = 1}, {0s}, 60s, 60s},
+        {"hour full", {.per_minute = 20, .per_hour = 3}, {0s, 1s, 2s}, 3s, 1h},
+        {"the stricter one binds", {.per_minute = 1, .per_hour = 3}, {0s, 60s, 3590s}, 3591s, 3650s},
+        {"day full", {.per_day = 2}, {0s, 1h}, 2h, 24h},
+        {"month full", {.per_month = 1}, {0s}, 24h * 30, 24h * 31},
+        {"month over", {.per_month = 1}, {0s}, 24h * 31, 24h * 31},
+        {"day and month", {.per_day = 1, .per_month = 2}, {0s, 24h}, 25h, 24h * 31},
+    };
+    for (const Row& row : rows) {
+        CAPTURE(row.name);
+        SimWindow window{row.limits};
+        for (const auto at : row.sent) window.add(start + at);
+        CHECK(window.next_slot(start + row.now) == start + row.slot);
+        CHECK(window.next_slot(start + row.now) == start + row.slot);  // asking changes nothing
+    }
+}
+
+TEST_CASE("SimWindow: clear() forgets") {
+    SimWindow window{{.per_day = 1}};
+    window.add(start);
+    CHECK(window.next_slot(start) == start + 24h);
+    window.clear();
+    CHECK(window.next_slot(start) == start);
+    CHECK(window.size() == 0);
+}
+
+TEST_CASE("SimWindow: it holds no more than its largest limit, and forgets what is over") {
+    SimWindow window{{.per_minute = 3, .per_hour = 10}};
+    for (int n = 0; n < 100; ++n) window.add(start + n * 1min);
+    CHECK(window.size() == 10);
+    window.next_slot(start + 100min + 59min);
+    CHECK(window.size() == 0);
+    SimWindow unlimited{{}};
+    for (int n = 0; n < 100; ++n) unlimited.add(start);
+    CHECK(unlimited.size() == 0);
+}
+
+TEST_CASE("SimWindow: whoever keeps to it never passes a limit in any window") {
+    std::mt19937 rng{20261122};
+    for (int run = 0; run < 20; ++run) {
+        CAPTURE(run);
+        const SimWindow::Limits limits{
+            .per_minute = static_cast<int>(rng() % 5), .per_hour = static_cast<int>(rng() % 20), .per_day = static_cast<int>(rng() % 60)};
+        SimWindow window{limits};
+        std::vector<WallTime> sent;
+        WallTime now = start;
+        for (int n = 0; n < 200; ++n) {
+            now += std::chrono::milliseconds{rng() % 40'000};
+            now = window.next_slot(now);
+            window.add(now);
+            sent.push_back(now);
+        }
+        const std::pair<std::chrono::milliseconds, int> windows[] = {
+            {1min, limits.per_minute}, {1h, limits.per_hour}, {24h, limits.per_day}};
+        for (const auto& [length, limit] : windows) {
+            if (limit == 0) continue;
+            for (std::size_t n = static_cast<std::size_t>(limit); n < sent.size(); ++n)
+                REQUIRE(sent[n] - sent[n - static_cast<std::size_t>(limit)] >= length);
+        }
+    }
+}
