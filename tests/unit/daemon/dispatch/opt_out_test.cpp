@@ -47,10 +47,14 @@ TEST_CASE("wish_of") {
         {"no more texts", revoke},
         {"Wrong number", revoke},
         {"I want to opt out", revoke},
-        {"No me env\xC3\xAD" "en m\xC3\xA1s mensajes", revoke},
+        {"No me env\xC3\xAD"
+         "en m\xC3\xA1s mensajes",
+         revoke},
         {"ya no me escriban por favor", revoke},
         {"quiero darme de baja", revoke},
-        {"\xC2\xA1" "Alto!", revoke},
+        {"\xC2\xA1"
+         "Alto!",
+         revoke},
         {"cancelar", revoke},
         {"BAJA", revoke},
         {"", none},
