@@ -35,6 +35,20 @@ constexpr Sentence sentences[] = {
     {"paused", "Sending is paused. It goes out after an operator resumes it (conductorctl queue resume)."},
     {"no-modem", "No modem that may send it is ready. It goes out by itself when one is; see conductorctl modem list, then doctor."},
     {"waiting-for-modem", "It waits for its turn on a modem. Nothing is to be done."},
+    {"modem-disabled", "The modem that may send it is disabled. It goes out after conductorctl modem enable."},
+    {"sim-paused",
+     "The SIM that may send it rests after refusals that are about the SIM. It goes out by itself when the rest is over; see conductorctl "
+     "modem show for the reason."},
+    {"awaiting-answer", "The modem may still answer the last submission before the restart. It goes on by itself within 70 seconds."},
+    {"lease-lost",
+     "The time in which this box was allowed to send it is over, so it was given back to Supabase. Another claim, by this box or another, "
+     "sends it."},
+    {"lease-over", "The box that had it did not tell what became of it in time. It may have gone out; nothing is sent again by itself."},
+    {"edited", "It was edited in Supabase after this box had taken it, so this copy ended. The new text is claimed afresh."},
+    {"belongs-to-supabase", "It is a row of Supabase: schedule it again there, and a box claims it afresh."},
+    {"no-supabase", "No [supabase] is configured: this box keeps everything local."},
+    {"store-failed", "The database refused: %. Nothing was taken. The caller should ask again; an operator must look at the disk.",
+     "The database refused. Nothing was taken. The caller should ask again; an operator must look at the disk."},
     {"held", "An operator holds it. It goes out after conductorctl queue retry."},
     {"restored",
      "The database was restored, downgraded or moved, so it may have been sent already. It is held until Supabase or conductorctl db "

@@ -50,7 +50,7 @@ void begin_part(Message& m, int seq, ModemIndex modem) {
     ++part->attempts;
     m.status = MessageStatus::sending;
     m.modem_index = modem;
-    m.reason.reset();
+    if (!any(m, PartStatus::unknown)) m.reason.reset();
 }
 
 void settle_part(Message& m, int seq, After after, std::optional<int> tp_mr, std::string reason, bool report_wanted) {

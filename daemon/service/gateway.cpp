@@ -223,6 +223,7 @@ aio::awaitable<Answer<Message>> Gateway::retry(MessageId id, Actor actor) {
         if (row.scheduled_message_id) return Refusal{409, "belongs-to-supabase", dispatch::reason_text("belongs-to-supabase")};
         if (row.parts.empty()) return state_forbids(row, "sent again: its number or text was refused");
         dispatch::new_round(row);
+        if (!row.pinned) row.lane = lane_of(env.config, row, std::nullopt);
         row.attempts_used = 0;
         row.due_at = now;
         row.not_before = now;

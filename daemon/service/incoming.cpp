@@ -174,10 +174,10 @@ void take_report(Tx& tx, const Env& env, const pdu::StatusReport& report, Incomi
 
 }  // namespace
 
-std::int64_t fingerprint_of(std::string_view hex) {
+std::int64_t fingerprint_of(std::string_view hex, bool decodable) {
     std::size_t skip = 0;
     int smsc = 0;
-    if (hex.size() >= 2 && std::from_chars(hex.data(), hex.data() + 2, smsc, 16).ec == std::errc{}) {
+    if (decodable && hex.size() >= 2 && std::from_chars(hex.data(), hex.data() + 2, smsc, 16).ec == std::errc{}) {
         const auto tpdu = 2 + 2 * static_cast<std::size_t>(smsc);
         if (tpdu + 2 <= hex.size()) skip = tpdu + 2;
     }
@@ -204,6 +204,7 @@ Arrived take_in(Tx& tx, const Env& env, const driver::Incoming& incoming, WallTi
     } else if (const auto* report = pdu ? std::get_if<pdu::StatusReport>(&pdu->tpdu) : nullptr) {
         take_report(tx, env, *report, row, now, arrived);
     } else {
+        row.fingerprint = fingerprint_of(incoming.hex, false);
         row.state = undecodable;  // kept raw, so that a better decoder can read it later
         arrived.undecodable = true;
         arrived.duplicate = !store::insert_incoming(tx, row);

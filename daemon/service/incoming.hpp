@@ -19,6 +19,7 @@ Arrived take_in(store::Tx& tx, const Env& env, const driver::Incoming& incoming,
 std::vector<Arrived> give_up_parts(store::Tx& tx, const Env& env, WallTime before, WallTime now, int limit);
 
 /// Identifies a PDU by sender, service centre time, part and text: the TPDU without its first octet, whose flags a network may change.
-std::int64_t fingerprint_of(std::string_view hex);
+/// What cannot be decoded is identified by all its octets.
+std::int64_t fingerprint_of(std::string_view hex, bool decodable = true);
 
 }  // namespace conductor::service

@@ -90,6 +90,7 @@ api::Answer<MessageRow> make_row(const Env& env, const NewMessage& m, WallTime n
     row.scheduled_message_id = m.scheduled_message_id;
     row.claim_epoch = m.claim_epoch;
     row.campaign_name = m.campaign_name;
+    row.pinned = m.modem_index.has_value();
     row.lane = lane_of(env.config, row, m.modem_index);
     const dispatch::Facts facts{.message_class = row.message_class, .phone_number = row.phone_number, .due = *row.due_at};
     row.expires_at =

@@ -99,7 +99,9 @@ void not_accepted(Tx& tx, const Env& env, MessageRow& row, const store::AttemptR
     if (o.ending == Ending::refused) answer.refused = PickAnswer::Refused{verdict, row.phone_number, row.id};
     if (next.counts) ++row.attempts_used;
     if (next.pause_sim) answer.pause_sim = next.reason;
-    const std::string reason = next.reason.empty() ? word : next.reason;
+    // an interruption has a better word than the error table: "restarted", "rebooted"
+    const bool interrupted = !o.cms && !o.cme && failure_of(o).kind == at::FailureKind::hang_up;
+    const std::string reason = interrupted || next.reason.empty() ? word : next.reason;
     switch (next.then) {
         case dispatch::Then::accepted: return accepted(tx, env, row, attempt, std::nullopt, now);
         case dispatch::Then::unknown: dispatch::settle_part(row, attempt.seq, After::unknown, {}, reason, row.report_wanted); break;
@@ -340,6 +342,7 @@ std::vector<Changed> reopen(Tx& tx, const Env& env, const std::vector<MessageId>
         auto row = store::find(tx, id);
         if (!row || row->status != MessageStatus::failed) continue;
         dispatch::new_round(*row);
+        if (!row->pinned) row->lane = lane_of(env.config, *row, std::nullopt);
         row->attempts_used = 0;
         row->due_at = now;
         requeue(*row, now, now);

@@ -13,10 +13,11 @@ namespace {
     "expires_at, created_at, modem_index, iccid, retry_count, attempts_used, sent_at, delivered_at, modem_time, report_until, "    \
     "cost, reason, reason_detail, parts, flags, in_reply_to, scheduled_id, claim_epoch, campaign, last_attempt, lease_until"
 
-constexpr std::int64_t flag_report = 1, flag_flash = 2, flag_resend = 4;
+constexpr std::int64_t flag_report = 1, flag_flash = 2, flag_resend = 4, flag_pinned = 8;
 
 std::int64_t flags_of(const MessageRow& r) {
-    return (r.report_wanted ? flag_report : 0) | (r.flash ? flag_flash : 0) | (r.on_unknown == OnUnknown::resend ? flag_resend : 0);
+    return (r.report_wanted ? flag_report : 0) | (r.flash ? flag_flash : 0) | (r.on_unknown == OnUnknown::resend ? flag_resend : 0) |
+           (r.pinned ? flag_pinned : 0);
 }
 
 MessageRow read(const Rows& q) {
@@ -57,6 +58,7 @@ MessageRow read(const Rows& q) {
     const auto flags = q.i64(c++);
     r.report_wanted = (flags & flag_report) != 0;
     r.flash = (flags & flag_flash) != 0;
+    r.pinned = (flags & flag_pinned) != 0;
     r.on_unknown = (flags & flag_resend) ? OnUnknown::resend : OnUnknown::hold;
     if (const auto reply = q.opt_i64(c++)) r.in_reply_to = MessageId{*reply};
     r.scheduled_message_id = q.opt_i64(c++);

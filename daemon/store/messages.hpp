@@ -19,6 +19,7 @@ struct MessageRow : Message {
     bool report_wanted = true, flash = false;
     std::int64_t claim_epoch = 0;
     std::optional<WallTime> lease_until;                  ///< a claimed row may be sent until then
+    bool pinned = false;                                  ///< the caller chose the modem
     bool keyed = false;                                   ///< the caller gave the key
     std::optional<std::int64_t> last_attempt;             ///< the newest of its attempts; each names the one before
     MessageStatus stored_status = MessageStatus::queued;  ///< as it was read: update() leaves it

@@ -31,7 +31,7 @@ CREATE TABLE messages (
     reason         TEXT,
     reason_detail  TEXT,
     parts          TEXT    NOT NULL DEFAULT '',             -- seq:status:tp_mr:modem:attempts, separated by ';'
-    flags          INTEGER NOT NULL DEFAULT 0,              -- 1 report wanted, 2 flash, 4 on_unknown = resend
+    flags          INTEGER NOT NULL DEFAULT 0,              -- 1 report wanted, 2 flash, 4 on_unknown = resend, 8 pinned to a modem
     in_reply_to    INTEGER,
     scheduled_id   INTEGER,
     claim_epoch    INTEGER NOT NULL DEFAULT 0,
