@@ -33,8 +33,31 @@ logged() {
     return "$status"
 }
 
+# The build's output goes to its log, and on; its errors are shown at the end.
+logged_build() {
+    local log=$LOGS/build-$1.log status=0
+    mkdir -p "$LOGS"
+    cmake --build --preset "$@" 2>&1 </dev/null | tee "$log" || status=$?
+    if [[ $status -ne 0 ]]; then
+        grep -A 20 -E '^FAILED|error:' "$log" | head -n 60 >&2 || true
+        say "the build failed; all of it: ${log#"$ROOT"/}"
+    fi
+    return "$status"
+}
+
+# Of ninja's "[12/340] ..." lines, says every tenth of the way.
+show_tenths() {
+    local line tenth last=0
+    while IFS= read -r line; do
+        [[ $line =~ ^\[([0-9]+)/([0-9]+)\] ]] || continue
+        tenth=$((10 * BASH_REMATCH[1] / BASH_REMATCH[2]))
+        if [[ $tenth -gt $last && ${BASH_REMATCH[2]} -gt 20 ]]; then say "${tenth}0 % after $SECONDS s"; fi
+        last=$tenth
+    done
+}
+
 # build PRESET [TARGET...]: configures when needed and builds, with ninja's one-line progress on a terminal.
-# The summary of what was done stays in build/log/build-PRESET.log.
+# Elsewhere a line for each tenth; all of it is then in build/log/build-PRESET.log.
 build() {
     local preset=$1 started=$SECONDS
     shift
@@ -49,7 +72,7 @@ build() {
     if [[ -t 2 && -t 1 ]]; then
         cmake --build --preset "$preset" "${targets[@]}" >&2 || return
     else
-        logged "build-$preset" cmake --build --preset "$preset" "${targets[@]}" || return
+        (set -o pipefail && logged_build "$preset" "${targets[@]}" | show_tenths) || return
     fi
     say "built build/$preset in $((SECONDS - started)) s"
 }
