@@ -1,0 +1,535 @@
+// The tables: what is written is read back, in the order that the queue needs.
+#include "daemon/store/tables.hpp"
+
+#include <doctest/doctest.h>
+
+#include "daemon/store/messages.hpp"
+#include "daemon/store/store.hpp"
+
+using namespace conductor;
+using namespace conductor::store;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct Fixture {
+    std::unique_ptr<Connection> db;
+    std::optional<Tx> tx;
+    WallTime now = *parse_rfc3339("2026-11-24T18:00:00Z");
+    Fixture() {
+        auto opened = Connection::open(":memory:");
+        REQUIRE(opened.has_value());
+        db = std::move(*opened);
+        REQUIRE(migrate(*db).has_value());
+        tx.emplace(*db);
+    }
+    ~Fixture() { CHECK_FALSE(tx->failed()); }
+    MessageRow row(std::string phone = "+15550100123", std::string content = "Hi.") const {
+        MessageRow r;
+        r.phone_number = std::move(phone);
+        r.content = std::move(content);
+        r.timestamp = r.not_before = now;
+        r.due_at = now;
+        r.parts = {{.seq = 1}};
+        return r;
+    }
+    MessageId add(MessageRow r) {
+        insert(*tx, r);
+        return r.id;
+    }
+};
+
+std::vector<std::int64_t> ids(const std::vector<MessageRow>& rows) {
+    std::vector<std::int64_t> out;
+    for (const auto& row : rows) out.push_back(row.id.value);
+    return out;
+}
+using Ids = std::vector<std::int64_t>;
+
+}  // namespace
+
+TEST_CASE("messages: a row is read as it was written") {
+    Fixture f;
+    MessageRow r = f.row("+15550100199", "\xD0\x96 \xF0\x9F\x98\x80");
+    r.keyed = true;
+    r.key = "order-1";
+    r.message_class = MessageClass::transactional;
+    r.encoding = Encoding::ucs2;
+    r.segments = 2;
+    r.parts = {{.seq = 1}, {.seq = 2}};
+    r.ready = true;
+    r.lane = std::uint64_t{1} << 63 | 5;
+    r.priority = 71.5;
+    r.due_at = f.now + 1h;
+    r.not_before = f.now + 2h;
+    r.expires_at = f.now + 3h;
+    r.report_wanted = false;
+    r.flash = true;
+    r.on_unknown = OnUnknown::resend;
+    r.in_reply_to = MessageId{3};
+    r.scheduled_message_id = 4211;
+    r.claim_epoch = 9;
+    r.campaign_name = "winback-nov";
+    r.lease_until = f.now + 4h;
+    insert(*f.tx, r);
+    REQUIRE(r.id.value > 0);
+    for (int round = 0; round < 2; ++round) {
+        CAPTURE(round);
+        const auto got = find(*f.tx, r.id);
+        REQUIRE(got.has_value());
+        CHECK(got->key == "order-1");
+        CHECK(got->keyed);
+        CHECK(got->phone_number == r.phone_number);
+        CHECK(got->content == r.content);
+        CHECK(got->message_class == r.message_class);
+        CHECK(got->encoding == r.encoding);
+        CHECK(got->segments == 2);
+        CHECK(got->status == r.status);
+        CHECK(got->stored_status == r.status);
+        CHECK(got->delivery_status == r.delivery_status);
+        CHECK(got->ready == r.ready);
+        CHECK(got->lane == r.lane);
+        CHECK(got->priority == 71.5);
+        CHECK(got->due_at == r.due_at);
+        CHECK(got->not_before == r.not_before);
+        CHECK(got->expires_at == r.expires_at);
+        CHECK(got->timestamp == f.now);
+        CHECK_FALSE(got->report_wanted);
+        CHECK(got->flash);
+        CHECK(got->on_unknown == OnUnknown::resend);
+        CHECK(got->in_reply_to == r.in_reply_to);
+        CHECK(got->scheduled_message_id == r.scheduled_message_id);
+        CHECK(got->campaign_name == r.campaign_name);
+        CHECK(got->lease_until == r.lease_until);
+        CHECK(got->claim_epoch == r.claim_epoch);
+        CHECK(got->parts == r.parts);
+        CHECK(got->modem_index == r.modem_index);
+        CHECK(got->iccid == r.iccid);
+        CHECK(got->sent_at == r.sent_at);
+        CHECK(got->delivered_at == r.delivered_at);
+        CHECK(got->report_until == r.report_until);
+        CHECK(got->cost == r.cost);
+        CHECK(got->reason == r.reason);
+        CHECK(got->reason_text == r.reason_text);
+        CHECK(got->retry_count == r.retry_count);
+        CHECK(got->attempts_used == r.attempts_used);
+        CHECK(got->last_attempt == r.last_attempt);
+        r.status = MessageStatus::sent;
+        r.delivery_status = DeliveryStatus::pending;
+        r.ready = false;
+        r.lane = 2;
+        r.not_before = f.now + 5h;
+        r.expires_at = f.now + 6h;
+        r.modem_index = 1;
+        r.iccid = "8949";
+        r.retry_count = 3;
+        r.attempts_used = 2;
+        r.sent_at = f.now + 7h;
+        r.delivered_at = f.now + 8h;
+        r.report_until = f.now + 9h;
+        r.cost = 0.25;
+        r.reason = "cms-38";
+        r.reason_text = "detail";
+        r.parts[1] = {.seq = 2, .status = PartStatus::unknown, .tp_mr = 255, .modem_index = 1, .attempts = 4};
+        r.last_attempt = 12;
+        r.claim_epoch = 10;
+        r.lease_until.reset();
+        update(*f.tx, r);
+    }
+}
+
+TEST_CASE("messages: how a row is found") {
+    Fixture f;
+    auto r = f.row();
+    r.keyed = true;
+    r.key = "k-1";
+    r.scheduled_message_id = 4211;
+    const auto first = f.add(r);
+    r.key = "k-2";
+    const auto second = f.add(r);
+    const auto third = f.add(f.row());
+    CHECK(find_by_key(*f.tx, "k-1")->id == first);
+    CHECK_FALSE(find_by_key(*f.tx, "k-3").has_value());
+    CHECK_FALSE(find_by_key(*f.tx, "").has_value());  // keyless rows have none
+    CHECK(find_by_scheduled(*f.tx, 4211)->id == second);
+    CHECK_FALSE(find_by_scheduled(*f.tx, 1).has_value());
+    CHECK_FALSE(find(*f.tx, MessageId{99}).has_value());
+    CHECK_FALSE(find(*f.tx, third)->keyed);
+    Tx twice{*f.db};
+    insert(twice, r);  // the same key
+    REQUIRE(twice.failed());
+    CHECK(twice.error()->is(StoreErrc::constraint));
+}
+
+TEST_CASE("messages: parts as text") {
+    const std::vector<std::vector<Part>> rows = {
+        {},
+        {{.seq = 1}},
+        {{.seq = 1, .status = PartStatus::sent, .tp_mr = 0, .modem_index = 0, .attempts = 1},
+         {.seq = 2, .status = PartStatus::unknown, .tp_mr = {}, .modem_index = 255, .attempts = 100}},
+        {{.seq = 255, .status = PartStatus::delivered, .tp_mr = 255, .modem_index = 63, .attempts = 2}}};
+    for (const auto& parts : rows) CHECK(unpack_parts(pack_parts(parts)) == parts);
+    CHECK(pack_parts(rows[2]) == "1:2:0:0:1;2:5:-1:255:100");
+    for (const char* damaged : {"x", ";;", "1", "1:2:3", "::::", "1:0:-1:-1:0;"})
+        CHECK(unpack_parts(damaged).size() <= 2);  // no loop, no crash
+}
+
+TEST_CASE("messages: promote, lanes, order") {
+    Fixture f;
+    struct Row {
+        std::uint64_t lane;
+        double priority;
+        std::chrono::seconds due;
+        bool ready;
+    };
+    const auto add = [&](const Row& row) {
+        auto r = f.row();
+        r.lane = row.lane;
+        r.priority = row.priority;
+        r.due_at = r.not_before = f.now + row.due;
+        r.ready = row.ready;
+        return f.add(r).value;
+    };
+    constexpr auto top = std::uint64_t{1} << 63;
+    const auto low = add({0, 10, 0s, true});
+    const auto late = add({0, 50, 10s, true});
+    const auto early = add({0, 50, 5s, true});
+    const auto tie = add({0, 50, 5s, true});
+    const auto pinned = add({2, 99, 0s, true});
+    const auto last = add({top, 1, 0s, true});
+    const auto waits = add({0, 100, 1h, false});
+    const auto waits_more = add({4, 100, 2h, false});
+    CHECK(ids(ready_rows(*f.tx, 0, 10)) == Ids{early, tie, late, low});
+    CHECK(ids(ready_rows(*f.tx, 0, 2)) == Ids{early, tie});
+    CHECK(ids(ready_rows(*f.tx, 2, 10)) == Ids{pinned});
+    CHECK(ids(ready_rows(*f.tx, top, 10)) == Ids{last});
+    auto lanes = ready_lanes(*f.tx);
+    std::sort(lanes.begin(), lanes.end());
+    CHECK(lanes == std::vector<std::uint64_t>{0, 2, top});
+    CHECK(any_ready(*f.tx));
+    CHECK(count_open(*f.tx) == 8);
+    CHECK(next_waiting(*f.tx) == f.now + 1h);
+    CHECK(promote(*f.tx, f.now + 1h - 1ms, 10) == 0);
+    CHECK(promote(*f.tx, f.now + 1h, 10) == 1);
+    CHECK(ready_rows(*f.tx, 0, 1)[0].id.value == waits);
+    CHECK(next_waiting(*f.tx) == f.now + 2h);
+    CHECK(promote(*f.tx, f.now + 3h, 10) == 1);
+    CHECK(ids(ready_rows(*f.tx, 4, 1)) == Ids{waits_more});
+    CHECK_FALSE(next_waiting(*f.tx).has_value());
+    f.tx->run("UPDATE messages SET status = 7");
+    CHECK_FALSE(any_ready(*f.tx));
+    CHECK(ready_lanes(*f.tx).empty());
+    CHECK(count_open(*f.tx) == 0);
+}
+
+TEST_CASE("messages: promote takes what waited longest, and no more than asked") {
+    Fixture f;
+    for (int n = 0; n < 5; ++n) {
+        auto r = f.row();
+        r.not_before = f.now - n * 1min;
+        f.add(r);
+    }
+    CHECK(promote(*f.tx, f.now, 2) == 2);
+    CHECK(ids(ready_rows(*f.tx, 0, 10)).size() == 2);
+    CHECK(find(*f.tx, MessageId{5})->ready);
+    CHECK(find(*f.tx, MessageId{4})->ready);
+    CHECK(next_waiting(*f.tx) == f.now - 2min);
+}
+
+TEST_CASE("messages: list, newest first, page by page") {
+    Fixture f;
+    for (int n = 1; n <= 6; ++n) {
+        auto r = f.row(n % 2 ? "+15550100123" : "+15550100124");
+        if (n > 4) {
+            r.direction = Direction::inbound;
+            r.status = MessageStatus::unread;
+        }
+        f.add(r);
+    }
+    struct Row {
+        std::string name;
+        std::optional<MessageStatus> status;
+        std::optional<Direction> direction;
+        std::string phone;
+        std::int64_t before;
+        int limit;
+        Ids want;
+    };
+    const std::optional<MessageStatus> any;
+    const std::optional<Direction> both;
+    const std::string a = "+15550100123", b = "+15550100124";
+    const Row rows[] = {{"all", any, both, "", 0, 100, {6, 5, 4, 3, 2, 1}},
+                        {"limit", any, both, "", 0, 2, {6, 5}},
+                        {"next page", any, both, "", 5, 2, {4, 3}},
+                        {"the last page", any, both, "", 2, 2, {1}},
+                        {"status", MessageStatus::unread, both, "", 0, 100, {6, 5}},
+                        {"direction", any, Direction::outbound, "", 0, 100, {4, 3, 2, 1}},
+                        {"number", any, both, a, 0, 100, {5, 3, 1}},
+                        {"number and direction", any, Direction::outbound, a, 0, 100, {3, 1}},
+                        {"number, status, page", MessageStatus::queued, both, b, 4, 100, {2}},
+                        {"nobody", any, both, "+15550100125", 0, 100, {}}};
+    for (const Row& row : rows) {
+        CAPTURE(row.name);
+        Filter filter;
+        filter.status = row.status;
+        filter.direction = row.direction;
+        if (!row.phone.empty()) filter.phone = row.phone;
+        if (row.before) filter.before = MessageId{row.before};
+        filter.limit = row.limit;
+        CHECK(ids(list(*f.tx, filter)) == row.want);
+    }
+}
+
+TEST_CASE("messages: duplicate_of") {
+    struct Row {
+        MessageStatus status;
+        bool counts;
+    };
+    using S = MessageStatus;
+    for (const Row& row :
+         {Row{S::queued, true}, Row{S::sending, true}, Row{S::sent, true}, Row{S::delivered, true}, Row{S::undelivered, true},
+          Row{S::unknown, true}, Row{S::failed, false}, Row{S::expired, false}, Row{S::cancelled, false}, Row{S::suppressed, false}}) {
+        CAPTURE(to_string(row.status));
+        Fixture f;
+        auto r = f.row();
+        r.status = row.status;
+        const auto id = f.add(r);
+        const auto found = duplicate_of(*f.tx, "+15550100123", "Hi.", f.now);
+        CHECK(found.has_value() == row.counts);
+        if (found) CHECK(found->id == id);
+        CHECK_FALSE(duplicate_of(*f.tx, "+15550100123", "Hi.", f.now + 1ms).has_value());
+        CHECK_FALSE(duplicate_of(*f.tx, "+15550100123", "hi.", f.now).has_value());
+        CHECK_FALSE(duplicate_of(*f.tx, "+15550100124", "Hi.", f.now).has_value());
+    }
+}
+
+TEST_CASE("messages: an unread message is claimed by one bot at a time") {
+    Fixture f;
+    for (int n = 0; n < 3; ++n) {
+        auto r = f.row();
+        r.direction = Direction::inbound;
+        r.status = n == 1 ? MessageStatus::read : MessageStatus::unread;
+        f.add(r);
+    }
+    CHECK(ids(claim_unread(*f.tx, "a", f.now, f.now + 1min, 1)) == Ids{1});
+    CHECK(ids(claim_unread(*f.tx, "b", f.now, f.now + 1min, 10)) == Ids{3});
+    CHECK(claim_unread(*f.tx, "c", f.now + 1min - 1ms, f.now + 2min, 10).empty());
+    CHECK(ids(claim_unread(*f.tx, "c", f.now + 1min, f.now + 2min, 10)) == Ids{1, 3});
+}
+
+TEST_CASE("messages: leases that end") {
+    Fixture f;
+    for (const auto lease : {std::optional{1min}, std::optional{2min}, std::optional<std::chrono::minutes>{}}) {
+        auto r = f.row();
+        if (lease) r.lease_until = f.now + *lease;
+        f.add(r);
+    }
+    CHECK(leases_ending(*f.tx, f.now + 1min, 10).empty());
+    CHECK(ids(leases_ending(*f.tx, f.now + 1min + 1ms, 10)) == Ids{1});
+    CHECK(leases_ending(*f.tx, f.now + 1h, 1).size() == 1);
+    f.tx->run("UPDATE messages SET status = 1 WHERE id = 1");  // on a modem: no longer given back
+    CHECK(ids(leases_ending(*f.tx, f.now + 1h, 10)) == Ids{2});
+}
+
+TEST_CASE("messages: what a number got lately") {
+    Fixture f;
+    const auto add = [&](MessageClass message_class, MessageStatus status, std::chrono::milliseconds ago) {
+        auto r = f.row();
+        r.message_class = message_class;
+        r.status = status;
+        insert(*f.tx, r);
+        r.last_attempt = open_attempt(*f.tx, {.message = r.id, .started_at = f.now - ago});
+        update(*f.tx, r);
+    };
+    add(MessageClass::marketing, MessageStatus::delivered, 24h * 7 + 1ms);
+    add(MessageClass::marketing, MessageStatus::sent, 24h * 3);
+    add(MessageClass::marketing, MessageStatus::failed, 23h);
+    add(MessageClass::transactional, MessageStatus::sent, 2h);
+    add(MessageClass::marketing, MessageStatus::unknown, 1h);
+    const auto recent = recent_marketing(*f.tx, "+15550100123", f.now);
+    CHECK(recent.last_day == 1);
+    CHECK(recent.last_week == 2);
+    CHECK(recent.last == f.now - 1h);
+    CHECK_FALSE(recent_marketing(*f.tx, "+15550100124", f.now).last.has_value());
+    CHECK(last_sent_to(*f.tx, "+15550100123")->id.value == 5);
+    CHECK_FALSE(last_sent_to(*f.tx, "+15550100124").has_value());
+}
+
+TEST_CASE("attempts: a chain without an index") {
+    Fixture f;
+    std::optional<std::int64_t> last;
+    for (int n = 0; n < 4; ++n) {
+        open_attempt(*f.tx, {.message = MessageId{2}, .started_at = f.now});  // of another message, between them
+        last = open_attempt(
+            *f.tx,
+            {.message = MessageId{1}, .seq = n + 1, .modem_index = 1, .iccid = "8949", .started_at = f.now + n * 1s, .previous = last});
+    }
+    CHECK(attempt_chain(*f.tx, {}).empty());
+    const auto chain = attempt_chain(*f.tx, last);
+    REQUIRE(chain.size() == 4);
+    for (int n = 0; n < 4; ++n) {
+        const auto& a = chain[static_cast<std::size_t>(n)];
+        CHECK(a.seq == n + 1);
+        CHECK(a.message == MessageId{1});
+        CHECK(a.iccid == "8949");
+        CHECK_FALSE(a.outcome.has_value());
+    }
+    CHECK(open_attempts(*f.tx).size() == 8);
+    close_attempt(*f.tx, *last, f.now + 1min, 1, {}, "cms-38");
+    const auto closed = find_attempt(*f.tx, *last);
+    CHECK(closed->outcome == 1);
+    CHECK(closed->ended_at == f.now + 1min);
+    CHECK(closed->reason == "cms-38");
+    CHECK_FALSE(closed->tp_mr.has_value());
+    close_attempt(*f.tx, chain[0].id, f.now, 0, 41, "");
+    CHECK(find_attempt(*f.tx, chain[0].id)->tp_mr == 41);
+    CHECK_FALSE(find_attempt(*f.tx, chain[0].id)->reason.has_value());
+    CHECK(open_attempts(*f.tx).size() == 6);
+    const auto since = attempts_since(*f.tx, f.now + 2s, 10);
+    REQUIRE_FALSE(since.empty());
+    CHECK(since[0].id == *last);
+    CHECK(attempts_since(*f.tx, f.now, 3).size() == 3);
+}
+
+TEST_CASE("incoming: once by fingerprint; parts by sender and reference") {
+    Fixture f;
+    const auto add = [&](std::int64_t fingerprint, std::string sender, std::optional<int> ref, int seq, int kind = 0) {
+        IncomingRow row{.fingerprint = fingerprint,
+                        .kind = kind,
+                        .modem_index = 1,
+                        .iccid = "8949",
+                        .hex = "00",
+                        .received_at = f.now,
+                        .sender = std::move(sender),
+                        .ref = ref,
+                        .total = 3,
+                        .seq = seq};
+        const bool fresh = insert_incoming(*f.tx, row);
+        return fresh ? row.id : 0;
+    };
+    const auto one = add(-1, "+15550100123", 7, 1);
+    CHECK(one > 0);
+    CHECK(add(-1, "+15550100123", 7, 1) == 0);
+    const auto three = add(2, "+15550100123", 7, 3);
+    add(3, "+15550100124", 7, 1);
+    add(4, "+15550100123", 8, 1);
+    const auto report = add(5, "+15550100123", {}, 1, 1);
+    const auto parts = open_parts(*f.tx, "+15550100123", 7);
+    REQUIRE(parts.size() == 2);
+    CHECK(parts[0].id == one);
+    CHECK(parts[1].id == three);
+    CHECK(parts[1].seq == 3);
+    CHECK(parts[1].total == 3);
+    CHECK(stale_parts(*f.tx, f.now, 10).empty());
+    CHECK(stale_parts(*f.tx, f.now + 1ms, 10).size() == 4);
+    const auto reports = unmatched_reports(*f.tx, "+15550100123", 5);
+    REQUIRE(reports.size() == 1);
+    CHECK(reports[0].id == report);
+    finish_incoming(*f.tx, report, 1, MessageId{9});
+    finish_incoming(*f.tx, one, 1, std::nullopt);
+    CHECK(unmatched_reports(*f.tx, "+15550100123", 5).empty());
+    CHECK(open_parts(*f.tx, "+15550100123", 7).size() == 1);
+}
+
+TEST_CASE("audit: rows are never changed or deleted") {
+    Fixture f;
+    audit(*f.tx, f.now, "uid:1000", "cancel", "17");
+    set_opt_out(*f.tx, {.phone = "+15550100123", .active = true, .reason = "stop", .actor = "recipient", .at = f.now});
+    set_opt_out(*f.tx, {.phone = "+15550100123", .active = false, .reason = "start", .actor = "recipient", .at = f.now + 1s});
+    set_consent(*f.tx,
+                {.phone = "+15550100123", .active = true, .source = "api", .shown = "Yes, please", .actor = "api", .at = f.now + 2s});
+    const auto rows = [&] {
+        std::vector<std::string> out;
+        for (Rows q = f.tx->query("SELECT actor, action, target, detail FROM audit ORDER BY id"); q.next();)
+            out.push_back(q.text(0) + " " + q.text(1) + " " + q.text(2) + " " + q.text(3));
+        return out;
+    };
+    const std::vector<std::string> want = {"uid:1000 cancel 17 ", "recipient opt-out +15550100123 stop",
+                                           "recipient opt-in +15550100123 start", "api consent +15550100123 api: Yes, please"};
+    CHECK(rows() == want);
+    for (const char* sql : {"UPDATE audit SET actor = 'nobody'", "DELETE FROM audit", "DELETE FROM audit WHERE id = 1"}) {
+        Tx tx{*f.db};
+        tx.run(sql);
+        REQUIRE(tx.failed());
+        CHECK(tx.error()->where.find("append-only") != std::string::npos);
+    }
+    CHECK(rows() == want);
+}
+
+TEST_CASE("opt-outs and consents: the newest word stands") {
+    Fixture f;
+    CHECK_FALSE(find_opt_out(*f.tx, "+15550100123").has_value());
+    for (int n = 0; n < 3; ++n)
+        set_opt_out(*f.tx,
+                    {.phone = "+1555010010" + std::to_string(n), .active = true, .reason = "stop", .actor = "a", .at = f.now + n * 1s});
+    set_opt_out(*f.tx, {.phone = "+15550100101", .active = false, .reason = "start", .actor = "b", .at = f.now + 1min});
+    const auto back = find_opt_out(*f.tx, "+15550100101");
+    REQUIRE(back.has_value());
+    CHECK_FALSE(back->active);
+    CHECK(back->actor == "b");
+    const auto all = all_opt_outs(*f.tx);
+    REQUIRE(all.size() == 2);
+    CHECK(all[0].phone == "+15550100102");  // newest first
+    CHECK(all[1].phone == "+15550100100");
+    set_consent(*f.tx, {.phone = "+15550100100", .active = true, .source = "web", .shown = "v1", .actor = "a", .at = f.now});
+    set_consent(*f.tx, {.phone = "+15550100100", .active = false, .source = "web", .shown = "", .actor = "b", .at = f.now});
+    CHECK_FALSE(find_consent(*f.tx, "+15550100100")->active);
+    CHECK_FALSE(find_consent(*f.tx, "+15550100102").has_value());
+}
+
+TEST_CASE("outbox: in order, by stream, by size, without dead letters") {
+    Fixture f;
+    for (int n = 1; n <= 4; ++n)
+        push_outbox(*f.tx, n == 3 ? Stream::inbound : Stream::report, "e" + std::to_string(n), std::string(100, 'x'));
+    const auto events = [&](Stream stream, int limit, std::size_t bytes) {
+        std::string out;
+        for (const auto& row : peek_outbox(*f.tx, stream, limit, bytes)) out += row.event_id;
+        return out;
+    };
+    CHECK(events(Stream::report, 10, 10'000) == "e1e2e4");
+    CHECK(events(Stream::inbound, 10, 10'000) == "e3");
+    CHECK(events(Stream::report, 2, 10'000) == "e1e2");
+    CHECK(events(Stream::report, 10, 1) == "e1");  // one at least, however large
+    CHECK(events(Stream::report, 10, 150) == "e1e2");
+    CHECK(count_outbox(*f.tx).waiting == 4);
+    bury_outbox(*f.tx, 1, "unknown job");
+    CHECK(events(Stream::report, 10, 10'000) == "e2e4");
+    CHECK(count_outbox(*f.tx).waiting == 3);
+    CHECK(count_outbox(*f.tx).dead == 1);
+    drop_outbox(*f.tx, 2);
+    CHECK(events(Stream::report, 10, 10'000) == "e4");
+    CHECK(count_outbox(*f.tx).waiting == 2);
+}
+
+TEST_CASE("settings, PINs, SIMs") {
+    Fixture f;
+    CHECK_FALSE(get_setting(*f.tx, "a").has_value());
+    set_setting(*f.tx, "a", "1");
+    set_setting(*f.tx, "a", "");
+    CHECK(get_setting(*f.tx, "a") == "");
+    CHECK(first_pin_try(*f.tx, "8949", "hash", f.now));
+    CHECK_FALSE(first_pin_try(*f.tx, "8949", "hash", f.now + 24h * 365));  // a PIN is tried once on a SIM, ever
+    CHECK(first_pin_try(*f.tx, "8949", "other", f.now));
+    CHECK(first_pin_try(*f.tx, "8950", "hash", f.now));
+    CHECK_FALSE(sim_of(*f.tx, 0).has_value());
+    set_sim(*f.tx, 0, "8949", f.now);
+    set_sim(*f.tx, 0, "8950", f.now);
+    set_sim(*f.tx, 1, "8949", f.now);
+    CHECK(sim_of(*f.tx, 0) == "8950");
+    CHECK(sim_of(*f.tx, 1) == "8949");
+}
+
+TEST_CASE("schema: what no row may be") {
+    for (const char* sql :
+         {"INSERT INTO messages (direction, class, phone, content, status, due_at, not_before, created_at) VALUES (2,0,'','',0,0,0,0)",
+          "INSERT INTO messages (direction, class, phone, content, status, due_at, not_before, created_at) VALUES (0,3,'','',0,0,0,0)",
+          "INSERT INTO messages (direction, class, phone, content, status, due_at, not_before, created_at) VALUES (0,0,'','',10,0,0,0)",
+          "INSERT INTO messages (direction, class, phone, content, status, due_at, not_before, created_at) VALUES (0,0,NULL,'',0,0,0,0)"}) {
+        CAPTURE(std::string{sql});
+        Fixture f;
+        Tx tx{*f.db};
+        tx.run(sql);
+        REQUIRE(tx.failed());
+        CHECK(tx.error()->is(StoreErrc::constraint));
+    }
+}
