@@ -73,7 +73,10 @@ bool take_job(Tx& tx, const Env& env, const Claimed& claimed, WallTime now) {
     if (auto known = store::find_by_scheduled(tx, job.id)) {
         known->lease_until = claimed.lease_until;
         const bool same_round = known->claim_epoch == job.epoch;
-        if (same_round || may_have_gone_out(*known) || known->status == MessageStatus::queued || known->status == MessageStatus::sending) {
+        const bool under_way = known->status == MessageStatus::queued || known->status == MessageStatus::sending;
+        const bool out = known->status == MessageStatus::sent || known->status == MessageStatus::delivered;
+        // What ended otherwise was told before this claim was made: claimed afresh, it is a new round that somebody asked for.
+        if (same_round || under_way || out) {
             // Ours already, perhaps under an older claim: never a second copy. What is known of it is told under the new claim.
             known->claim_epoch = job.epoch;
             if (!same_round) known->stored_status = MessageStatus::queued;
