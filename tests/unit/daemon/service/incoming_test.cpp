@@ -338,3 +338,31 @@ TEST_CASE("incoming: a revocation in free words is flagged for review") {
         box.run([&](Tx& tx) { return tx.query("SELECT 1 FROM audit WHERE action = 'review' AND target = ?", phone).next(); });
     CHECK(flagged);
 }
+
+TEST_CASE("incoming: incomplete sets with one reference are all shown") {
+    Box box;
+    const auto a = inbound(std::string(200, 'a')), b = inbound(std::string(400, 'b'), phone, 1);
+    box.take_in(a[0]);
+    box.take_in(b[0]);
+    box.take_in(b[2]);
+    box.now += 2h;
+    box.run([&](Tx& tx) { give_up_parts(tx, box.env, box.now - 1h, box.now, 100); });
+    box.run([&](Tx& tx) { give_up_parts(tx, box.env, box.now - 1h, box.now, 100); });
+    const auto rows = box.run([&](Tx& tx) { return store::list(tx, {.direction = Direction::inbound}); });
+    CHECK(rows.size() == 2);
+}
+
+TEST_CASE("incoming: a STOP from abroad is confirmed") {
+    Box box;
+    const auto arrived = box.take_in(inbound("STOP", "+525512345678")[0]);
+    CHECK(arrived.wants_sending);
+    CHECK(box.submit(0).has_value());
+}
+
+TEST_CASE("incoming: undecodable PDUs are kept each") {
+    Box box;
+    for (const std::string hex : {"0011", "00AB", "0791515500000000F0"}) {
+        CAPTURE(hex);
+        CHECK_FALSE(box.take_in(hex).duplicate);
+    }
+}

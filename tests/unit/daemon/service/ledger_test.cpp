@@ -394,3 +394,49 @@ TEST_CASE("ledger: a modem that cannot take more only settles") {
     CHECK(answer.changed[0].id == id);
     CHECK(answer.changed[0].status == MessageStatus::sent);
 }
+
+TEST_CASE("ledger: each modem has a lane of its own") {
+    for (int index : {1, 2, 31, 32, 61, 62, 63}) {
+        CAPTURE(index);
+        Box box;
+        if (index > 1) box.env.config.modems.push_back({.index = index, .imei = "350000000000002"});
+        NewMessage m;
+        m.to = phone;
+        m.text = "Hi.";
+        m.message_class = MessageClass::transactional;
+        m.modem_index = index;
+        box.add(m);
+        CHECK_FALSE(box.submit(0).has_value());
+        CHECK(box.submit(index).has_value());
+    }
+}
+
+TEST_CASE("ledger: a message that no modem may take goes to none") {
+    Box box;
+    for (auto& modem : box.env.config.modems) modem.classes = {MessageClass::marketing};
+    const auto id = box.add();
+    CHECK_FALSE(box.submit(0).has_value());
+    CHECK_FALSE(box.submit(1).has_value());
+    CHECK(box.status(id) == "queued");
+}
+
+TEST_CASE("ledger: a lease that ends after Ctrl-Z gives nothing back") {
+    Box box;
+    NewMessage m;
+    m.to = phone;
+    m.text = "From Supabase.";
+    m.message_class = MessageClass::transactional;
+    m.scheduled_message_id = 4211;
+    m.claim_epoch = 3;
+    m.on_unknown = OnUnknown::resend;
+    const auto id = box.add(m);
+    auto row = box.row(id);
+    row.lease_until = box.now + 5min;
+    box.run([&](Tx& tx) { store::update(tx, row); });
+    box.settle(0, Box::ambiguous(box.must_submit(0).token));
+    box.now += 5min;
+    box.submit(0);
+    for (const auto& kind : box.told()) CHECK(kind != "released");
+    CHECK(box.status(id) == "unknown");
+    CHECK(box.reason(id) == "lease-lost");
+}

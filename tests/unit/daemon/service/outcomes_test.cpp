@@ -1,4 +1,5 @@
 // What becomes of a message after each way a submission can end (CONTRACT part 4), and after a crash.
+#include "daemon/dispatch/submission.hpp"
 #include "tests/unit/daemon/service/box.hpp"
 
 using namespace conductor;
@@ -316,4 +317,100 @@ TEST_CASE("outcomes: messages that failed though it was the SIM wait again") {
     CHECK(box.row(id).attempts_used == 0);
     CHECK(box.status(done) == "sent");
     CHECK(box.must_submit(1).message == id);
+}
+
+TEST_CASE("outcomes: a new round is free to take any modem") {
+    Box box;
+    const auto id = box.add(Box::text_of(2));
+    box.settle(0, Box::refused(box.must_submit(0).token, 1));
+    REQUIRE(box.status(id) == "failed");
+    box.run([&](Tx& tx) { reopen(tx, box.env, {id}, box.now); });
+    CHECK(box.submit(1).has_value());
+}
+
+TEST_CASE("outcomes: codes with a limit of their own") {
+    struct Row {
+        int cms, tries;
+    };
+    for (const Row& row : {Row{38, 3}, Row{99, 2}}) {
+        CAPTURE(row.cms);
+        Box box;
+        const auto id = box.add();
+        for (int n = 1; n <= row.tries; ++n) {
+            CAPTURE(n);
+            const auto sent = box.submit(0);
+            REQUIRE(sent.has_value());
+            box.settle(0, Box::refused(sent->token, row.cms));
+            CHECK(box.status(id) == (n == row.tries ? "failed" : "queued"));
+            box.now += 2h;
+        }
+    }
+}
+
+TEST_CASE("outcomes: a new round forgets the strikes") {
+    Box box;
+    const auto id = box.add();
+    for (int n = 0; n < 3; ++n) {
+        if (const auto sent = box.submit(0)) box.settle(0, Box::refused(sent->token, 38));
+        box.now += 2h;
+    }
+    REQUIRE(box.status(id) == "failed");
+    box.run([&](Tx& tx) { reopen(tx, box.env, {id}, box.now); });
+    box.settle(0, Box::refused(box.must_submit(0).token, 38));
+    CHECK(box.status(id) == "queued");
+}
+
+TEST_CASE("outcomes: a late +CMGS under resend ends the resending") {
+    Box box;
+    const auto id = add_with(box, OnUnknown::resend);
+    box.settle(0, Box::ambiguous(box.must_submit(0).token));
+    CHECK(box.status(id) == "queued");
+    box.run([&](Tx& tx) { settle_late(tx, box.env, 0, 5, box.now); });
+    CHECK(box.status(id) == "sent");
+    box.now += 1h;
+    CHECK_FALSE(box.submit(0).has_value());
+}
+
+TEST_CASE("outcomes: a late +CMGS does not revive a cancelled set") {
+    Box box;
+    const auto id = add_with(box, OnUnknown::hold, Box::text_of(2));
+    box.settle(0, Box::ambiguous(box.must_submit(0).token));
+    REQUIRE(box.status(id) == "queued");
+    auto row = box.row(id);
+    dispatch::abandon(row, MessageStatus::cancelled, "cancelled");
+    row.ready = false;
+    box.run([&](Tx& tx) { save(tx, box.env, row, box.now); });
+    CHECK(box.status(id) == "undelivered");
+    box.run([&](Tx& tx) { settle_late(tx, box.env, 0, 5, box.now); });
+    CHECK(box.parts(id) == "1:sent 2:waiting");
+    CHECK(box.status(id) == "undelivered");
+    CHECK_FALSE(box.submit(0).has_value());
+    CHECK(box.told() == std::vector<std::string>{"undelivered/failed"});
+}
+
+TEST_CASE("outcomes: 197 after a definite refusal proves nothing") {
+    Box box;
+    const auto id = add_with(box, OnUnknown::resend);
+    box.settle(0, Box::refused(box.must_submit(0).token, 41));
+    box.now += 1h;
+    const auto sent = box.must_submit(0);
+    box.settle(0, Box::refused(sent.token, 197));
+    CHECK(box.status(id) == "queued");
+}
+
+TEST_CASE("outcomes: an unknown set says why") {
+    Box box;
+    const auto id = box.add(Box::text_of(2));
+    const auto second = Box::sent_of(box.pick(0, Box::ambiguous(box.must_submit(0).token)), 0);
+    box.settle(0, Box::accepted(second->token, 2));
+    CHECK(box.status(id) == "unknown");
+    CHECK(box.reason(id) == "timeout");
+}
+
+TEST_CASE("outcomes: a crash is the reason") {
+    Box box;
+    const auto id = box.add();
+    box.must_submit(0);
+    box.run([&](Tx& tx) { recover(tx, box.env, {}, box.now); });
+    CHECK(box.reason(id) == "restarted");
 }

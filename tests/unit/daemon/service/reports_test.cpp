@@ -7,6 +7,15 @@ using namespace conductor::service::test;
 
 namespace {
 
+MessageId add_with(Box& box, OnUnknown policy, std::string text = "Your order is ready.") {
+    NewMessage m;
+    m.to = phone;
+    m.text = std::move(text);
+    m.message_class = MessageClass::transactional;
+    m.on_unknown = policy;
+    return box.add(m);
+}
+
 struct Seen {
     std::string status, delivery, reason;
     bool operator==(const Seen&) const = default;
@@ -246,4 +255,62 @@ TEST_CASE("reports: one while the next part waits") {
     CHECK(box.status(id) == "sent");
     box.take_in(report(42, st_delivered));
     CHECK(box.status(id) == "delivered");
+}
+
+TEST_CASE("reports: an old delivered part does not swallow a report") {
+    Box box;
+    const auto old = box.sent(41, "Last week.");
+    box.take_in(report(41, st_delivered, phone, 1));
+    CHECK(box.status(old) == "delivered");
+    box.now += 24h * 7;
+    const auto open = box.add("Today.");
+    SUBCASE("part of unknown outcome") {
+        box.settle(0, Box::ambiguous(box.must_submit(0).token));
+        box.take_in(report(41, st_delivered, phone, 2));
+    }
+    SUBCASE("report before +CMGS") {
+        const auto sent = box.must_submit(0);
+        box.take_in(report(41, st_delivered, phone, 2));
+        box.settle(0, Box::accepted(sent.token, 41));
+    }
+    CHECK(box.status(open) == "delivered");
+}
+
+TEST_CASE("reports: an incomplete set keeps its reason") {
+    Box box;
+    const auto id = box.add(Box::text_of(2));
+    const auto second = Box::sent_of(box.pick(0, Box::accepted(box.must_submit(0).token, 1)), 0);
+    box.settle(0, Box::refused(second->token, 1));
+    CHECK(box.reason(id) == "incomplete");
+    box.take_in(report(1, st_delivered));
+    CHECK(box.status(id) == "undelivered");
+    CHECK(box.reason(id) == "incomplete");
+}
+
+TEST_CASE("reports: a failed part keeps its reason when another one is delivered") {
+    Box box;
+    const auto id = box.add(Box::text_of(2));
+    const auto second = Box::sent_of(box.pick(0, Box::accepted(box.must_submit(0).token, 1)), 0);
+    box.settle(0, Box::accepted(second->token, 2));
+    box.take_in(report(1, st_failed));
+    box.take_in(report(2, st_delivered));
+    CHECK(box.status(id) == "undelivered");
+    CHECK(box.reason(id) == "not-delivered");
+}
+
+TEST_CASE("reports: evidence corrects an expired message") {
+    Box box;
+    const auto id = add_with(box, OnUnknown::resend);
+    box.settle(0, Box::ambiguous(box.must_submit(0).token));
+    box.now = *box.row(id).expires_at;
+    box.submit(0);
+    box.take_in(report(9, st_delivered));
+    CHECK(box.status(id) == "delivered");
+}
+
+TEST_CASE("reports: one that changes nothing is no change") {
+    Box box;
+    box.sent(41);
+    CHECK(box.take_in(report(41, st_delivered, phone, 1)).changed.size() == 1);
+    CHECK(box.take_in(report(41, st_failed, phone, 2)).changed.empty());
 }
