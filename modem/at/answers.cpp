@@ -22,13 +22,20 @@ int octet_at(std::string_view hex, std::size_t i) {
     return hex_value(hex[2 * i]) * 16 + hex_value(hex[2 * i + 1]);
 }
 
+/// The last number behind <stat> that is not 0: some modems write ",0" behind the length (FIELD row 79).
+std::optional<int> length_in(const Fields& f, std::size_t behind) {
+    for (std::size_t i = f.size(); i-- > behind;)
+        if (const auto value = f.number(i); value && *value > 0) return value;
+    return std::nullopt;
+}
+
 StoredPdu entry(std::string_view header, bool with_index) {
     const Fields f{header};
     StoredPdu pdu;
     if (with_index) pdu.index = f.number(0).value_or(-1);
     pdu.stat = f.number(with_index ? 1 : 0).value_or(1);
     if (pdu.stat < 0 || pdu.stat > 4) pdu.stat = 1;
-    if (f.size() > (with_index ? 2U : 1U)) pdu.length = f.last_number();
+    pdu.length = length_in(f, with_index ? 2 : 1);
     return pdu;
 }
 
@@ -74,7 +81,8 @@ std::vector<StoredPdu> parse_cmgl(Answer lines) {
 }
 
 StoredKind kind_of(const StoredPdu& pdu) {
-    if (std::ranges::all_of(pdu.hex, [](char c) { return c == 'F' || c == 'f'; })) return StoredKind::blank;
+    const std::string_view behind_sca = std::string_view{pdu.hex}.substr(pdu.hex.size() > 2 && pdu.hex.starts_with("00") ? 2 : 0);
+    if (std::ranges::all_of(behind_sca, [](char c) { return c == 'F' || c == 'f'; })) return StoredKind::blank;
     if (pdu.stat == 2 || pdu.stat == 3) return StoredKind::own;
     const int smsc = octet_at(pdu.hex, 0);
     const int first = smsc < 0 ? -1 : octet_at(pdu.hex, static_cast<std::size_t>(smsc) + 1);
@@ -137,15 +145,25 @@ std::optional<int> parse_pin_tries(Answer lines) {
     return std::nullopt;
 }
 
+namespace {
+/// A number written in UCS-2 hex (T35): every unit is a digit or '+'. A plain number that begins with 00 is none.
+std::optional<std::string> from_ucs2(std::string_view hex) {
+    if (hex.size() < 8 || hex.size() % 4 != 0 || !is_hex(hex)) return std::nullopt;
+    std::string plain;
+    for (std::size_t i = 0; i < hex.size() / 2; i += 2) {
+        const int high = octet_at(hex, i), low = octet_at(hex, i + 1);
+        if (high != 0 || !(low == '+' || (low >= '0' && low <= '9'))) return std::nullopt;
+        plain += static_cast<char>(low);
+    }
+    return plain;
+}
+}  // namespace
+
 std::optional<std::string> parse_csca(Answer lines) {
     if (lines.empty()) return std::nullopt;
     const Fields f{lines[0]};
     std::string number = f.text(0);
-    if (number.size() >= 8 && number.size() % 4 == 0 && number.starts_with("00") && is_hex(number)) {
-        std::string plain;
-        for (std::size_t i = 0; i + 1 < number.size() / 2; i += 2) plain += static_cast<char>(octet_at(number, i + 1));
-        number = plain;
-    }
+    if (auto plain = from_ucs2(number)) number = std::move(*plain);
     if (number.empty()) return std::nullopt;
     if (number.front() != '+' && f.number(1) == 145) number.insert(0, "+");
     return number;

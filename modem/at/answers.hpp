@@ -31,7 +31,7 @@ std::vector<StoredPdu> parse_cmgl(Answer lines);
 
 /// What a PDU of a storage is by its TP-MTI and direction (TS 23.040 §9.2.3.1).
 enum class StoredKind { message, report, own, blank };
-/// `own`: stored by the host (stat 2 or 3, or a SUBMIT; T67). `blank`: dummy records of FF (FIELD row 58). Everything else that is not a
+/// `own`: stored by the host (stat 2 or 3, or a SUBMIT; T67). `blank`: dummy records of FF, also behind an SCA octet 00 (FIELD row 58). Everything else that is not a
 /// report is a message, decodable or not.
 StoredKind kind_of(const StoredPdu& pdu);
 

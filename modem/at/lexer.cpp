@@ -1,5 +1,7 @@
 #include "modem/at/lexer.hpp"
 
+#include <algorithm>
+
 #include "modem/at/at.hpp"
 
 namespace conductor::at {
@@ -60,8 +62,20 @@ void Lexer::end_of_line() {
     if (!rest.empty()) split(std::string{rest});
 }
 
+namespace {
+/// Octets of a PDU line that some modems end with ",0" (FIELD row 79): without it.
+void drop_tail_of_pdu(std::string& line) {
+    const std::size_t comma = line.find(',');
+    if (comma == std::string::npos || comma < 16 || !is_hex(std::string_view{line}.substr(0, comma))) return;
+    const std::size_t end = std::min(line.find_first_not_of("0123456789", comma + 1), line.size());
+    const bool last = end == line.size() || line[end] == '+' || line[end] == '^';
+    if (end > comma + 1 && last) line.erase(comma, end - comma);
+}
+}  // namespace
+
 /// "ERROR+CNUM: ..." (T53), "OK+CMTI: ...", and a CMGL entry or OK glued to the PDU before it (FIELD row 79).
 void Lexer::split(std::string line) {
+    drop_tail_of_pdu(line);
     const auto glued_at = [&]() -> std::size_t {
         for (const std::string_view word : {"ERROR", "OK"})
             if (line.size() > word.size() + 1 && line.starts_with(word) && (line[word.size()] == '+' || line[word.size()] == '^'))
@@ -75,6 +89,7 @@ void Lexer::split(std::string line) {
     for (std::size_t at = glued_at(); at != 0; at = glued_at()) {
         ready_.push_back({Token::Kind::line, line.substr(0, at)});
         line.erase(0, at);
+        drop_tail_of_pdu(line);
     }
     ready_.push_back({Token::Kind::line, std::move(line)});
 }

@@ -57,7 +57,8 @@ Result<Urc> boot_repeated(Lines lines) {
     return Urc{Boot{lines[0], false, false}};
 }
 Result<Urc> full(Lines lines) {
-    return Urc{StorageFull{upper(Fields{lines[0]}.text(0))}};
+    const bool named = lines[0].find(':') != std::string::npos && !starts_with(lines[0], "+CIEV:");
+    return Urc{StorageFull{named ? upper(Fields{lines[0]}.text(0)) : std::string{}}};
 }
 
 constexpr UrcRule rules[] = {
