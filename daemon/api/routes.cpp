@@ -1,5 +1,7 @@
 #include "daemon/api/routes.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include "daemon/api/batch.hpp"
 #include "daemon/api/handlers.hpp"
 
@@ -106,10 +108,17 @@ aio::awaitable<Response> handle(Backend& backend, Request request) {
     request.params = std::move(match.params);
     const Handler handler = match.route->handler;
     std::string what;
+    bool callers = false;  // the caller's fault: a number that no double holds
     try {
         co_return co_await handler(backend, std::move(request));
+    } catch (const nlohmann::json::exception&) {
+        callers = true;
     } catch (const std::exception& e) {
         what = e.what();
+    }
+    if (callers) {
+        const Refusal refusal{400, "bad-json", "the body holds a value that cannot be read, such as a number out of range"};
+        co_return error_response(refusal);
     }
     const Refusal refusal{500, "internal", "the daemon failed to do this: " + what};
     co_return error_response(refusal);

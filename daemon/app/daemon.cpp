@@ -91,6 +91,7 @@ private:
     Result<void> make_modems(const std::vector<ModemIndex>& open);
     Result<api::Tokens> tokens() const;
     awaitable<void> start();
+    awaitable<void> serve();
     awaitable<void> watch_signals();
     awaitable<void> feed_watchdog();
     awaitable<void> modem_ended(std::size_t index);
@@ -201,6 +202,12 @@ Result<void> Daemon::open() {
     return {};
 }
 
+/// The listener, until the process ends: stop() makes run() return, and that is no failure.
+awaitable<void> Daemon::serve() {
+    co_await server_->run();
+    while (shared_->stopping) co_await aio::sleep_for(std::chrono::hours{1});
+}
+
 awaitable<void> Daemon::modem_ended(std::size_t index) {
     co_await modems_[index]->run();
     if (--running_ > 0) co_return;
@@ -226,7 +233,7 @@ awaitable<void> Daemon::start() {
         co_return;
     }
     const auto ex = io_.get_executor();
-    aio::supervise(ex, log_, "api", [this] { return server_->run(); });
+    aio::supervise(ex, log_, "api", [this] { return serve(); });
     aio::supervise(ex, log_, "housekeeping", [this] { return gateway_->housekeeping(); });
     if (sync_) aio::supervise(ex, log_, "sync", [this] { return sync_->run(); });
     running_ = modems_.size();

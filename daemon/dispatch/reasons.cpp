@@ -35,6 +35,7 @@ constexpr Sentence sentences[] = {
     {"paused", "Sending is paused. It goes out after an operator resumes it (conductorctl queue resume)."},
     {"no-modem", "No modem that may send it is ready. It goes out by itself when one is; see conductorctl modem list, then doctor."},
     {"waiting-for-modem", "It waits for its turn on a modem. Nothing is to be done."},
+    {"due-too-far", "due_at is more than five years ahead. The caller must name an earlier time."},
     {"modem-disabled", "The modem that may send it is disabled. It goes out after conductorctl modem enable."},
     {"sim-paused",
      "The SIM that may send it rests after refusals that are about the SIM. It goes out by itself when the rest is over; see conductorctl "

@@ -60,18 +60,27 @@ aio::awaitable<Result<void>> Gateway::recover(std::vector<ModemIndex> still_list
 aio::awaitable<void> Gateway::housekeeping() {
     unsigned minutes = 0;
     for (;;) {
-        if (!co_await aio::sleep_for(std::chrono::minutes{1})) co_return;
+        // every ten seconds while something waits, so that an expiry shows soon; else once a minute
+        const bool on_time = co_await aio::sleep_for(std::chrono::seconds{open_ > 0 ? 10 : 60});
+        if (!on_time) co_return;
         const auto now = context_.wall();
         if (!now) continue;
         // looks first, so that an idle box writes nothing; a long queue is counted less often
         const bool count = open_ > 0 && (open_ < 50'000 || ++minutes % 10 == 0);
+        // modems end what expired as they pick; where none picks, or the queue is short enough to be looked through, it ends here
+        const bool able = std::ranges::any_of(modems_, [](const auto& m) { return m->able(); });
+        const bool look_through = open_ > 0 && (!able || open_ < 20'000);
         struct Due {
             bool work = false;
             std::optional<std::int64_t> open;
         };
-        auto look = [now = *now, count](Tx& tx) {
+        auto look = [now = *now, count, look_through](Tx& tx) {
             Due d;
             d.work = !store::overdue_reports(tx, now, 1).empty() || !store::stale_parts(tx, now - Limits::reassembly, 1).empty();
+            if (look_through && !d.work) {
+                const auto next = store::next_waiting(tx);
+                d.work = !store::ready_and_expired(tx, now, 1).empty() || (next && *next <= now);
+            }
             if (count) d.open = store::count_open(tx);
             return d;
         };
@@ -83,9 +92,10 @@ aio::awaitable<void> Gateway::housekeeping() {
             std::vector<Changed> changed;
             std::vector<Arrived> arrived;
         };
-        auto job = [env = context_.env, now = *now](Tx& tx) {
+        auto job = [env = context_.env, now = *now, look_through](Tx& tx) {
             Done d;
             d.changed = close_overdue_reports(tx, *env, now, 500);
+            if (look_through) std::ranges::move(expire_overdue(tx, *env, now, 500), std::back_inserter(d.changed));
             d.arrived = give_up_parts(tx, *env, now - Limits::reassembly, now, 100);
             return d;
         };
@@ -135,7 +145,7 @@ aio::awaitable<std::vector<Answer<api::Submitted>>> Gateway::submit_all(std::vec
         created += one->created;
         due = due || (one->created && one->row.ready);
         lane = one->row.lane;
-        answers.emplace_back(api::Submitted{present(*context_.env, std::move(one->row)), one->created});
+        answers.emplace_back(api::Submitted{show(std::move(one->row)), one->created});
     }
     open_ += static_cast<std::int64_t>(created);
     if (created > 1)
@@ -152,7 +162,7 @@ aio::awaitable<Answer<Message>> Gateway::message(MessageId id) {
     auto row = co_await context_.store.read(job);
     if (!row) co_return unavailable(row.error());
     if (!*row) co_return not_found("message", id.value);
-    co_return present(*context_.env, std::move(**row));
+    co_return show(std::move(**row));
 }
 
 aio::awaitable<Answer<api::Page>> Gateway::list(api::ListQuery query) {
@@ -167,7 +177,7 @@ aio::awaitable<Answer<api::Page>> Gateway::list(api::ListQuery query) {
     if (!rows) co_return unavailable(rows.error());
     api::Page page;
     if (rows->size() == static_cast<std::size_t>(filter.limit)) page.next = rows->back().id;
-    for (auto& row : *rows) page.messages.push_back(present(*context_.env, std::move(row)));
+    for (auto& row : *rows) page.messages.push_back(show(std::move(row)));
     co_return page;
 }
 
@@ -190,7 +200,7 @@ aio::awaitable<Answer<Message>> Gateway::change(MessageId id, Actor actor, std::
     std::vector<Changed> all;
     all.push_back(std::move(changed));
     shared_.note(all);
-    co_return present(*context_.env, std::move(**done));
+    co_return show(std::move(**done));
 }
 
 aio::awaitable<Answer<Message>> Gateway::cancel(MessageId id, Actor actor) {
@@ -253,7 +263,7 @@ aio::awaitable<Answer<api::Page>> Gateway::claim_inbox(api::ClaimRequest request
     auto rows = co_await context_.store.run(job);
     if (!rows) co_return unavailable(rows.error());
     api::Page page;
-    for (auto& row : *rows) page.messages.push_back(present(*context_.env, std::move(row)));
+    for (auto& row : *rows) page.messages.push_back(show(std::move(row)));
     co_return page;
 }
 

@@ -50,6 +50,10 @@ private:
     using Change = std::function<api::Answer<void>(store::Tx&, const Env&, store::MessageRow&, WallTime)>;
     aio::awaitable<api::Answer<Message>> change(MessageId id, api::Actor actor, std::string action, Change change);
     ModemService* find_modem(ModemIndex index) const;
+    /// Why a message that is due waits, as far as the modems know; empty when one of them could take it.
+    std::string blocked_by_modems(const store::MessageRow& row) const;
+    /// A row as the API shows it: a message that waits has its reason.
+    Message show(store::MessageRow row) const;
     nlohmann::json describe(const ModemService& modem) const;
     api::Refusal unavailable(const Error& error) const;
 

@@ -142,14 +142,11 @@ Answer<std::string> Gateway::modem_trace(ModemIndex index) const {
     return found->modem().trace();
 }
 
-namespace {
-
-/// Why an outbound message that waits does wait, as far as the modems know: empty when one of them could take it.
-std::string blocked_by_modems(const std::vector<std::unique_ptr<ModemService>>& modems, const store::MessageRow& row) {
+std::string Gateway::blocked_by_modems(const store::MessageRow& row) const {
     bool any = false;
     std::string why = "no-modem";
-    for (const auto& modem : modems) {
-        if (row.lane != 0 && !(row.lane >> (modem->index() & 63) & 1)) continue;
+    for (const auto& modem : modems_) {
+        if (row.lane == no_lane || (row.lane != 0 && !(row.lane >> (modem->index() & 63) & 1))) continue;
         if (modem->able())
             any = true;
         else if (!modem->enabled())
@@ -162,7 +159,13 @@ std::string blocked_by_modems(const std::vector<std::unique_ptr<ModemService>>& 
     return any ? "" : why;
 }
 
-}  // namespace
+Message Gateway::show(store::MessageRow row) const {
+    if (row.status == MessageStatus::queued && row.ready && (!row.reason || *row.reason == "waiting-for-modem")) {
+        const auto why = blocked_by_modems(row);
+        row.reason = !why.empty() ? why : shared_.paused ? "paused" : "waiting-for-modem";
+    }
+    return present(*context_.env, std::move(row));
+}
 
 aio::awaitable<Answer<json>> Gateway::explain(MessageId id) {
     struct Found {
@@ -189,11 +192,11 @@ aio::awaitable<Answer<json>> Gateway::explain(MessageId id) {
                             {"outcome", ending_name(a.outcome)},
                             {"tp_mr", optional_int(a.tp_mr)},
                             {"reason", a.reason ? json(*a.reason) : json(nullptr)}});
-    const Message shown = present(*context_.env, row);
+    const Message shown = show(row);
     std::string blocked = shown.reason.value_or("");
     if (row.status == MessageStatus::queued) {
         if (row.ready || blocked == "waiting-for-modem" || blocked.empty()) {
-            const auto modems = blocked_by_modems(modems_, row);
+            const auto modems = blocked_by_modems(row);
             if (!modems.empty())
                 blocked = modems;
             else if (row.ready)

@@ -40,11 +40,14 @@ double default_priority(MessageClass message_class) {
     return 50;
 }
 
-std::optional<Refusal> check_text(const Env& env, const NewMessage& m) {
-    if (m.text.empty()) return refuse("empty-text", "text");
+constexpr std::chrono::hours farthest_due{24 * 366 * 5};
+
+std::optional<Refusal> check_text(const Env& env, const NewMessage& m, WallTime now) {
+    if (m.text.find_first_not_of(" \t\r\n") == std::string::npos) return refuse("empty-text", "text");
     if (m.text.find("[BUBBLE]") != std::string::npos) return refuse("bubble-in-text", "text");
     if (m.message_class.value_or(MessageClass::marketing) != MessageClass::reply && has_variable(m.text))
         return refuse("unreplaced-variable", "text");
+    if (m.due_at && *m.due_at > now + farthest_due) return refuse("due-too-far", "due_at");
     if (m.modem_index && std::ranges::find(env.config.modems, *m.modem_index, &config::Modem::index) == env.config.modems.end())
         return refuse("no-such-modem", "modem_index", std::to_string(*m.modem_index));
     return std::nullopt;
@@ -62,7 +65,7 @@ api::Answer<MessageRow> make_row(const Env& env, const NewMessage& m, WallTime n
     const bool reply = m.message_class == MessageClass::reply;  // bound by the limits of the SIM alone
     if (const auto word = dispatch::refused_number(env.config, number->text); !word.empty() && !(reply && word == "country-not-allowed"))
         return refuse(word, "to");
-    if (auto refusal = check_text(env, m)) return *refusal;
+    if (auto refusal = check_text(env, m, now)) return *refusal;
     auto segments = sms::segment(m.text, segment_options(env.config, MessageId{}));
     if (!segments) {
         const bool long_one = segments.error().is(sms::SmsErrc::too_long);
@@ -121,6 +124,10 @@ api::Answer<Taken> take(Tx& tx, const Env& env, const NewMessage& m, WallTime no
                 }
         if (!answers) return refuse("no-inbound", "class");
     }
+    if (m.in_reply_to && row->message_class != MessageClass::reply) {
+        const auto inbound = store::find(tx, *m.in_reply_to);
+        if (!inbound || inbound->direction != Direction::inbound) return refuse("no-inbound", "in_reply_to");
+    }
     const auto& send = env.config.send;
     const bool checks_duplicates =
         row->message_class == MessageClass::marketing || (row->message_class == MessageClass::transactional && !m.key);
@@ -139,6 +146,7 @@ api::Answer<Taken> take(Tx& tx, const Env& env, const NewMessage& m, WallTime no
 Message present(const Env& env, MessageRow row) {
     if (!row.keyed) row.key = derived_uuid(env, "message", row.id.value);
     row.message_hash = message_hash(row.phone_number, row.content);
+    if (row.status != MessageStatus::queued) row.next_attempt_at.reset();
     if (row.status == MessageStatus::queued && !row.reason && *row.due_at > row.timestamp && !row.ready) row.reason = "not-due";
     if (row.reason) row.reason_text = dispatch::reason_text(*row.reason, row.status, row.reason_text.value_or(""));
     return row;

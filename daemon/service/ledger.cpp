@@ -336,6 +336,14 @@ std::vector<Changed> recover(Tx& tx, const Env& env, const std::vector<ModemInde
     return changed;
 }
 
+std::vector<Changed> expire_overdue(Tx& tx, const Env& env, WallTime now, int limit) {
+    store::promote(tx, now, limit);
+    PickAnswer answer;
+    const PickRequest nobody{.now = now};
+    for (auto& row : store::ready_and_expired(tx, now, limit)) release(tx, env, row, nobody, answer);
+    return answer.changed;
+}
+
 std::vector<Changed> reopen(Tx& tx, const Env& env, const std::vector<MessageId>& ids, WallTime now) {
     std::vector<Changed> changed;
     for (const auto id : ids) {

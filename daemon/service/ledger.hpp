@@ -66,6 +66,9 @@ std::vector<Changed> recover(store::Tx& tx, const Env& env, const std::vector<Mo
 /// Makes `delivery_status` unknown where no report came in time. Returns how many rows it looked at.
 std::vector<Changed> close_overdue_reports(store::Tx& tx, const Env& env, WallTime now, int limit);
 
+/// Ends what expired while no modem looked at it, and makes due rows ready. For the times when nothing is picked.
+std::vector<Changed> expire_overdue(store::Tx& tx, const Env& env, WallTime now, int limit);
+
 /// Messages that failed for their number, though it was the SIM: they wait again, for any modem.
 std::vector<Changed> reopen(store::Tx& tx, const Env& env, const std::vector<MessageId>& ids, WallTime now);
 

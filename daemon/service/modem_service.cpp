@@ -299,11 +299,8 @@ aio::awaitable<Result<void>> ModemService::accept_sim(std::string actor) {
     co_return Result<void>{};
 }
 
-void ModemService::changed(const driver::ModemStatus& status) {
-    const std::string state{driver::to_string(status.state)};
-    if (state != last_state_ && status.state != driver::ModemState::sending && !(last_state_ == "sending" && state == "ready"))
-        log_.notice("modem-state", {{"state", state}, {"reason", status.reason}, {"port", status.port}});
-    last_state_ = state;
+void ModemService::changed(const driver::ModemStatus&) {
+    // the driver logs its states itself; what is shown is read from status()
 }
 
 void Shared::wake_one(std::uint64_t lane) {

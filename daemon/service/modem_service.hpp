@@ -61,8 +61,7 @@ private:
     aio::Event wake_;
     Instant next_due_ = Instant::max();
     bool idle_ = false, enabled_ = true;
-    bool inherited_ = false;  ///< the process before left a submission open on this modem
-    std::string last_state_;
+    bool inherited_ = false;   ///< the process before left a submission open on this modem
     std::string rest_reason_;  ///< why the SIM rests; empty when it does not
     std::optional<WallTime> rest_until_;
     dispatch::SimWindow window_;  ///< parts of this SIM in the rolling windows

@@ -195,6 +195,12 @@ std::vector<std::uint64_t> ready_lanes(Tx& tx) {
     }
 }
 
+std::vector<MessageRow> ready_and_expired(Tx& tx, WallTime now, int limit) {
+    return read_all(tx.query("SELECT " MESSAGE_COLUMNS
+                             " FROM messages INDEXED BY messages_ready WHERE status = 0 AND ready = 1 AND expires_at <= ? LIMIT ?",
+                             now, limit));
+}
+
 std::optional<WallTime> next_waiting(Tx& tx) {
     Rows q =
         tx.query("SELECT not_before FROM messages INDEXED BY messages_waiting WHERE status = 0 AND ready = 0 ORDER BY not_before LIMIT 1");

@@ -52,6 +52,8 @@ std::int64_t promote(Tx& tx, WallTime now, int limit);
 std::vector<MessageRow> ready_rows(Tx& tx, std::uint64_t lane, int limit);
 /// The lanes that have ready rows.
 std::vector<std::uint64_t> ready_lanes(Tx& tx);
+/// Ready rows whose time is over. Looks at every ready row.
+std::vector<MessageRow> ready_and_expired(Tx& tx, WallTime now, int limit);
 /// When the next waiting row is due.
 std::optional<WallTime> next_waiting(Tx& tx);
 bool any_ready(Tx& tx);

@@ -142,7 +142,8 @@ aio::awaitable<End> Modem::Impl::set_up_stores() {
         const std::string m{name};
         if (!in_list(2, m) || !receive_store_.empty()) continue;
         const std::string q = "\"" + m + "\"";
-        for (const std::string& form : {q + "," + q + "," + q, q + "," + q, q}) {
+        const std::array<std::string, 3> forms{q + "," + q + "," + q, q + "," + q, q};
+        for (const std::string& form : forms) {
             auto reply = co_await patient("+CPMS=" + form, BootClock::now() + 2s);
             if (!reply) co_return end_of(reply.error());
             if (!reply->ok()) continue;

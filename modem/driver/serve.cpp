@@ -147,11 +147,26 @@ aio::awaitable<Result<AtAnswer>> Modem::Impl::perform_request(const Request& req
     return perform(request.line);
 }
 
+namespace {
+
+/// Everything but reads (+CSQ, +COPS?, +CMGF=?, I) and a bare AT.
+bool may_change_settings(std::string_view line) {
+    if (at::starts_with(line, "AT")) line.remove_prefix(2);
+    if (line.empty() || line == "I" || line == "i") return false;
+    if (line.find(';') != line.npos) return true;
+    const bool extended = std::string_view{"+^*#$"}.find(line.front()) != line.npos;
+    return !extended || (line.find('=') != line.npos && !line.ends_with("=?"));
+}
+
+}  // namespace
+
 aio::awaitable<void> Modem::Impl::serve_requests() {
     while (!requests_.empty()) {
         const auto request = requests_.front();
         requests_.pop_front();
         if (session_ && !session_->lost()) request->answer = co_await perform_request(*request);
+        // AT+CMGF=1 or ATZ would make the next submission nonsense: whatever may have changed a setting brings all of them back
+        if (!request->ussd && may_change_settings(request->line)) bring_up_wanted_ = true;
         request->done.raise();
     }
 }

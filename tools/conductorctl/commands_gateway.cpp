@@ -124,8 +124,9 @@ int modem_at(Session& session, int index, const std::string& command) {
     if (!answer) return session.code;
     for (const json& line : answer->value("lines", json::array()))
         if (line.is_string()) session.io.out << printable(line.get_ref<const std::string&>()) << '\n';
-    session.io.out << cell(*answer, "result") << '\n';
-    return done;
+    const auto result = cell(*answer, "result");
+    session.io.out << result << '\n';
+    return result == "OK" ? done : failed;
 }
 
 int modem_ussd(Session& session, int index, const std::string& code) {

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "modem/pdu/unicode.hpp"
 #include "tools/conductorctl/csv.hpp"
 #include "tools/conductorctl/output.hpp"
 
@@ -147,6 +148,11 @@ private:
         }
         json body = {{"class", defaults_.message_class}};
         for (std::size_t i = 0; i < columns_.size(); ++i) {
+            if (!pdu::from_utf8(record.fields[i])) {
+                row.problem = fmt::format("{} is not UTF-8: save the file in that encoding", columns_[i].header);
+                row.column = columns_[i].header;
+                return row;
+            }
             if (record.fields[i].empty() && columns_[i].field != "text" && columns_[i].field != "to") continue;
             const std::string_view wrong = convert(columns_[i].kind, record.fields[i], defaults_.now, body[std::string{columns_[i].field}]);
             if (wrong.empty()) continue;
