@@ -16,8 +16,10 @@ bool any(const Message& m, PartStatus status) {
 bool all(const Message& m, PartStatus status) {
     return std::ranges::all_of(m.parts, [status](const Part& p) { return p.status == status; });
 }
+/// A part with a reference was taken by the network, also when its report says that it failed later.
 bool some_out(const Message& m) {
-    return any(m, PartStatus::sent) || any(m, PartStatus::delivered) || any(m, PartStatus::unknown);
+    return any(m, PartStatus::sent) || any(m, PartStatus::delivered) || any(m, PartStatus::unknown) ||
+           std::ranges::any_of(m.parts, [](const Part& p) { return p.status == PartStatus::failed && p.tp_mr; });
 }
 
 /// Status of a message none of whose parts is to be submitted.
@@ -50,7 +52,7 @@ void begin_part(Message& m, int seq, ModemIndex modem) {
     ++part->attempts;
     m.status = MessageStatus::sending;
     m.modem_index = modem;
-    if (!any(m, PartStatus::unknown)) m.reason.reset();
+    if (!any(m, PartStatus::unknown) && !any(m, PartStatus::failed)) m.reason.reset();
 }
 
 void settle_part(Message& m, int seq, After after, std::optional<int> tp_mr, std::string reason, bool report_wanted) {
@@ -64,7 +66,7 @@ void settle_part(Message& m, int seq, After after, std::optional<int> tp_mr, std
         case After::again:
             part->status = PartStatus::waiting;
             m.status = MessageStatus::queued;
-            m.reason = std::move(reason);
+            if (!any(m, PartStatus::unknown)) m.reason = std::move(reason);
             return;
         case After::give_up:
             part->status = PartStatus::failed;
@@ -106,13 +108,15 @@ bool report_part(Message& m, int seq, Report report) {
         case Report::expired: part->status = PartStatus::failed; break;
     }
     if (part->status == before) return false;
+    // the reason of a failed part stays whatever else is reported, and that of an unknown part while it is unknown
+    if (report == Report::failed)
+        m.reason = "not-delivered";
+    else if (report == Report::expired)
+        m.reason = "validity-expired";
+    else if (!any(m, PartStatus::failed) && !any(m, PartStatus::unknown))
+        m.reason = report == Report::unconfirmed ? std::optional<std::string>{"unconfirmed"} : std::nullopt;
     if (waiting_part(m) || any(m, PartStatus::submitting)) return true;
     if (m.delivery_status == DeliveryStatus::none) m.delivery_status = DeliveryStatus::pending;
-    if (any(m, PartStatus::failed) && before != PartStatus::failed && part->status != PartStatus::failed) return conclude(m, true), true;
-    m.reason.reset();
-    if (report == Report::unconfirmed) m.reason = "unconfirmed";
-    if (report == Report::failed) m.reason = "not-delivered";
-    if (report == Report::expired) m.reason = "validity-expired";
     conclude(m, true);
     return true;
 }
