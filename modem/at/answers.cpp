@@ -135,8 +135,8 @@ std::optional<int> parse_pin_tries(Answer lines) {
         std::string_view prefix, first;  ///< `first`: what the first field must be, if anything
         std::size_t field;
     };
-    constexpr Form forms[] = {{"+CPINR:", "SIM PIN", 1}, {"^CPIN:", "", 3}, {"+QPINC:", "SC", 1},
-                              {"+SPIC:", "", 0},         {"^SPIC:", "", 0}, {"#PCT:", "", 0}};
+    constexpr Form forms[] = {{"+CPINR:", "SIM PIN", 1}, {"^CPIN:", "", 3}, {"+QPINC:", "SC", 1}, {"+SPIC:", "", 0},
+                              {"^SPIC:", "", 0},         {"#PCT:", "", 0},  {"+UPINCNT:", "", 0}};
     for (const std::string& line : lines)
         for (const Form& form : forms) {
             const Fields f{line};

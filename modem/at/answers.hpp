@@ -31,8 +31,8 @@ std::vector<StoredPdu> parse_cmgl(Answer lines);
 
 /// What a PDU of a storage is by its TP-MTI and direction (TS 23.040 §9.2.3.1).
 enum class StoredKind { message, report, own, blank };
-/// `own`: stored by the host (stat 2 or 3, or a SUBMIT; T67). `blank`: dummy records of FF, also behind an SCA octet 00 (FIELD row 58). Everything else that is not a
-/// report is a message, decodable or not.
+/// `own`: stored by the host (stat 2 or 3, or a SUBMIT; T67). `blank`: dummy records of FF, also behind an SCA octet 00 (FIELD row 58).
+/// Everything else that is not a report is a message, decodable or not.
 StoredKind kind_of(const StoredPdu& pdu);
 
 /// TP-MR behind +CMGS: or +CMSS: (the first number, T25).
@@ -49,7 +49,8 @@ std::vector<std::vector<std::string>> parse_cpms_test(Answer lines);
 
 /// The state behind +CPIN: ("READY", "SIM PIN", ...), upper case.
 std::optional<std::string> parse_cpin(Answer lines);
-/// Tries left for `SIM PIN`, from +CPINR: SIM PIN,3[,3], ^CPIN: READY,10,10,3,10,3, +QPINC: "SC",3,10, +SPIC: 3,10,.. or #PCT: 3.
+/// Tries left for `SIM PIN`, from +CPINR: SIM PIN,3[,3], ^CPIN: READY,10,10,3,10,3, +QPINC: "SC",3,10, +SPIC: 3,10,.., #PCT: 3 or
+/// +UPINCNT: 3,3,10,10.
 std::optional<int> parse_pin_tries(Answer lines);
 
 /// The service centre's number behind +CSCA:, also where it is written in UCS-2 hex or without '+' (T35).

@@ -82,6 +82,9 @@ std::string or_none(const std::optional<int>& value) {
 Values registration(Answer lines) {
     return {"stat " + or_none(lines.empty() ? std::nullopt : at::registration_stat(lines.back()))};
 }
+Values tries(Answer lines) {
+    return {"tries " + or_none(at::parse_pin_tries(lines))};
+}
 Values listed(Answer lines) {
     Values out;
     for (const at::StoredPdu& pdu : at::parse_cmgl(lines)) out.push_back(std::to_string(pdu.index) + ": " + stored_text(pdu));
@@ -128,10 +131,12 @@ constexpr Reader readers[] = {
     {"+CMSS=", [](Answer lines) { return Values{"TP-MR " + or_none(at::parse_reference(lines))}; }},
     {"+CPMS=?", storage_lists},
     {"+CPMS", storages},
-    {"+CPINR", [](Answer lines) { return Values{"tries " + or_none(at::parse_pin_tries(lines))}; }},
-    {"^CPIN", [](Answer lines) { return Values{"tries " + or_none(at::parse_pin_tries(lines))}; }},
-    {"+SPIC", [](Answer lines) { return Values{"tries " + or_none(at::parse_pin_tries(lines))}; }},
-    {"#PCT", [](Answer lines) { return Values{"tries " + or_none(at::parse_pin_tries(lines))}; }},
+    {"+CPINR", tries},
+    {"^CPIN", tries},
+    {"+QPINC", tries},
+    {"+UPINCNT", tries},
+    {"+SPIC", tries},
+    {"#PCT", tries},
     {"+CPIN?", [](Answer lines) { return Values{"lock " + or_none(at::parse_cpin(lines))}; }},
     {"+CSCA?", [](Answer lines) { return Values{"centre " + or_none(at::parse_csca(lines))}; }},
     {"+COPS?", [](Answer lines) { return Values{"operator " + or_none(at::parse_cops(lines))}; }},
