@@ -24,8 +24,9 @@ bool any_in(std::span<const std::string_view> words, std::string_view text) {
     return false;
 }
 
-const Family* const all[] = {&simcom_classic, &qualcomm, &simcom,    &huawei,         &zte,   &quectel,
-                             &ublox,          &telit,    &cinterion, &sierra_wavecom, &neoway};
+// Model words of a part of a maker's modems stand before the maker. Qualcomm is last: others sell its designs under their model's name.
+const Family* const all[] = {&simcom_classic, &simcom_catm, &simcom,         &huawei, &zte,    &quectel_serial, &quectel, &ublox, &telit,
+                             &cinterion,      &siemens,     &sierra_wavecom, &neoway, &phones, &stored_reports, &qualcomm};
 
 }  // namespace
 

@@ -5,9 +5,9 @@ namespace conductor::profile {
 namespace {
 
 constexpr std::string_view manufacturers[] = {"huawei"};
-constexpr std::string_view models[] = {"E1550", "E1752", "E1750", "E173",  "E171",  "E160",  "E169",  "E220", "E3372",
-                                       "E3276", "E353",  "E3131", "K3765", "K3772", "MU609", "MU709", "ME909"};
-// Rows 2, 19: ^CURC=0 ends ^RSSI, ^MODE, ^DSFLOWRPT and ^BOOT. Row 3: PORTSEL=1 brings +CMTI to this port. Row 18: the software radio
+constexpr std::string_view models[] = {"E1550", "E1752", "E1750", "E173", "E171",  "E160",  "E169",  "E220",  "E3372", "E3276",
+                                       "E353",  "E3131", "E153",  "E226", "K3765", "K3772", "MU609", "MU709", "ME909"};
+// Row 2: ^CURC=0 ends ^RSSI, ^MODE, ^DSFLOWRPT and ^BOOT. Row 3: PORTSEL=1 brings +CMTI to this port. Row 18: the software radio
 // switch.
 constexpr std::string_view quiet[] = {"^CURC=0", "^PORTSEL=1", "^RFSWITCH=1"};
 constexpr std::string_view iccid[] = {"^ICCID?", "+CCID", "+ICCID", "+CCID?"};
@@ -18,7 +18,7 @@ constexpr Profile make() {
     p.quiet = quiet;
     p.iccid = iccid;
     p.pin_tries = tries;
-    p.indications = stored_report_indications;       // row 66
+    p.indications = stored_report_indications;       // rows 19, 66: stored, not handed over
     p.read_by_index = true;                          // row 1
     p.stored_late = std::chrono::milliseconds{500};  // row 6
     p.ussd_packed = true;                            // row 8

@@ -26,14 +26,13 @@ struct Profile {
     std::span<const std::string_view> receive_stores = {};  ///< preferred memories for incoming messages
     std::span<const std::string_view> pin_tries = {};       ///< read forms that tell the tries left
     std::chrono::seconds sms_ready{10};                     ///< how long SMS commands may answer ERROR after the start (T55)
-    int drain_ms = 0;                                       ///< octets of an earlier session come for this long after the open (row 23)
     bool pin_ready_without_ok = false;                      ///< AT+CPIN? has no OK (row 53)
     std::chrono::seconds after_pin{0};                      ///< the modem must be left alone after AT+CPIN= (row 69)
 
     // Submitting
     KeepLink keep_link = KeepLink::once;
     std::chrono::seconds prompt{7};  ///< for '>'
-    int pace_octets = 0;             ///< PDU octets per write with pauses between; 0 = one write (rows 59, 75)
+    int pace_octets = 0;             ///< characters of the PDU per write, 20 ms between; 0 = one write (rows 59, 75)
 
     // Receiving
     bool read_by_index = false;                ///< AT+CMGL loses answers in URC bursts: shorter deadline, ESC after it (row 1)
@@ -59,7 +58,8 @@ struct Family {
     const Profile* profile;
 };
 
-// One file each.
-extern const Family huawei, zte, simcom_classic, simcom, quectel, ublox, telit, sierra_wavecom, cinterion, neoway, qualcomm;
+// One file for each maker.
+extern const Family huawei, zte, simcom_classic, simcom_catm, simcom, quectel_serial, quectel, ublox, telit, sierra_wavecom, cinterion,
+    siemens, neoway, qualcomm, stored_reports, phones;
 
 }  // namespace conductor::profile

@@ -5,23 +5,33 @@ namespace conductor::profile {
 namespace {
 
 constexpr std::string_view manufacturers[] = {"quectel"};
-constexpr std::string_view quiet[] = {"+QURCCFG=\"urcport\",\"usbat\""};  // row 42
+constexpr std::string_view serial_models[] = {"QUECTEL_M", "UC15", "UC20"};                               // on a UART: no choice of a port
+constexpr std::string_view quiet[] = {"+QURCCFG=\"urcport\",\"usbat\"", "+QURCCFG=\"urcport\",\"all\""};  // row 42; newer ones know "all"
 constexpr std::string_view iccid[] = {"+QCCID", "+CCID", "+ICCID"};
 constexpr std::string_view tries[] = {"+QPINC=\"SC\"", "+CPINR=\"SIM PIN\""};
 
-constexpr Profile make() {
-    Profile p = make_generic("quectel");
-    p.quiet = quiet;
+constexpr Profile make_serial() {
+    Profile p = make_generic("quectel-serial");
     p.iccid = iccid;
     p.pin_tries = tries;
-    p.report_slot_lies = true;               // row 36, T27
     p.sms_ready = std::chrono::seconds{20};  // rows 39, 41
     return p;
 }
+
+constexpr Profile make() {
+    Profile p = make_serial();
+    p.name = "quectel";
+    p.quiet = quiet;
+    p.report_slot_lies = true;  // row 36, T27
+    return p;
+}
+
+constexpr Profile serial = make_serial();
 constexpr Profile profile = make();
 
 }  // namespace
 
+const Family quectel_serial{{}, serial_models, &serial};
 const Family quectel{manufacturers, {}, &profile};
 
 }  // namespace conductor::profile
