@@ -135,3 +135,22 @@ TEST_CASE("every transcript gives its events, however it is cut") {
         }
     }
 }
+
+TEST_CASE("README: every row of FIELD part 2 once, and every transcript that it names is there") {
+    const fs::path folder = fs::path{SOURCE_DIR} / "tests/replay";
+    std::istringstream in{read(folder / "README.md")};
+    int row = 0;
+    for (std::string line; std::getline(in, line);) {
+        if (!line.starts_with("| ") || line.starts_with("| row")) continue;
+        CAPTURE(line);
+        CHECK(line.starts_with("| " + std::to_string(++row) + " |"));
+        for (std::size_t open = line.find('`'); open != std::string::npos; open = line.find('`', open + 1)) {
+            const std::size_t close = line.find('`', open + 1);
+            REQUIRE(close != std::string::npos);
+            const std::string name = line.substr(open + 1, close - open - 1);
+            if (name.ends_with(".at")) CHECK(fs::exists(folder / name));
+            open = close;
+        }
+    }
+    CHECK(row == 84);
+}
