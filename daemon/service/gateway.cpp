@@ -337,10 +337,16 @@ aio::awaitable<Answer<json>> Gateway::consent(std::string number) {
 aio::awaitable<Answer<json>> Gateway::set_consent(std::string number, json body, Actor actor) {
     const auto now = context_.wall();
     if (!now) co_return clock_unsure();
+    for (const auto& [name, value] : body.items()) {
+        if (name != "active" && name != "source" && name != "shown")
+            co_return Refusal{422, "unknown-field", fmt::format("\"{}\" is no field of a consent: active, source, shown", name), name};
+    }
+    if (!body.contains("active") || !body["active"].is_boolean())
+        co_return Refusal{422, "bad-value", "active must be true (given) or false (revoked)", "active"};
     const auto msisdn = parse_msisdn(number, context_.env->config.gateway.region);
     if (!msisdn) co_return Refusal{422, "bad-number", dispatch::reason_text("bad-number", msisdn.error().code.message()), "number"};
     const store::ConsentRow row{.phone = msisdn->text,
-                                .active = body.value("active", true),
+                                .active = body["active"].get<bool>(),
                                 .source = body.value("source", "api"),
                                 .shown = body.value("shown", ""),
                                 .actor = actor.name,

@@ -103,6 +103,7 @@ aio::awaitable<Answer<json>> Gateway::modem_action(ModemIndex index, std::string
     else
         co_return Refusal{404, "not-found", fmt::format("A modem cannot be told to \"{}\".", action)};
     if (!done) co_return unavailable(done.error());
+    if (action != "disable") found->end_rest();
     co_return describe(*found);
 }
 

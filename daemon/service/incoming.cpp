@@ -65,6 +65,7 @@ void obey(Tx& tx, const Env& env, const MessageRow& inbound, WallTime now, Arriv
     using dispatch::Wish;
     const Wish wish = dispatch::wish_of(inbound.content, env.config.opt_out);
     if (wish == Wish::none) return;
+    if (!parse_msisdn(inbound.phone_number, env.config.gateway.region)) return;  // a name is no number that could be written to
     const auto before = store::find_opt_out(tx, inbound.phone_number);
     const bool was_out = before && before->active;
     if (wish == Wish::help) return answer(tx, env, inbound, wish, was_out, now, arrived);
@@ -110,6 +111,14 @@ void deliver_message(Tx& tx, const Env& env, const pdu::Deliver& first, const In
     obey(tx, env, row, now, arrived);
 }
 
+/// Some centres and modems fill up behind the last field: what is there is cut off.
+Result<pdu::Pdu> decode_padded(std::string_view hex) {
+    auto pdu = pdu::decode_hex(hex, pdu::Way::mobile_terminated);
+    if (pdu || !pdu.error().is(pdu::PduErrc::trailing)) return pdu;
+    const auto end = pdu::octet_of(pdu.error());
+    return end ? pdu::decode_hex(hex.substr(0, 2 * *end), pdu::Way::mobile_terminated) : pdu;
+}
+
 const pdu::Deliver* as_deliver(const Result<pdu::Pdu>& pdu) {
     return pdu ? std::get_if<pdu::Deliver>(&pdu->tpdu) : nullptr;
 }
@@ -125,7 +134,7 @@ bool assemble(Tx& tx, const Env& env, const std::vector<IncomingRow>& rows, bool
         if (it->total != total) continue;
         auto& slot = data[static_cast<std::size_t>(it->seq) - 1];
         if (slot) continue;
-        const auto decoded = pdu::decode_hex(it->hex, pdu::Way::mobile_terminated);
+        const auto decoded = decode_padded(it->hex);
         const auto* deliver = as_deliver(decoded);
         if (!deliver) continue;
         slot = deliver->data;
@@ -198,7 +207,7 @@ Arrived take_in(Tx& tx, const Env& env, const driver::Incoming& incoming, WallTi
                     .hex = incoming.hex,
                     .received_at = now,
                     .state = waits};
-    const auto pdu = pdu::decode_hex(incoming.hex, pdu::Way::mobile_terminated);
+    const auto pdu = decode_padded(incoming.hex);
     if (const auto* deliver = as_deliver(pdu)) {
         take_message(tx, env, *deliver, row, now, arrived);
     } else if (const auto* report = pdu ? std::get_if<pdu::StatusReport>(&pdu->tpdu) : nullptr) {

@@ -77,6 +77,13 @@ void accepted(Tx& tx, const Env& env, MessageRow& row, const store::AttemptRow& 
     bind_early_report(tx, row, attempt, tp_mr, now);
 }
 
+/// A retry that costs no attempt has no end of its own, so it comes less and less often.
+std::chrono::milliseconds patience(const config::Retry& retry, const dispatch::NextTry& next, int strikes) {
+    if (next.counts || strikes < 3) return next.delay;
+    const auto slow = retry.first * (std::int64_t{1} << std::min(strikes - 2, 16));
+    return std::max(next.delay, std::min(std::max(retry.max, std::chrono::milliseconds{60'000}), slow));
+}
+
 void not_accepted(Tx& tx, const Env& env, MessageRow& row, const store::AttemptRow& attempt, const driver::SubmitOutcome& o, WallTime now,
                   std::uint64_t random, PickAnswer& answer) {
     ++row.retry_count;
@@ -98,17 +105,17 @@ void not_accepted(Tx& tx, const Env& env, MessageRow& row, const store::AttemptR
     const auto next = dispatch::next_try(verdict, tried, env.config.send, random);
     if (o.ending == Ending::refused) answer.refused = PickAnswer::Refused{verdict, row.phone_number, row.id};
     if (next.counts) ++row.attempts_used;
-    if (next.pause_sim) answer.pause_sim = next.reason;
     // an interruption has a better word than the error table: "restarted", "rebooted"
     const bool interrupted = !o.cms && !o.cme && failure_of(o).kind == at::FailureKind::hang_up;
     const std::string reason = interrupted || next.reason.empty() ? word : next.reason;
+    if (next.pause_sim) answer.pause_sim = reason;
     switch (next.then) {
         case dispatch::Then::accepted: return accepted(tx, env, row, attempt, std::nullopt, now);
         case dispatch::Then::unknown: dispatch::settle_part(row, attempt.seq, After::unknown, {}, reason, row.report_wanted); break;
         case dispatch::Then::give_up: dispatch::settle_part(row, attempt.seq, After::give_up, {}, reason, row.report_wanted); break;
         case dispatch::Then::again:
             dispatch::settle_part(row, attempt.seq, After::again, {}, reason, row.report_wanted);
-            requeue(row, now + next.delay, now);
+            requeue(row, now + patience(env.config.send.retry, next, strikes), now);
             break;
     }
 }

@@ -155,6 +155,13 @@ void ModemService::rest(std::string reason, WallTime now) {
     shared_.wake_one();
 }
 
+void ModemService::end_rest() {
+    rest_reason_.clear();
+    rest_until_.reset();
+    strikes_ = {};
+    wake_.raise();
+}
+
 /// Several numbers refused in a row are the SIM's trouble, not theirs: it rests, and what failed for it waits again.
 aio::awaitable<void> ModemService::note_refusal(PickAnswer::Refused refused, WallTime now) {
     auto outcome = strikes_.refused(refused.verdict, refused.phone_number, refused.message, now);

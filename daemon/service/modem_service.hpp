@@ -24,6 +24,8 @@ public:
     }
     bool able() const;  ///< up, enabled, its SIM not resting
     std::string resting() const { return rest_reason_; }
+    /// A person looked after the SIM: it works again at once.
+    void end_rest();
     /// Disabled by a technician; remembered over restarts.
     aio::awaitable<Result<void>> enable(bool enabled, std::string actor);
     aio::awaitable<Result<void>> accept_sim(std::string actor);

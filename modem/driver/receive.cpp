@@ -198,7 +198,8 @@ aio::awaitable<Result<std::vector<at::StoredPdu>>> Modem::Impl::list_memory(std:
     if (!answers) co_return fail(AtErrc::timeout, "+CMGL");
     std::vector<at::StoredPdu> found;
     for (int index = 0; index <= std::min(total, 255); ++index) {
-        const auto pdu = co_await read_slot({memory, index});
+        Slot slot{memory, index};
+        const auto pdu = co_await read_slot(std::move(slot));
         if (!pdu) co_return pdu.error();
         if (*pdu) found.push_back(std::move(**pdu));
     }

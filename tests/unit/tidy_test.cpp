@@ -255,7 +255,8 @@ Findings await_findings(const std::vector<Source>& sources) {
             for (const std::string_view opening : {"([", ", ["})
                 if (const auto lambda = rest.find(opening); lambda != rest.npos && rest.substr(lambda + opening.size(), 1) != "]")
                     found(out, source, n, "a lambda with captures inside co_await: give it a name first");
-            if (rest.find("{.") != rest.npos) found(out, source, n, "a braced temporary inside co_await: give it a name first");
+            if (rest.find("{.") != rest.npos || rest.find("({") != rest.npos || rest.find(", {") != rest.npos)
+                found(out, source, n, "a braced temporary inside co_await: give it a name first");
         }
     return out;
 }
@@ -335,6 +336,7 @@ TEST_CASE("tidy: the checks see what they are for") {
         {"a lambda that captures, awaited", "daemon/api/a.cpp", "auto r = co_await store.run([x](Tx& tx) {", await_findings, 1},
         {"a lambda that captures nothing, awaited", "daemon/api/a.cpp", "auto r = co_await store.run([](Tx& tx) {", await_findings, 0},
         {"an element, awaited", "daemon/api/a.cpp", "co_await all[n].run(table[x]);", await_findings, 0},
+        {"bare braces, awaited", "daemon/api/a.cpp", "co_await read_slot({memory, index});", await_findings, 1},
         {"braces, awaited", "daemon/api/a.cpp", "co_await f(Command{.line = x});", await_findings, 1},
         {"a lambda in the next statement", "daemon/api/a.cpp", "co_await f(); g([x] { h(x); });", await_findings, 0},
         {"a vendor in the driver", "modem/driver/a.cpp", "if (name == \"Huawei\") return;", vendor_findings, 1},
