@@ -98,8 +98,10 @@ void Store::execute(Task& task, Tx& tx, bool shared) {
     task.error = tx.error();
     tx.clear();
     if (!shared) return;
-    if (task.error)
+    // where SQLite ended the whole transaction by itself there is no savepoint left, and run_batch() sees that
+    if (task.error && !sqlite3_get_autocommit(connection_->handle()))
         if (auto undone = connection_->execute("ROLLBACK TO job"); !undone) task.error = undone.error();
+    if (sqlite3_get_autocommit(connection_->handle())) return;
     if (auto released = connection_->execute("RELEASE job"); !released && !task.error) task.error = released.error();
 }
 

@@ -206,7 +206,8 @@ int run(std::vector<std::string> args, Io io) {
     app.add_option("--socket", options.socket, "the daemon's socket (default /run/conductor/control.sock)")->envname("CONDUCTOR_SOCKET");
     app.add_flag("--json", options.json, "one JSON document on stdout");
     app.footer("Exit: 0 done, 1 failed, 2 usage, 3 daemon not reachable, 4 not found, 5 refused by state or policy.");
-    Commands{app, options, action}.add();
+    Commands commands{app, options, action};  // the callbacks refer to it
+    commands.add();
     try {
         std::reverse(args.begin(), args.end());  // as CLI11 wants a vector
         app.parse(std::move(args));

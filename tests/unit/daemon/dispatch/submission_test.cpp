@@ -212,7 +212,7 @@ TEST_CASE("report_part: what a report makes of the message") {
          none,
          1,
          Report::failed,
-         "sending/none/- failed submitting"},
+         "sending/none/not-delivered failed submitting"},
         {"no such part", {sent}, MessageStatus::sent, pending, 2, Report::delivered, "sent/pending/- sent"},
     };
     for (const Row& row : rows) {

@@ -146,6 +146,10 @@ TEST_CASE("swarm: every message ends, and under hold no part goes out twice") {
             CAPTURE(state);
             if (s.shared_numbers) continue;
             if (row.status == MessageStatus::sent || row.status == MessageStatus::delivered) CHECK(out == all);
+            if (policy == OnUnknown::hold && (row.status == MessageStatus::failed || row.status == MessageStatus::expired)) CHECK(out == 0);
+            if (row.status == MessageStatus::unknown || row.status == MessageStatus::undelivered || row.status == MessageStatus::failed ||
+                row.status == MessageStatus::expired)
+                CHECK_FALSE(row.reason.value_or("").empty());
         }
         CHECK(s.box.run([](Tx& tx) { return store::open_attempts(tx).size(); }) == 0);
         CHECK(s.box.run([](Tx& tx) { return store::count_open(tx); }) == 0);

@@ -249,6 +249,7 @@ TEST_CASE("store: a full disk") {
         auto job = [name](Tx& tx) { set_setting(tx, name, std::string(400'000, 'x')); };
         const auto done = co_await s.run(job);
         out.push_back(done.has_value());
+        if (!done) CHECK(done.error().is(StoreErrc::full));
     };
     auto limit = [](Store& s, bool on) -> aio::awaitable<void> {
         auto job = [on](Tx& tx) { tx.run(on ? "PRAGMA max_page_count = 400" : "PRAGMA max_page_count = 1000000"); };
