@@ -126,7 +126,7 @@ int modem_at(Session& session, int index, const std::string& command) {
         if (line.is_string()) session.io.out << printable(line.get_ref<const std::string&>()) << '\n';
     const auto result = cell(*answer, "result");
     session.io.out << result << '\n';
-    return result == "OK" ? done : failed;
+    return answer->value("result", "OK") == "OK" ? done : failed;
 }
 
 int modem_ussd(Session& session, int index, const std::string& code) {
