@@ -39,6 +39,7 @@ logged_build() {
     mkdir -p "$LOGS"
     cmake --build --preset "$@" 2>&1 </dev/null | tee "$log" || status=$?
     if [[ $status -ne 0 ]]; then
+        # The build has failed and $status says so; finding no line of that kind (or head closing the pipe) must not end the script first.
         grep -A 20 -E '^FAILED|error:' "$log" | head -n 60 >&2 || true
         say "the build failed; all of it: ${log#"$ROOT"/}"
     fi
