@@ -1,15 +1,13 @@
 #include "daemon/service/ledger.hpp"
 
 #include <algorithm>
-#include <bit>
 
 #include "daemon/dispatch/retry.hpp"
-#include "daemon/dispatch/send_hours.hpp"
 #include "daemon/dispatch/submission.hpp"
 #include "daemon/service/events.hpp"
 #include "daemon/service/reports.hpp"
+#include "daemon/service/steps.hpp"
 #include "modem/at/errors.hpp"
-#include "modem/sms/sms.hpp"
 
 namespace conductor::service {
 namespace {
@@ -18,10 +16,6 @@ using dispatch::After;
 using driver::Ending;
 using store::MessageRow;
 using store::Tx;
-
-constexpr std::uint64_t bit_of(ModemIndex modem) {
-    return std::uint64_t{1} << (modem & 63);
-}
 
 at::Failure failure_of(const driver::SubmitOutcome& o) {
     at::Failure f;
@@ -46,28 +40,11 @@ const config::Modem* modem_config(const Env& env, ModemIndex index) {
     return it == env.config.modems.end() ? nullptr : &*it;
 }
 
-/// Puts a message back into the queue, to be looked at again at `when` (never later than its expiry).
-void requeue(MessageRow& row, WallTime when, WallTime now) {
-    row.status = MessageStatus::queued;
-    row.not_before = row.expires_at ? std::min(when, std::max(*row.expires_at, now)) : when;
-    row.ready = row.not_before <= now;
-}
-
 /// The attempts of a part before this one, in this round.
 std::vector<store::AttemptRow> earlier_tries(Tx& tx, const MessageRow& row, const store::AttemptRow& attempt) {
     auto chain = store::attempt_chain(tx, attempt.previous);
     std::erase_if(chain, [&](const auto& a) { return a.seq != attempt.seq || a.started_at < row.due_at.value_or(row.timestamp); });
     return chain;
-}
-
-bool ambiguous(const store::AttemptRow& attempt) {
-    return attempt.outcome == static_cast<int>(Ending::ambiguous);
-}
-
-/// Something of the message left this box, or may have: also where a part waits to be submitted again.
-bool has_begun(Tx& tx, const MessageRow& row) {
-    if (std::ranges::any_of(row.parts, [](const Part& p) { return p.status != PartStatus::waiting; })) return true;
-    return row.retry_count > 0 && std::ranges::any_of(store::attempt_chain(tx, row.last_attempt), ambiguous);
 }
 
 void accepted(Tx& tx, const Env& env, MessageRow& row, const store::AttemptRow& attempt, std::optional<int> tp_mr, WallTime now) {
@@ -120,137 +97,7 @@ void not_accepted(Tx& tx, const Env& env, MessageRow& row, const store::AttemptR
     }
 }
 
-/// The PDU of part `seq`, or the reason word why there is none.
-Result<pdu::Encoded> encode_part(const Env& env, const MessageRow& row, int seq, bool reject_duplicates, WallTime now) {
-    const auto segments = sms::segment(row.content, segment_options(env.config, row.id));
-    if (!segments) return segments.error();
-    if (seq < 1 || static_cast<std::size_t>(seq) > segments->segments.size())
-        return fail(sms::SmsErrc::too_long, "part", static_cast<std::size_t>(seq));
-    const auto& segment = segments->segments[static_cast<std::size_t>(seq) - 1];
-    pdu::Submit submit;
-    submit.reject_duplicates = reject_duplicates;
-    submit.report_request = row.report_wanted;
-    submit.to = pdu::address_of(row.phone_number);
-    submit.dcs = pdu::parse_dcs(pdu::make_dcs(segments->alphabet, row.flash ? std::optional{0} : std::nullopt));
-    submit.validity = pdu::relative_validity(validity_of(row, now));
-    submit.data = segment.data;
-    return pdu::encode(pdu::Pdu{.smsc = std::nullopt, .tpdu = std::move(submit)});
-}
-
-/// Journals the next part of `row` for this modem: from here until its result the outcome is open.
-bool journal(Tx& tx, const Env& env, MessageRow& row, const PickRequest& request, PickAnswer& answer) {
-    const Part* part = dispatch::waiting_part(row);
-    if (!part) return false;
-    const int seq = part->seq;
-    const bool again = row.on_unknown == OnUnknown::resend && part->attempts > 0;
-    auto encoded = encode_part(env, row, seq, again, request.now);
-    if (!encoded) {
-        dispatch::abandon(row, MessageStatus::failed, "not-encodable");
-        row.reason_text = encoded.error().text();
-        save(tx, env, row, request.now);
-        answer.changed.push_back({row.id, row.status, *row.reason});
-        return false;
-    }
-    dispatch::begin_part(row, seq, request.modem);
-    row.iccid = request.iccid;
-    row.ready = false;
-    row.reason_text.reset();
-    row.last_attempt = store::open_attempt(tx, {.id = 0,
-                                                .message = row.id,
-                                                .seq = seq,
-                                                .modem_index = request.modem,
-                                                .iccid = request.iccid,
-                                                .started_at = request.now,
-                                                .ended_at = {},
-                                                .outcome = {},
-                                                .tp_mr = {},
-                                                .reason = {},
-                                                .previous = row.last_attempt});
-    row.report_until = row.report_wanted ? std::optional{request.now + validity_of(row, request.now) + Limits::report_grace} : std::nullopt;
-    save(tx, env, row, request.now);
-    answer.submission =
-        driver::Submission{.token = *row.last_attempt, .pdu = std::move(*encoded), .more_follow = dispatch::waiting_part(row) != nullptr};
-    answer.message = row.id;
-    return true;
-}
-
-/// True when the message may be released now; else it was parked or ended.
-bool release(Tx& tx, const Env& env, MessageRow& row, const PickRequest& request, PickAnswer& answer) {
-    if (has_begun(tx, row)) {  // a set under way is completed until its time is over
-        const bool lease_over = row.lease_until && *row.lease_until <= request.now;
-        if (!lease_over && (!row.expires_at || *row.expires_at > request.now)) return true;
-        if (lease_over)
-            dispatch::abandon(row, MessageStatus::unknown, "lease-lost");
-        else
-            dispatch::abandon(row, MessageStatus::expired, "expired");
-    } else if (row.lease_until && *row.lease_until <= request.now) {
-        // the lease is over: another box may have it by now. It goes back unsent.
-        dispatch::abandon(row, MessageStatus::cancelled, "lease-lost");
-        row.ready = false;
-        row.stored_status = row.status;
-        tell_supabase_released(tx, env, *row.scheduled_message_id, row.claim_epoch, "lease-lost", request.now);
-    } else {
-        auto decision = dispatch::decide(env.config, facts_of(tx, env, row, request.now), request.now);
-        if (request.paused && decision.ruling == dispatch::Ruling::send && row.message_class != MessageClass::reply)
-            decision = {.ruling = dispatch::Ruling::wait, .not_before = request.now + std::chrono::minutes{1}, .reason = "paused"};
-        if (decision.ruling == dispatch::Ruling::send) return true;
-        row.reason = decision.reason;
-        row.reason_text = decision.detail.empty() ? std::nullopt : std::optional{decision.detail};
-        if (decision.ruling == dispatch::Ruling::wait) {
-            // at least a second ahead: a decision that says "now" must not be asked again in the same breath
-            requeue(row, std::max(decision.not_before, request.now + std::chrono::seconds{1}), request.now);
-            row.ready = false;
-        } else {
-            row.status = decision.refused_as;
-            row.ready = false;
-        }
-    }
-    save(tx, env, row, request.now);
-    answer.changed.push_back({row.id, row.status, row.reason.value_or("")});
-    return false;
-}
-
-void pick(Tx& tx, const Env& env, const PickRequest& request, PickAnswer& answer) {
-    int examined = 0;
-    store::promote(tx, request.now, Limits::promote_batch);
-    while (examined < Limits::examined_per_pick && !answer.submission && !tx.failed()) {
-        std::optional<MessageRow> best;
-        for (const auto lane : store::ready_lanes(tx)) {
-            if (lane == no_lane || (lane != 0 && !(lane & bit_of(request.modem)))) continue;
-            for (auto& row : store::ready_rows(tx, lane, 1))
-                if (!best || row.priority > best->priority || (row.priority == best->priority && row.due_at < best->due_at))
-                    best = std::move(row);
-        }
-        if (!best) break;
-        ++examined;
-        if (release(tx, env, *best, request, answer)) journal(tx, env, *best, request, answer);
-    }
-    answer.more_ready = store::any_ready(tx);
-    answer.look_again = store::next_waiting(tx);
-    if (!answer.submission && examined == Limits::examined_per_pick) answer.look_again = request.now;
-}
-
 }  // namespace
-
-std::uint64_t lane_of(const config::Config& config, const Message& message, std::optional<ModemIndex> pinned) {
-    if (pinned) return bit_of(*pinned);
-    std::uint64_t all = 0, lane = 0;
-    for (const auto& modem : config.modems) {
-        all |= bit_of(modem.index);
-        if (modem.classes.empty() || std::ranges::find(modem.classes, message.message_class) != modem.classes.end())
-            lane |= bit_of(modem.index);
-    }
-    const config::Route* route = nullptr;
-    for (const auto& r : config.routes)
-        if (message.phone_number.starts_with(r.prefix) && (!route || r.prefix.size() > route->prefix.size())) route = &r;
-    if (route) {
-        std::uint64_t routed = 0;
-        for (const auto index : route->modems) routed |= bit_of(index);
-        lane &= routed;
-    }
-    if (lane == 0) return no_lane;
-    return lane == all ? 0 : lane;
-}
 
 void save(Tx& tx, const Env& env, MessageRow& row, WallTime now) {
     if (is_final(row.status, row.delivery_status)) row.report_until.reset();
@@ -275,24 +122,6 @@ void settle(Tx& tx, const Env& env, const driver::SubmitOutcome& o, WallTime now
     save(tx, env, *row, now);
     answer.message = row->id;
     answer.changed.push_back({row->id, row->status, row->reason.value_or("")});
-}
-
-PickAnswer settle_and_pick(Tx& tx, const Env& env, const PickRequest& request) {
-    PickAnswer answer;
-    if (request.finished) {
-        settle(tx, env, *request.finished, request.now, request.random, answer);
-        auto row = store::find(tx, answer.message);
-        if (row && row->status == MessageStatus::sending) {  // the next part of the same message, back to back
-            if (request.available && release(tx, env, *row, request, answer) && journal(tx, env, *row, request, answer)) return answer;
-            if (row->status == MessageStatus::sending) {
-                requeue(*row, request.now, request.now);
-                row->reason = "waiting-for-modem";
-                save(tx, env, *row, request.now);
-            }
-        }
-    }
-    if (request.available && !answer.pause_sim) pick(tx, env, request, answer);
-    return answer;
 }
 
 std::vector<Changed> settle_late(Tx& tx, const Env& env, ModemIndex modem, int tp_mr, WallTime now) {
@@ -343,14 +172,6 @@ std::vector<Changed> recover(Tx& tx, const Env& env, const std::vector<ModemInde
     return changed;
 }
 
-std::vector<Changed> expire_overdue(Tx& tx, const Env& env, WallTime now, int limit) {
-    store::promote(tx, now, limit);
-    PickAnswer answer;
-    const PickRequest nobody{.now = now};
-    for (auto& row : store::ready_and_expired(tx, now, limit)) release(tx, env, row, nobody, answer);
-    return answer.changed;
-}
-
 std::vector<Changed> reopen(Tx& tx, const Env& env, const std::vector<MessageId>& ids, WallTime now) {
     std::vector<Changed> changed;
     for (const auto id : ids) {
@@ -377,31 +198,6 @@ std::vector<Changed> close_overdue_reports(Tx& tx, const Env& env, WallTime now,
         changed.push_back({row.id, row.status, row.reason.value_or("")});
     }
     return changed;
-}
-
-dispatch::Facts facts_of(Tx& tx, const Env& env, const MessageRow& row, WallTime now) {
-    dispatch::Facts facts{.message_class = row.message_class, .phone_number = row.phone_number};
-    facts.due = row.due_at.value_or(row.timestamp);
-    facts.expires = row.expires_at;
-    if (const auto out = store::find_opt_out(tx, row.phone_number); out && out->active) {
-        facts.opted_out = true;
-        facts.opted_out_at = out->at;
-    }
-    if (row.in_reply_to)
-        if (const auto inbound = store::find(tx, *row.in_reply_to)) facts.answers_inbound_at = inbound->timestamp;
-    if (row.message_class != MessageClass::marketing) return facts;
-    const auto consent = store::find_consent(tx, row.phone_number);
-    facts.consented = consent && consent->active;
-    const auto recent = store::recent_marketing(tx, row.phone_number, now);
-    facts.sent_last_day = recent.last_day;
-    facts.sent_last_week = recent.last_week;
-    facts.last_sent = recent.last;
-    if (env.config.send.daily_budget > 0) {
-        const auto* zone = dispatch::zone_named(env.config.gateway.time_zone);
-        const WallTime midnight = zone ? dispatch::next_midnight(zone, now) - std::chrono::hours{24} : now - std::chrono::hours{24};
-        facts.budget_used_today = store::marketing_since(tx, midnight);
-    }
-    return facts;
 }
 
 }  // namespace conductor::service
