@@ -1,10 +1,13 @@
 #include "modem/at/dialogue.hpp"
 
+#include "modem/at/ussd.hpp"
+
 namespace conductor::at {
 
 namespace {
 constexpr std::size_t max_lines = 2048;  ///< of one answer: a full list of 1000 stored messages; what is more is dropped
-}
+constexpr int max_text_lines = 64;       ///< of one +CUSD; its text has 182 characters at most
+}  // namespace
 
 void Dialogue::start(Command command) {
     last_written_ = "AT" + command.line;
@@ -24,6 +27,7 @@ void Dialogue::reset() {
     abandon();
     lexer_.reset();
     half_ = nullptr;
+    text_.clear();
 }
 
 void Dialogue::feed(std::span<const std::uint8_t> octets, const Sink& sink) {
@@ -43,6 +47,29 @@ bool Dialogue::is_echo(std::string_view text) const {
     return starts_with(text, "AT") && (text == last_written_ || text == "AT" || (text.size() > 2 && (text[2] == '+' || text[2] == '^')));
 }
 
+/// A further line of a +CUSD with line breaks in its quotes. A line that is surely something else (a final result that is waited for, a
+/// URC) ends the text where it is, so that a quote that never closes swallows nothing.
+bool Dialogue::goes_on(const std::string& text, const Sink& sink) {
+    const Owner owner = owner_of(text, running_ ? &*running_ : nullptr, urc_rules());
+    const bool asked = running_ && starts_with(running_->line, "+CUSD");
+    const bool other =
+        owner == Owner::final_result || owner == Owner::urc || (owner == Owner::command && !asked) || text_lines_ >= max_text_lines;
+    const bool fits = text_.size() + text.size() < Lexer::max_line;
+    if (other || !fits) {
+        end_text(sink);
+        return false;
+    }
+    text_ += "\n" + text;
+    ++text_lines_;
+    if (!ussd_continues(text_)) end_text(sink);
+    return true;
+}
+
+void Dialogue::end_text(const Sink& sink) {
+    const std::string one[] = {std::exchange(text_, {})};
+    urc(*find_rule(one[0], urc_rules()), one, sink);
+}
+
 void Dialogue::line(std::string text, const Sink& sink) {
     if (half_) {
         const UrcRule& rule = *std::exchange(half_, nullptr);
@@ -56,6 +83,7 @@ void Dialogue::line(std::string text, const Sink& sink) {
         ++echoes_;
         return;
     }
+    if (!text_.empty() && goes_on(text, sink)) return;
     if (running_ && pair_open_ && is_hex(text)) {
         pair_open_ = false;
         reply_.lines.push_back(upper(text));
@@ -76,6 +104,11 @@ void Dialogue::line(std::string text, const Sink& sink) {
             if (rule.lines == 2) {
                 half_ = &rule;
                 half_header_ = std::move(text);
+                return;
+            }
+            if (starts_with(text, "+CUSD:") && ussd_continues(text)) {
+                text_ = std::move(text);
+                text_lines_ = 1;
                 return;
             }
             const std::string one[] = {std::move(text)};

@@ -49,6 +49,8 @@ private:
     void line(std::string text, const Sink& sink);
     bool is_echo(std::string_view text) const;
     void urc(const UrcRule& rule, std::span<const std::string> lines, const Sink& sink);
+    bool goes_on(const std::string& text, const Sink& sink);
+    void end_text(const Sink& sink);
 
     Lexer lexer_;
     std::optional<Command> running_;
@@ -56,6 +58,8 @@ private:
     std::string last_written_;
     const UrcRule* half_ = nullptr;  ///< a two-line URC that waits for its PDU
     std::string half_header_;
+    std::string text_;  ///< a +CUSD whose quoted text has line breaks, so far
+    int text_lines_ = 0;
     bool pair_open_ = false;  ///< the running command waits for the PDU of a header
     std::uint64_t malformed_ = 0, echoes_ = 0;
 };

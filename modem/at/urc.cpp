@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "modem/at/fields.hpp"
+#include "modem/at/ussd.hpp"
 
 namespace conductor::at {
 namespace {
@@ -27,8 +28,7 @@ Result<Urc> registration(Lines lines) {
 }
 
 Result<Urc> ussd(Lines lines) {
-    const Fields f{lines[0]};
-    return Urc{Ussd{f.number(0).value_or(0), f.text(1), f.number(2)}};
+    return Urc{parse_ussd(lines[0])};
 }
 
 Result<Urc> reference(Lines lines) {

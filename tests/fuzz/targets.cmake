@@ -24,3 +24,7 @@ endfunction()
 
 conductor_fuzz(pdu_decode LINK modem_pdu)
 conductor_fuzz(sms_segment LINK modem_sms)
+conductor_fuzz(at_dialogue LINK modem_at)
+conductor_fuzz(at_answers LINK modem_at)
+conductor_fuzz(at_ussd LINK modem_at)
+conductor_fuzz(port_transcript LINK modem_port)

@@ -3,7 +3,7 @@
 #include "daemon/core/result.hpp"
 #include "modem/at/answers.hpp"
 #include "modem/at/errors.hpp"
-#include "modem/driver/ussd.hpp"
+#include "modem/at/ussd.hpp"
 #include "modem/pdu/pdu.hpp"
 
 namespace conductor::replay {
@@ -175,7 +175,7 @@ std::vector<std::string> values_of(const std::string& command, const at::Reply& 
 
 std::vector<std::string> values_of(const at::Urc& urc) {
     if (const auto* direct = std::get_if<at::Direct>(&urc)) return {pdu_text(direct->hex)};
-    if (const auto* ussd = std::get_if<at::Ussd>(&urc)) return {quoted(driver::ussd_text(*ussd, false))};
+    if (const auto* ussd = std::get_if<at::Ussd>(&urc)) return {quoted(at::ussd_text(*ussd, false))};
     return {};
 }
 

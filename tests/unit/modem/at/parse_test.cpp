@@ -95,3 +95,18 @@ TEST_CASE("lexer: a huge line is dropped and counted; the next one is whole") {
     CHECK(!lexer.next());
     CHECK(lexer.overlong() == 1);
 }
+
+TEST_CASE("lexer: 10 MB without a line end cost one line's memory") {
+    Lexer lexer;
+    const std::vector<std::uint8_t> piece(2048, 'x');
+    for (int i = 0; i < 5000; ++i) {
+        lexer.feed(piece);
+        CHECK(!lexer.next());
+    }
+    CHECK(lexer.overlong() == 1);
+    const std::string end = "\r\nOK\r\n";
+    lexer.feed({reinterpret_cast<const std::uint8_t*>(end.data()), end.size()});
+    const auto token = lexer.next();
+    REQUIRE(token);
+    CHECK(token->text == "OK");
+}
