@@ -1,5 +1,6 @@
 #pragma once
 // The few Asio words that every I/O folder uses. Timers run on BootClock, so that the simulation can own time.
+#include <atomic>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -14,9 +15,17 @@
 #include "daemon/core/log.hpp"
 #include "daemon/core/result.hpp"
 
+namespace conductor::aio {
+/// The simulation's ear: told how long it is until the earliest timer, each time that Asio works it out. Null: nobody listens.
+inline std::atomic<void (*)(BootClock::duration) noexcept> wait_observer{nullptr};
+}  // namespace conductor::aio
+
 template <>
 struct boost::asio::wait_traits<conductor::BootClock> {
-    static conductor::BootClock::duration to_wait_duration(const conductor::BootClock::duration& d) { return d; }
+    static conductor::BootClock::duration to_wait_duration(const conductor::BootClock::duration& d) {
+        if (const auto told = conductor::aio::wait_observer.load(std::memory_order_relaxed)) told(d);
+        return d;
+    }
     static conductor::BootClock::duration to_wait_duration(const conductor::BootClock::time_point& t) {
         const auto now = conductor::BootClock::now();
         return t > now ? t - now : conductor::BootClock::duration::zero();

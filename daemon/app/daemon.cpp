@@ -9,8 +9,7 @@
 
 #include "daemon/api/server.hpp"
 #include "daemon/app/system.hpp"
-#include "daemon/service/gateway.hpp"
-#include "daemon/service/sync_service.hpp"
+#include "daemon/service/house.hpp"
 
 namespace conductor::app {
 namespace {
@@ -35,17 +34,9 @@ Result<std::string> secret(const std::string& name) {
 }
 
 Result<driver::ModemSettings> modem_settings(const config::Config& config, const config::Modem& modem) {
-    driver::ModemSettings s{
-        .index = modem.index, .imei = modem.imei, .iccid = modem.iccid, .imsi = modem.imsi, .usb = modem.usb, .port = modem.port};
-    s.baud = modem.baud;
-    s.delivery_reports = config.send.delivery_reports;
-    s.scan = config.discovery.scan;
-    if (!modem.pin_file.empty()) {
-        auto pin = read_secret(modem.pin_file);
-        if (!pin) return pin.error();
-        s.pin = *pin;
-    }
-    return s;
+    auto pin = modem.pin_file.empty() ? Result<std::string>{std::string{}} : read_secret(modem.pin_file);
+    if (!pin) return pin.error();
+    return service::modem_settings(config, modem, std::move(*pin));
 }
 
 Result<sync::ClientSettings> client_settings(const config::Supabase& supabase) {
@@ -82,19 +73,13 @@ public:
 
 private:
     Result<void> open();
-    /// What the last run left: who this database is, and the modems with a submission open.
-    struct Inherited {
-        std::string instance;
-        std::vector<ModemIndex> open;
-    };
-    Result<Inherited> inherit();
-    Result<void> make_modems(const std::vector<ModemIndex>& open);
+    Result<service::Inherited> inherit(std::string fresh);
+    Result<void> make_modems();
     Result<api::Tokens> tokens() const;
     awaitable<void> start();
     awaitable<void> serve();
     awaitable<void> watch_signals();
     awaitable<void> feed_watchdog();
-    awaitable<void> modem_ended(std::size_t index);
     void stop(std::string_view why);
     void reload();
 
@@ -106,54 +91,31 @@ private:
     asio::io_context io_{1};
     asio::thread_pool disk_{1};
     std::unique_ptr<store::Store> store_;
-    std::unique_ptr<service::Context> context_;
-    std::unique_ptr<service::Shared> shared_;
-    std::vector<std::unique_ptr<service::ModemService>> modems_;
-    std::unique_ptr<service::SyncService> sync_;
-    std::unique_ptr<service::Gateway> gateway_;
+    std::unique_ptr<service::House> house_;
     std::unique_ptr<api::Server> server_;
-    std::vector<ModemIndex> listening_;
-    std::size_t running_ = 0;
     int exit_code_ = 0;
 };
 
-Result<Daemon::Inherited> Daemon::inherit() {
+Result<service::Inherited> Daemon::inherit(std::string fresh) {
     // read on the disk's thread like everything else, before any other coroutine runs
-    std::random_device device;
-    const auto word = [&device] { return std::uint64_t{device()} << 32 | device(); };
-    const std::string fresh = service::format_uuid(word(), word(), 4);
-    Result<Inherited> inherited = fail(AppErrc::system, "database");
+    Result<service::Inherited> inherited = fail(AppErrc::system, "database");
     asio::co_spawn(
         io_,
-        [](store::Store& store, std::string uuid, Result<Inherited>& out) -> awaitable<void> {
-            auto job = [uuid](store::Tx& tx) {
-                Inherited i{.instance = uuid};
-                if (auto known = store::get_setting(tx, "instance"))
-                    i.instance = *known;
-                else
-                    store::set_setting(tx, "instance", uuid);
-                for (const auto& attempt : store::open_attempts(tx)) i.open.push_back(attempt.modem_index);
-                return i;
-            };
-            out = co_await store.run(job);
-        }(*store_, fresh, inherited),
+        [](store::Store& store, std::string uuid, Result<service::Inherited>& out) -> awaitable<void> {
+            out = co_await service::inherit(store, std::move(uuid));
+        }(*store_, std::move(fresh), inherited),
         asio::detached);
     io_.run();
     io_.restart();
     return inherited;
 }
 
-Result<void> Daemon::make_modems(const std::vector<ModemIndex>& open) {
+Result<void> Daemon::make_modems() {
     for (const auto& modem : config_.modems) {
         auto settings = modem_settings(config_, modem);
         if (!settings) return settings.error();
-        const auto name = "modem-" + std::to_string(modem.index);
-        const auto kept = systemd_.kept().find(name);
-        const int descriptor = kept == systemd_.kept().end() ? -1 : kept->second;
-        const bool awaiting = descriptor >= 0 && std::ranges::find(open, modem.index) != open.end();
-        if (awaiting) listening_.push_back(modem.index);
-        modems_.push_back(std::make_unique<service::ModemService>(*context_, *shared_, modem, std::move(*settings), descriptor, awaiting));
-        shared_->modems.push_back(modems_.back().get());
+        const auto kept = systemd_.kept().find("modem-" + std::to_string(modem.index));
+        house_->add_modem(modem, std::move(*settings), kept == systemd_.kept().end() ? -1 : kept->second);
     }
     return {};
 }
@@ -171,25 +133,24 @@ Result<void> Daemon::open() {
     auto store = store::Store::open({.path = config_.gateway.database}, io_.get_executor(), disk_.get_executor());
     if (!store) return store.error();
     store_ = std::move(*store);
-    auto inherited = inherit();
-    if (!inherited) return inherited.error();
-    auto env = std::make_shared<const service::Env>(service::Env{config_, inherited->instance});
     std::random_device device;
-    context_ = std::make_unique<service::Context>(
-        service::Context{io_.get_executor(), clock_, *store_, log_, std::move(env), std::mt19937_64{device()}});
-    shared_ = std::make_unique<service::Shared>(io_.get_executor());
-    shared_->keep_descriptor = [this](ModemIndex index, int descriptor) {
+    const auto word = [&device] { return std::uint64_t{device()} << 32 | device(); };
+    auto inherited = inherit(service::format_uuid(word(), word(), 4));
+    if (!inherited) return inherited.error();
+    std::optional<sync::ClientSettings> supabase;
+    if (config_.supabase) {
+        auto settings = client_settings(*config_.supabase);
+        if (!settings) return settings.error();
+        supabase = std::move(*settings);
+    }
+    house_ = std::make_unique<service::House>(io_.get_executor(), clock_, *store_, log_, config_, std::move(*inherited),
+                                              std::move(supabase), word());
+    house_->shared().keep_descriptor = [this](ModemIndex index, int descriptor) {
         const auto name = "modem-" + std::to_string(index);
         systemd_.forget(name);
         if (descriptor >= 0) systemd_.keep(name, descriptor);
     };
-    if (auto made = make_modems(inherited->open); !made) return made;
-    if (config_.supabase) {
-        auto settings = client_settings(*config_.supabase);
-        if (!settings) return settings.error();
-        sync_ = std::make_unique<service::SyncService>(*context_, *shared_, std::move(*settings));
-    }
-    gateway_ = std::make_unique<service::Gateway>(*context_, *shared_, modems_, sync_.get());
+    if (auto made = make_modems(); !made) return made;
     auto allowed = tokens();
     if (!allowed) return allowed.error();
     api::ServerOptions options{.socket = config_.gateway.socket};
@@ -198,34 +159,24 @@ Result<void> Daemon::open() {
         options.listen = config_.http->listen;
         options.tls = !config_.http->tls_cert_file.empty();
     }
-    server_ = std::make_unique<api::Server>(io_.get_executor(), log_, *gateway_, std::move(options));
+    server_ = std::make_unique<api::Server>(io_.get_executor(), log_, house_->gateway(), std::move(options));
     return {};
 }
 
 /// The listener, until the process ends: stop() makes run() return, and that is no failure.
 awaitable<void> Daemon::serve() {
     co_await server_->run();
-    while (shared_->stopping) co_await aio::sleep_for(std::chrono::hours{1});
-}
-
-awaitable<void> Daemon::modem_ended(std::size_t index) {
-    co_await modems_[index]->run();
-    if (--running_ > 0) co_return;
-    server_->stop();
-    auto flush = [](store::Tx&) {};  // takes everything with it that waits for a commit
-    if (auto flushed = co_await store_->run(flush); !flushed) log_.error("flush-failed", {{"error", flushed.error().text()}});
-    io_.stop();
+    while (house_->shared().stopping) co_await aio::sleep_for(std::chrono::hours{1});
 }
 
 awaitable<void> Daemon::start() {
-    auto recovered = co_await gateway_->recover(listening_);
+    auto recovered = co_await house_->recover();
     if (!recovered) {
         log_.error("cannot-recover", {{"error", recovered.error().text()}});
         exit_code_ = 1;
         io_.stop();
         co_return;
     }
-    for (auto& modem : modems_) co_await modem->restore();
     if (auto opened = server_->listen(); !opened) {
         log_.error("cannot-listen", {{"error", opened.error().text()}});
         exit_code_ = 1;
@@ -234,13 +185,13 @@ awaitable<void> Daemon::start() {
     }
     const auto ex = io_.get_executor();
     aio::supervise(ex, log_, "api", [this] { return serve(); });
-    aio::supervise(ex, log_, "housekeeping", [this] { return gateway_->housekeeping(); });
-    if (sync_) aio::supervise(ex, log_, "sync", [this] { return sync_->run(); });
-    running_ = modems_.size();
-    for (std::size_t i = 0; i < modems_.size(); ++i) asio::co_spawn(ex, modem_ended(i), asio::detached);
+    house_->start([this] {
+        server_->stop();
+        io_.stop();
+    });
     if (systemd_.watchdog_period()) asio::co_spawn(ex, feed_watchdog(), asio::detached);
-    systemd_.ready(fmt::format("{} modems configured", modems_.size()));
-    log_.notice("started", {{"version", CONDUCTOR_VERSION}, {"gateway", config_.gateway.id}, {"modems", modems_.size()}});
+    systemd_.ready(fmt::format("{} modems configured", config_.modems.size()));
+    log_.notice("started", {{"version", CONDUCTOR_VERSION}, {"gateway", config_.gateway.id}, {"modems", config_.modems.size()}});
 }
 
 awaitable<void> Daemon::feed_watchdog() {
@@ -254,10 +205,7 @@ awaitable<void> Daemon::feed_watchdog() {
 void Daemon::stop(std::string_view why) {
     log_.notice("stopping", {{"why", why}});
     systemd_.stopping();
-    shared_->stopping = true;
-    shared_->sync_wake.raise();
-    for (auto& modem : modems_) modem->poke();
-    if (running_ == 0) io_.stop();
+    house_->stop();
 }
 
 awaitable<void> Daemon::watch_signals() {
@@ -278,34 +226,15 @@ awaitable<void> Daemon::watch_signals() {
 /// SIGHUP: secrets always, and of the configuration what can change while it runs. A file with problems changes nothing.
 void Daemon::reload() {
     if (auto wanted = load(path_)) {
-        const auto restart = config::needs_restart(config_, *wanted);
-        for (const auto& section : restart) log_.warning("needs-restart", {{"section", section}});
-        config::Config next = config_;
-        const auto journal = next.send.journal;
-        next.send = wanted->send;
-        next.send.journal = journal;
-        next.rules = wanted->rules;
-        next.opt_out = wanted->opt_out;
-        next.analytics = wanted->analytics;
-        next.routes = wanted->routes;
-        next.alarms = wanted->alarms;
-        next.retention = wanted->retention;
-        if (std::ranges::find(restart, "modem") == restart.end()) {
-            next.modems = wanted->modems;
-            for (const auto& modem : next.modems)
-                for (auto& service : modems_)
-                    if (service->index() == modem.index) service->reload(modem);
-        }
-        config_ = next;
-        context_->env = std::make_shared<const service::Env>(service::Env{std::move(next), context_->env->instance});
-        log_.notice("reloaded", {{"what", "configuration"}});
+        house_->reload(*wanted);
+        config_ = house_->config();
     } else {
         log_.error("reload-failed", {{"file", path_}, {"running_on", "the configuration before"}});
     }
-    if (sync_ && config_.supabase) {
+    if (house_->sync() && config_.supabase) {
         auto settings = client_settings(*config_.supabase);
         if (settings)
-            sync_->update(std::move(*settings));
+            house_->sync()->update(std::move(*settings));
         else
             log_.error("reload-failed", {{"error", settings.error().text()}});
     }

@@ -38,7 +38,7 @@ ModemService::ModemService(Context& context, Shared& shared, config::Modem confi
       wake_{context.executor},
       inherited_{awaiting_late},
       window_{{config_.per_minute, config_.per_hour, config_.per_day, config_.per_month}},
-      modem_{context.executor, log_, std::move(settings), *this, adopted, awaiting_late} {}
+      modem_{context.executor, log_, std::move(settings), *this, adopted, awaiting_late, shared.open_port} {}
 
 bool ModemService::able() const {
     const auto state = modem_.status().state;

@@ -27,6 +27,8 @@ struct Shared {
     Tally tally;
     std::function<void(ModemIndex, int descriptor)> keep_descriptor = [](ModemIndex, int) {};  ///< systemd's FD store; -1 removes
 
+    driver::Opener open_port;  ///< how modems open their ports; empty: port::open_port
+
     /// Something became sendable: wakes one idle modem that may take it (lane 0: any).
     void wake_one(std::uint64_t lane = 0);
     void wake_all();

@@ -53,9 +53,10 @@ std::string Rows::text(int column) const {
     return text ? std::string{text, static_cast<std::size_t>(sqlite3_column_bytes(stmt_, column))} : std::string{};
 }
 
-Result<std::unique_ptr<Connection>> Connection::open(const std::string& path) {
+Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, const std::string& vfs) {
     sqlite3* raw = nullptr;
-    const int code = sqlite3_open_v2(path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+    const int code = sqlite3_open_v2(path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+                                     vfs.empty() ? nullptr : vfs.c_str());
     Db db{raw};
     if (code != SQLITE_OK) return fail(StoreErrc::open, path);
     sqlite3_extended_result_codes(raw, 1);

@@ -73,7 +73,7 @@ private:
 /// One connection with its prepared statements. Statements are found by the address of their SQL literal.
 class Connection {
 public:
-    static Result<std::unique_ptr<Connection>> open(const std::string& path);
+    static Result<std::unique_ptr<Connection>> open(const std::string& path, const std::string& vfs = {});
     Result<void> execute(const char* sql);
     sqlite3* handle() const { return db_.get(); }
     Result<sqlite3_stmt*> prepare(const char* sql);

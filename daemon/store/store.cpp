@@ -3,7 +3,7 @@
 namespace conductor::store {
 
 Result<std::unique_ptr<Store>> Store::open(Settings settings, aio::Executor home, aio::Executor worker) {
-    auto connection = Connection::open(settings.path);
+    auto connection = Connection::open(settings.path, settings.vfs);
     if (!connection) return connection.error();
     if (auto done = migrate(**connection); !done) return done.error();
     return std::unique_ptr<Store>{new Store{std::move(settings), std::move(*connection), std::move(home), std::move(worker)}};

@@ -22,6 +22,7 @@ enum class Urgency : std::uint8_t {
 struct Settings {
     std::string path;
     std::chrono::milliseconds soon{200};
+    std::string vfs{};  ///< SQLite's name of the file system; empty: the system's
 };
 
 /// Figures of the store, for metrics and the bench.

@@ -1,0 +1,106 @@
+#include "daemon/service/house.hpp"
+
+#include <algorithm>
+
+namespace conductor::service {
+
+aio::awaitable<Result<Inherited>> inherit(store::Store& store, std::string fresh) {
+    auto job = [fresh = std::move(fresh)](store::Tx& tx) {
+        Inherited inherited{.instance = fresh, .open = {}};
+        if (auto known = store::get_setting(tx, "instance"))
+            inherited.instance = *known;
+        else
+            store::set_setting(tx, "instance", fresh);
+        for (const auto& attempt : store::open_attempts(tx)) inherited.open.push_back(attempt.modem_index);
+        return inherited;
+    };
+    co_return co_await store.run(job);
+}
+
+driver::ModemSettings modem_settings(const config::Config& config, const config::Modem& modem, std::string pin) {
+    driver::ModemSettings s{
+        .index = modem.index, .imei = modem.imei, .iccid = modem.iccid, .imsi = modem.imsi, .usb = modem.usb, .port = modem.port};
+    s.baud = modem.baud;
+    s.delivery_reports = config.send.delivery_reports;
+    s.scan = config.discovery.scan;
+    if (!pin.empty()) s.pin = std::move(pin);
+    return s;
+}
+
+House::House(aio::Executor executor, const Clock& clock, store::Store& store, Log log, config::Config config, Inherited inherited,
+             std::optional<sync::ClientSettings> sync, std::uint64_t seed)
+    : context_{executor,
+               clock,
+               store,
+               std::move(log),
+               std::make_shared<const Env>(Env{std::move(config), inherited.instance}),
+               std::mt19937_64{seed}},
+      shared_{executor},
+      inherited_{std::move(inherited)},
+      sync_{sync ? std::make_unique<SyncService>(context_, shared_, std::move(*sync)) : nullptr},
+      gateway_{context_, shared_, modems_, sync_.get()} {}
+
+void House::add_modem(const config::Modem& modem, driver::ModemSettings settings, int adopted) {
+    const bool awaiting = adopted >= 0 && std::ranges::find(inherited_.open, modem.index) != inherited_.open.end();
+    if (awaiting) listening_.push_back(modem.index);
+    modems_.push_back(std::make_unique<ModemService>(context_, shared_, modem, std::move(settings), adopted, awaiting));
+    shared_.modems.push_back(modems_.back().get());
+}
+
+aio::awaitable<Result<void>> House::recover() {
+    auto recovered = co_await gateway_.recover(listening_);
+    if (!recovered) co_return recovered;
+    for (auto& modem : modems_) co_await modem->restore();
+    co_return Result<void>{};
+}
+
+void House::start(std::function<void()> ended) {
+    ended_ = std::move(ended);
+    const auto& ex = context_.executor;
+    aio::supervise(ex, context_.log, "housekeeping", [this] { return gateway_.housekeeping(); });
+    if (sync_) aio::supervise(ex, context_.log, "sync", [this] { return sync_->run(); });
+    running_ = modems_.size();
+    for (std::size_t i = 0; i < modems_.size(); ++i) asio::co_spawn(ex, modem_ended(i), asio::detached);
+    if (running_ == 0 && shared_.stopping) ended_();  // stopped before it was started
+}
+
+aio::awaitable<void> House::modem_ended(std::size_t index) {
+    co_await modems_[index]->run();
+    if (--running_ > 0) co_return;
+    auto flush = [](store::Tx&) {};  // takes everything with it that waits for a commit
+    if (auto flushed = co_await context_.store.run(flush); !flushed)
+        context_.log.error("flush-failed", {{"error", flushed.error().text()}});
+    ended_();
+}
+
+void House::stop() {
+    shared_.stopping = true;
+    shared_.sync_wake.raise();
+    for (auto& modem : modems_) modem->poke();
+    if (running_ == 0 && ended_) ended_();
+}
+
+void House::reload(const config::Config& wanted) {
+    const auto restart = config::needs_restart(config(), wanted);
+    for (const auto& section : restart) context_.log.warning("needs-restart", {{"section", section}});
+    config::Config next = config();
+    const auto journal = next.send.journal;
+    next.send = wanted.send;
+    next.send.journal = journal;
+    next.rules = wanted.rules;
+    next.opt_out = wanted.opt_out;
+    next.analytics = wanted.analytics;
+    next.routes = wanted.routes;
+    next.alarms = wanted.alarms;
+    next.retention = wanted.retention;
+    if (std::ranges::find(restart, "modem") == restart.end()) {
+        next.modems = wanted.modems;
+        for (const auto& modem : next.modems)
+            for (auto& service : modems_)
+                if (service->index() == modem.index) service->reload(modem);
+    }
+    context_.env = std::make_shared<const Env>(Env{std::move(next), context_.env->instance});
+    context_.log.notice("reloaded", {{"what", "configuration"}});
+}
+
+}  // namespace conductor::service

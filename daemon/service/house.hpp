@@ -1,0 +1,59 @@
+#pragma once
+// The gateway without its edges: modems, queue, housekeeping and sync on one executor and one store. conductord adds signals, systemd and
+// the HTTP listener; the simulation adds a clock, a disk and modems of its own.
+#include "daemon/service/gateway.hpp"
+#include "daemon/service/sync_service.hpp"
+
+namespace conductor::service {
+
+/// What the process before left in the database.
+struct Inherited {
+    std::string instance;          ///< UUID of this database
+    std::vector<ModemIndex> open;  ///< modems with a submission open
+};
+/// Reads it; `fresh` becomes the instance of a database that has none.
+aio::awaitable<Result<Inherited>> inherit(store::Store& store, std::string fresh);
+
+/// What the driver must know of a modem. `pin`: the content of its pin_file, empty for none.
+driver::ModemSettings modem_settings(const config::Config& config, const config::Modem& modem, std::string pin);
+
+class House {
+public:
+    /// `clock` and `store` outlive it. `sync`: absent without Supabase. `seed`: for everything that is left to chance.
+    House(aio::Executor executor, const Clock& clock, store::Store& store, Log log, config::Config config, Inherited inherited,
+          std::optional<sync::ClientSettings> sync, std::uint64_t seed);
+
+    Context& context() { return context_; }
+    Shared& shared() { return shared_; }
+    Gateway& gateway() { return gateway_; }
+    std::vector<std::unique_ptr<ModemService>>& modems() { return modems_; }
+
+    /// Before start(). `adopted`: its descriptor that outlived the process before, or -1.
+    void add_modem(const config::Modem& modem, driver::ModemSettings settings, int adopted = -1);
+    SyncService* sync() { return sync_.get(); }
+
+    /// Settles what the process before left open. Nothing else may run before it.
+    aio::awaitable<Result<void>> recover();
+    /// Starts modems, housekeeping and sync. `ended` is called after stop(), when every modem has ended and the last commit is on the disk.
+    void start(std::function<void()> ended);
+    /// No new submission; modems end after the result of the one on its way.
+    void stop();
+    /// Takes over what can change while it runs, and logs what needs a restart.
+    void reload(const config::Config& wanted);
+    const config::Config& config() const { return context_.env->config; }
+
+private:
+    aio::awaitable<void> modem_ended(std::size_t index);
+
+    Context context_;
+    Shared shared_;
+    Inherited inherited_;
+    std::vector<ModemIndex> listening_;
+    std::vector<std::unique_ptr<ModemService>> modems_;
+    std::unique_ptr<SyncService> sync_;
+    Gateway gateway_;
+    std::size_t running_ = 0;
+    std::function<void()> ended_;
+};
+
+}  // namespace conductor::service
