@@ -1,0 +1,68 @@
+// The world itself: time passes in jumps, ports have manners, a killed process comes back on what the disk kept.
+#include "tools/simulate/world.hpp"
+
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+
+using namespace conductor;
+using namespace conductor::simulate;
+using namespace std::chrono_literals;
+
+namespace {
+
+NewMessage message(std::string to, std::string text) {
+    NewMessage m;
+    m.to = std::move(to);
+    m.text = std::move(text);
+    m.message_class = MessageClass::transactional;
+    return m;
+}
+
+std::optional<MessageId> submit(World& world, const NewMessage& m) {
+    auto answer = world.ask<api::Answer<api::Submitted>>([&m](service::Gateway& gateway) { return gateway.submit(m, {"test"}); });
+    if (!answer || !*answer) return std::nullopt;
+    return (*answer)->message.id;
+}
+
+std::string status(World& world, MessageId id) {
+    const auto rows = world.rows(("SELECT status FROM messages WHERE id = " + std::to_string(id.value)).c_str());
+    return rows.empty() ? "none" : std::string{to_string(static_cast<MessageStatus>(number(rows[0][0])))};
+}
+
+}  // namespace
+
+TEST_CASE("a message goes out, its report comes in, and what the process knew survives its death") {
+    for (const bool power : {false, true}) {
+        CAPTURE(power);
+        World world{{.seed = 7, .print = std::getenv("CONDUCTOR_PRINT") != nullptr}};
+        world.boot();
+        REQUIRE(world.until([&] { return world.up(); }, 10s));
+        const auto first = submit(world, message("+15550100123", "Your order is ready."));
+        REQUIRE(first.has_value());
+        REQUIRE(world.until([&] { return status(world, *first) == "delivered"; }, 60s));
+        CHECK(world.taken().size() == 1);
+
+        world.control({{"do", "set"}, {"modem", 0}, {"latency", "10s"}});
+        const auto second = submit(world, message("+15550100124", "So is yours."));
+        REQUIRE(second.has_value());
+        REQUIRE(world.until([&] { return status(world, *second) == "sending"; }, 5s));
+        world.pass(500ms);
+        power ? world.cut_power() : world.kill();
+        CHECK_FALSE(world.up());
+        REQUIRE(world.until([&] { return world.up() && status(world, *second) != "sending"; }, 60s));
+        CHECK(status(world, *first) == "delivered");
+        // the network took it, and its report says so
+        REQUIRE(world.until([&] { return status(world, *second) == "delivered"; }, 5min));
+        CHECK(world.taken().size() == 2);
+        CHECK(world.boots == 2);
+    }
+}
+
+TEST_CASE("an idle day passes in no time") {
+    World world{{.seed = 3, .fleet = {.modems = 2}}};
+    world.boot();
+    world.pass(24h);
+    CHECK(world.up());
+    CHECK(world.handlers < 3'000'000);
+}
