@@ -7,6 +7,7 @@
 #include "daemon/dispatch/reasons.hpp"
 #include "daemon/dispatch/submission.hpp"
 #include "daemon/service/events.hpp"
+#include "daemon/service/flight.hpp"
 
 namespace conductor::service {
 
@@ -59,12 +60,21 @@ aio::awaitable<Result<void>> Gateway::recover(std::vector<ModemIndex> still_list
 
 aio::awaitable<void> Gateway::housekeeping() {
     unsigned minutes = 0;
+    Instant flights_at{};  // records of modems that have no incident any more end, too
     for (;;) {
         // every ten seconds while something waits, so that an expiry shows soon; else once a minute
         const bool on_time = co_await aio::sleep_for(std::chrono::seconds{open_ > 0 ? 10 : 60});
         if (!on_time) co_return;
         const auto now = context_.wall();
         if (!now) continue;
+        if (context_.clock.now() - flights_at >= std::chrono::hours{1}) {
+            flights_at = context_.clock.now();
+            auto prune = [now = *now, keep = context_.env->config.retention.flight](Tx& tx) {
+                const std::string folder = flight_folder(tx);
+                if (!folder.empty()) prune_flights(folder, now, keep);
+            };
+            co_await context_.store.read(prune);
+        }
         // looks first, so that an idle box writes nothing; a long queue is counted less often
         const bool count = open_ > 0 && (open_ < 50'000 || ++minutes % 10 == 0);
         // modems end what expired as they pick; where none picks, or the queue is short enough to be looked through, it ends here

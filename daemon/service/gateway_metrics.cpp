@@ -27,6 +27,25 @@ std::string Gateway::metrics() const {
     out += "# HELP conductor_modem_able Whether the modem can take a message now.\n# TYPE conductor_modem_able gauge\n";
     for (const auto& modem : modems_)
         out += fmt::format("conductor_modem_able{{modem=\"{}\"}} {}\n", modem->index(), modem->able() ? 1 : 0);
+    const auto family = [&out](std::string_view name, std::string_view help) {
+        out += fmt::format("# HELP {0} {1}\n# TYPE {0} gauge\n", name, help);
+    };
+    family("conductor_modem_storage_used", "Messages in a memory of the modem.");
+    for (const auto& modem : modems_)
+        for (const auto& s : modem->status().storage)
+            out += fmt::format("conductor_modem_storage_used{{modem=\"{}\",memory=\"{}\"}} {}\n", modem->index(), s.memory, s.used);
+    family("conductor_modem_storage_total", "Messages that a memory of the modem can hold.");
+    for (const auto& modem : modems_)
+        for (const auto& s : modem->status().storage)
+            out += fmt::format("conductor_modem_storage_total{{modem=\"{}\",memory=\"{}\"}} {}\n", modem->index(), s.memory, s.total);
+    family("conductor_sim_balance", "The SIM's balance as its operator told it last.");
+    for (const auto& modem : modems_)
+        if (modem->balance().amount)
+            out += fmt::format("conductor_sim_balance{{modem=\"{}\"}} {}\n", modem->index(), *modem->balance().amount);
+    family("conductor_sim_balance_low", "1 while the balance is below its limit.");
+    for (const auto& modem : modems_)
+        if (modem->balance().amount)
+            out += fmt::format("conductor_sim_balance_low{{modem=\"{}\"}} {}\n", modem->index(), modem->balance_low() ? 1 : 0);
     return out;
 }
 

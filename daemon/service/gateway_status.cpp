@@ -48,7 +48,21 @@ ModemService* Gateway::find_modem(ModemIndex index) const {
 json Gateway::describe(const ModemService& modem) const {
     const auto& s = modem.status();
     json storage = json::array();
-    for (const auto& memory : s.storage) storage.push_back({{"memory", memory.memory}, {"used", memory.used}, {"total", memory.total}});
+    for (const auto& memory : s.storage)
+        storage.push_back({{"memory", memory.memory},
+                           {"used", memory.used},
+                           {"total", memory.total},
+                           {"stuck", memory.stuck},
+                           {"alarm", memory.full()   ? "full"
+                                     : memory.high() ? "high"
+                                                     : ""}});
+    json settings = json::array();
+    for (const auto& one : s.settings)
+        settings.push_back({{"name", one.name},
+                            {"wanted", one.wanted.empty() ? json(nullptr) : json(one.wanted)},
+                            {"found", one.found},
+                            {"now", one.now},
+                            {"held", one.held}});
     json out = {{"index", modem.index()},
                 {"state", driver::to_string(s.state)},
                 {"reason", s.reason},
@@ -67,13 +81,28 @@ json Gateway::describe(const ModemService& modem) const {
                 {"registration", s.registration},
                 {"signal_dbm", optional_int(s.rssi_dbm)},
                 {"storage", std::move(storage)},
+                {"one_store", s.one_store},
+                {"settings", std::move(settings)},
                 {"smsc", s.smsc},
+                {"ussd_session", s.ussd_open ? "open" : "closed"},
+                {"calls", s.calls},
                 {"rung", s.rung},
                 {"resting", modem.resting()},
                 {"opened", s.opened},
                 {"resets", s.resets},
                 {"boots_seen", s.boots_seen},
                 {"urcs_dropped", s.urcs_dropped}};
+    out["balance"] = nullptr;
+    if (!modem.config().balance.ussd.empty()) {
+        const auto& b = modem.balance();
+        const auto time = [](std::int64_t ms) { return ms == 0 ? json(nullptr) : json(to_rfc3339(from_ms(ms))); };
+        out["balance"] = {{"amount", b.amount ? json(*b.amount) : json(nullptr)},
+                          {"currency", modem.config().currency},
+                          {"low", modem.balance_low()},
+                          {"failures", b.failures}};
+        out["balance"]["read_at"] = time(b.read_ms);
+        out["balance"]["asked_at"] = time(b.asked_ms);
+    }
     out["state_seconds"] = std::chrono::duration_cast<std::chrono::seconds>(context_.clock.now() - s.since).count();
     return out;
 }
@@ -133,7 +162,8 @@ aio::awaitable<Answer<json>> Gateway::modem_ussd(ModemIndex index, std::string c
     if (!noted) co_return unavailable(noted.error());
     auto answer = co_await found->modem().ussd(std::move(code));
     if (!answer) co_return Refusal{409, "modem-refused", answer.error().text()};
-    json body = {{"text", *answer}};
+    json body = {{"text", answer->text}, {"status", answer->status}, {"session", answer->open ? "open" : "closed"}};
+    if (answer->open) body["session_seconds"] = driver::UssdAnswer::session_limit.count();
     co_return body;
 }
 

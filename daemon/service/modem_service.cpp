@@ -1,9 +1,6 @@
 #include "daemon/service/modem_service.hpp"
 
-#include <openssl/sha.h>
-
 #include <algorithm>
-#include <array>
 
 namespace conductor::service {
 
@@ -13,15 +10,6 @@ namespace {
 
 constexpr std::chrono::minutes sim_rest{15};
 constexpr std::chrono::seconds store_pause{1};  // between tries to store an outcome while the disk refuses
-
-std::string pin_hash(std::string_view iccid, std::string_view pin) {
-    const std::string input = std::string{iccid} + "|" + std::string{pin};
-    std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
-    SHA256(reinterpret_cast<const unsigned char*>(input.data()), input.size(), digest.data());
-    std::string hex;
-    for (const auto octet : digest) hex += fmt::format("{:02x}", octet);
-    return hex;
-}
 
 std::string disabled_setting(ModemIndex index) {
     return fmt::format("modem.{}.disabled", index);
@@ -187,14 +175,16 @@ aio::awaitable<Result<void>> ModemService::store_incoming(driver::Incoming incom
         co_return arrived.error();
     }
     auto& tally = shared_.tally;
-    if (arrived->duplicate)
+    if (arrived->duplicate) {
         ++tally.inbound_duplicates;
-    else if (arrived->undecodable)
+    } else if (arrived->undecodable) {
         ++tally.inbound_undecodable;
-    else if (report)
+        incident("undecodable");
+    } else if (report) {
         ++tally.reports;
-    else
+    } else {
         ++tally.inbound;
+    }
     if (!report) tally.last_inbound = now;
     shared_.note(arrived->changed);
     if (arrived->message) shared_.sync_wake.raise();
@@ -241,13 +231,6 @@ aio::awaitable<void> ModemService::settle_what_was_inherited(driver::SubmitOutco
     shared_.note(settled->changed);
 }
 
-aio::awaitable<bool> ModemService::may_enter_pin(std::string iccid, std::string pin) {
-    const WallTime now = context_.wall().value_or(WallTime{});
-    auto job = [iccid, hash = pin_hash(iccid, pin), now](store::Tx& tx) { return store::first_pin_try(tx, iccid, hash, now); };
-    auto first = co_await context_.store.run(job);
-    co_return first.has_value() && *first;
-}
-
 aio::awaitable<bool> ModemService::accepts_sim(driver::Identity identity) {
     const WallTime now = context_.wall().value_or(WallTime{});
     const bool named = !config_.iccid.empty() && config_.iccid == identity.iccid;
@@ -261,6 +244,7 @@ aio::awaitable<bool> ModemService::accepts_sim(driver::Identity identity) {
     };
     auto accepted = co_await context_.store.run(job);
     if (!accepted || !*accepted) co_return false;
+    if (balance_iccid_ != identity.iccid) co_await load_balance(identity.iccid);
     if (window_iccid_ == identity.iccid) co_return true;
     // limits follow the SIM: its window is read from the journal
     window_iccid_ = identity.iccid;

@@ -1,5 +1,8 @@
 #pragma once
 // One modem's side of the daemon: gives the driver its work from the queue and stores what the modem did and received.
+#include <map>
+
+#include "daemon/dispatch/balance.hpp"
 #include "daemon/dispatch/retry.hpp"
 #include "daemon/dispatch/sim_limits.hpp"
 #include "daemon/service/incoming.hpp"
@@ -18,6 +21,8 @@ public:
     ModemIndex index() const { return config_.index; }
     const config::Modem& config() const { return config_; }
     bool idle() const { return idle_; }
+    const dispatch::BalanceState& balance() const { return balance_; }
+    bool balance_low() const { return balance_.amount && *balance_.amount < config_.balance.low; }
     void poke() {
         idle_ = false;
         wake_.raise();
@@ -40,7 +45,13 @@ public:
     aio::awaitable<Result<void>> persist(driver::Incoming incoming) override;
     aio::awaitable<void> late_reference(int tp_mr) override;
     aio::awaitable<void> late_refusal(driver::SubmitOutcome outcome) override;
-    aio::awaitable<bool> may_enter_pin(std::string iccid, std::string pin) override;
+    aio::awaitable<bool> may_enter_pin(std::string iccid, std::string pin, std::optional<int> tries) override;
+    aio::awaitable<void> pin_accepted(std::string iccid, std::string pin) override;
+    void noted(std::string_view what, std::string detail) override;
+    void incident(std::string_view kind) override;
+    Instant balance_due() const override;
+    std::string balance_code() override;
+    void balance_answered(Result<std::string> text) override;
     aio::awaitable<bool> accepts_sim(driver::Identity identity) override;
     void changed(const driver::ModemStatus& status) override;
     void port_changed(int descriptor) override { shared_.keep_descriptor(config_.index, descriptor); }
@@ -48,6 +59,11 @@ public:
     bool stopping() const override { return shared_.stopping; }
 
 private:
+    aio::awaitable<void> load_balance(std::string iccid);
+    aio::awaitable<void> keep_setting(std::string name, std::string value);
+    aio::awaitable<void> keep_note(std::string what, std::string detail);
+    aio::awaitable<void> keep_flight(std::string kind, std::string text);
+    void keep_balance();
     aio::awaitable<Result<void>> store_incoming(driver::Incoming incoming, store::Urgency urgency);
     void note_outcome(const driver::SubmitOutcome& outcome);
     aio::awaitable<void> note_refusal(PickAnswer::Refused refused, WallTime now);
@@ -69,6 +85,9 @@ private:
     dispatch::SimWindow window_;  ///< parts of this SIM in the rolling windows
     std::string window_iccid_;
     dispatch::SimStrikes strikes_;
+    dispatch::BalanceState balance_;
+    std::string balance_iccid_;               ///< whose `balance_` is; empty before the SIM is known
+    std::map<std::string, Instant> flights_;  ///< the last record by kind of incident
     driver::Modem modem_;
 };
 

@@ -201,6 +201,14 @@ bool first_pin_try(Tx& tx, std::string_view iccid, std::string_view pin_hash, Wa
     return tx.run("INSERT INTO pins (iccid, pin_hash, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", iccid, pin_hash, at) == 1;
 }
 
+void forget_pin_try(Tx& tx, std::string_view iccid, std::string_view pin_hash) {
+    tx.run("DELETE FROM pins WHERE iccid = ? AND pin_hash = ?", iccid, pin_hash);
+}
+
+bool pin_failed_before(Tx& tx, std::string_view iccid) {
+    return tx.query("SELECT 1 FROM pins WHERE iccid = ? LIMIT 1", iccid).next();
+}
+
 std::optional<std::string> sim_of(Tx& tx, ModemIndex modem) {
     Rows q = tx.query("SELECT iccid FROM sims WHERE modem_index = ?", modem);
     return q.next() ? std::optional{q.text(0)} : std::nullopt;

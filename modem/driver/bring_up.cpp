@@ -35,11 +35,15 @@ aio::awaitable<Result<at::Reply>> Modem::Impl::patient(std::string line, Instant
 }
 
 aio::awaitable<End> Modem::Impl::bring_up() {
-    session_->take_reboot();
+    if (session_->take_reboot()) host_.incident("reboot");
     bring_up_wanted_ = false;
     echoes_.reset();
     selected_.clear();
     mid_message_ = false;
+    link_until_ = {};
+    status_.ussd_open = false;
+    if (balance_until_ != Instant{}) balance_came(fail(AtErrc::lost, "ussd"));
+    stores_compared_ = false;
     if (status_.state != ModemState::recovering && status_.state != ModemState::blocked)
         set(ModemState::opening, "", "The port is open; the modem is being identified and set up.");
     const bool answers = co_await session_->resync(3);
@@ -86,7 +90,12 @@ aio::awaitable<End> Modem::Impl::identify() {
     const auto serial = co_await ask("+CGSN");
     if (!serial) co_return end_of(serial.error());
     who.imei = at::parse_long_number(*serial, 14).value_or("");
-    if (who.imei != status_.identity.imei) ladder_.new_incarnation();
+    if (who.imei != status_.identity.imei) {
+        ladder_.new_incarnation();
+        ussd_form_.reset();
+        link_refused_ = false;
+        hang_up_form_ = 0;
+    }
     who.iccid = status_.identity.imei == who.imei ? status_.identity.iccid : "";
     status_.identity = who;
     profile_ = &profile::profile_for(who.manufacturer, who.model);
@@ -106,10 +115,7 @@ aio::awaitable<End> Modem::Impl::identify() {
 aio::awaitable<End> Modem::Impl::set_up() {
     for (const std::string_view line : profile_->after_sim)
         if (const auto done = co_await tell(std::string{line}); !done) co_return end_of(done.error());
-    // SMS commands answer ERROR for a while after the start (T55), so this first one is patient.
-    const auto mode = co_await patient("+CMGF=0", BootClock::now() + profile_->sms_ready);
-    if (!mode) co_return end_of(mode.error());
-    if (!mode->ok()) log_.warning("no-pdu-mode", {{"result", at::word(mode->final)}});
+    if (const End mode = co_await set_up_mode(); mode != End::ok) co_return mode;
     if (const auto done = co_await tell("+CSMS=0"); !done) co_return end_of(done.error());
     End end = co_await set_up_stores();
     if (end == End::ok) end = co_await set_up_indications();
@@ -122,7 +128,7 @@ aio::awaitable<End> Modem::Impl::set_up() {
     co_await read_operator();
     sweep_wanted_ = true;
     quiet_polls_ = 0;
-    last_poll_ = BootClock::now();
+    last_poll_ = busy_at_ = BootClock::now();
     co_return condition();
 }
 
@@ -160,6 +166,7 @@ aio::awaitable<End> Modem::Impl::set_up_stores() {
     if (receive_store_ == "MT") stores_.clear();  // the sum of ME and SM
     if (!receive_store_.empty()) stores_.push_back(receive_store_);
     if (receive_store_.empty()) log_.warning("no-receive-store");
+    if (const auto done = co_await verify_receive_store(); !done) co_return end_of(done.error());
     co_return End::ok;
 }
 
@@ -184,20 +191,6 @@ aio::awaitable<End> Modem::Impl::set_up_indications() {
     }
     if (indications_.empty()) log_.warning("no-indications");  // the sweeps alone will find messages
     co_return condition();
-}
-
-aio::awaitable<End> Modem::Impl::set_up_centre() {
-    auto lines = co_await ask("+CSCA?");
-    if (!lines) co_return end_of(lines.error());
-    status_.smsc = at::parse_csca(*lines).value_or("");
-    if (settings_.smsc.empty() || status_.smsc == settings_.smsc) co_return End::ok;
-    const auto done = co_await tell("+CSCA=\"" + settings_.smsc + "\"," + (settings_.smsc.starts_with("+") ? "145" : "129"));
-    if (!done) co_return end_of(done.error());
-    log_.notice("smsc-set", {{"accepted", *done}});
-    lines = co_await ask("+CSCA?");
-    if (!lines) co_return end_of(lines.error());
-    status_.smsc = at::parse_csca(*lines).value_or("");
-    co_return End::ok;
 }
 
 namespace {

@@ -4,6 +4,7 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/post.hpp>
 
+#include "modem/at/ussd.hpp"
 #include "modem/driver/modem_impl.hpp"
 #include "modem/port/discover.hpp"
 
@@ -47,10 +48,14 @@ aio::awaitable<Result<AtAnswer>> Modem::command(std::string line) {
     co_return co_await boost::asio::co_spawn(impl_->ex_, impl_->request(std::move(line), false), aio::use_awaitable);
 }
 
-aio::awaitable<Result<std::string>> Modem::ussd(std::string code) {
+aio::awaitable<Result<UssdAnswer>> Modem::ussd(std::string code) {
     const auto answer = co_await boost::asio::co_spawn(impl_->ex_, impl_->request(std::move(code), true), aio::use_awaitable);
     if (!answer) co_return answer.error();
-    co_return answer->final_result;
+    UssdAnswer made;
+    made.text = answer->final_result;
+    made.status = answer->lines.empty() ? 0 : at::to_int(answer->lines[0]).value_or(0);
+    made.open = made.status == static_cast<int>(at::UssdStatus::reply_wanted);
+    co_return made;
 }
 
 Modem::Impl::Impl(aio::Executor ex, Log log, ModemSettings settings, Host& host, int adopted, bool awaiting_late, Opener opener)

@@ -95,8 +95,22 @@ struct ModemStatus {
     struct Storage {
         std::string memory;
         int used = 0, total = 0;
+        int stuck = 0;  ///< slots that the Host has and the modem refuses to delete
+        bool high() const { return total > 0 && used * 10 >= total * 7; }
+        bool full() const { return total > 0 && used >= total; }
     };
     std::vector<Storage> storage;
+    /// A setting that SMS depends on, as the last audit saw it.
+    struct Setting {
+        std::string name;    ///< "CMGF", "CSCA" ...
+        std::string wanted;  ///< empty: not ours, shown alone
+        std::string found;   ///< before this bring-up wrote anything; empty: the modem does not tell
+        std::string now;
+        bool held = true;  ///< what it is now is what is wanted
+    };
+    std::vector<Setting> settings;  ///< empty until the first audit
+    std::string one_store;          ///< "SM = ME" where two names are one memory (row 73)
+    bool ussd_open = false;         ///< a USSD session waits for a reply
     std::string smsc;
     std::string rung;  ///< recovery rung, empty when healthy
     std::uint64_t opened = 0, resets = 0, boots_seen = 0, urcs_dropped = 0;
@@ -126,8 +140,28 @@ public:
         (void)outcome;
         co_return;
     }
-    /// True when this PIN was not yet tried on this SIM; remembers it durably before it says so.
-    virtual aio::awaitable<bool> may_enter_pin(std::string iccid, std::string pin) = 0;
+    /// True when this PIN was not yet tried on this SIM, or was right when it was; remembers the try durably before it says so. With
+    /// `tries` unknown it is also false after any failure on this SIM.
+    virtual aio::awaitable<bool> may_enter_pin(std::string iccid, std::string pin, std::optional<int> tries) = 0;
+    /// The SIM took this PIN: it may be entered again after a power cut.
+    virtual aio::awaitable<void> pin_accepted(std::string iccid, std::string pin) {
+        (void)iccid;
+        (void)pin;
+        co_return;
+    }
+    /// Something for the audit: "modem-settings", "storage-high", "slot-quarantined", "ussd-received", "call-refused" ...; `detail` for
+    /// people.
+    virtual void noted(std::string_view what, std::string detail) {
+        (void)what;
+        (void)detail;
+    }
+    /// The flight recorder should be saved: "mute", "ambiguous", "reboot".
+    virtual void incident(std::string_view kind) { (void)kind; }
+    /// When the SIM's balance should be asked for, by which code, and what the network said to it (UTF-8, or an error). Asked for when the
+    /// modem is idle, never in the middle of a message.
+    virtual Instant balance_due() const { return Instant::max(); }
+    virtual std::string balance_code() { return {}; }
+    virtual void balance_answered(Result<std::string> text) { (void)text; }
     /// False holds the modem: the SIM was swapped and not accepted.
     virtual aio::awaitable<bool> accepts_sim(Identity identity) = 0;
     virtual void changed(const ModemStatus& status) = 0;
@@ -140,6 +174,14 @@ public:
 struct AtAnswer {
     std::vector<std::string> lines;
     std::string final_result;
+};
+
+/// What the network said. `open`: it waits for a reply, for `session_limit` at most.
+struct UssdAnswer {
+    static constexpr std::chrono::seconds session_limit{90};
+    std::string text;
+    int status = 0;  ///< <m> of +CUSD, TS 27.007 §7.15
+    bool open = false;
 };
 
 /// How a port is opened; port::open_port unless a test or the simulation has lines of its own.
@@ -156,7 +198,8 @@ public:
     const ModemStatus& status() const;
     /// A technician's command between submissions; refused (AtErrc) while the modem is not open.
     aio::awaitable<Result<AtAnswer>> command(std::string line);
-    aio::awaitable<Result<std::string>> ussd(std::string code);
+    /// A code, or the reply to the menu of the open session; a code that begins with '*' or '#' begins a new session.
+    aio::awaitable<Result<UssdAnswer>> ussd(std::string code);
     void request_reset();
     /// The flight recorder: octets of the last minutes with times, as a transcript.
     std::string trace() const;

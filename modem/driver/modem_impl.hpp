@@ -71,7 +71,6 @@ private:
     aio::awaitable<End> set_up();
     aio::awaitable<End> set_up_stores();
     aio::awaitable<End> set_up_indications();
-    aio::awaitable<End> set_up_centre();
     aio::awaitable<bool> indications_hold();
     void note_silence();
     bool echo_is_back() const { return echoes_ && session_ && session_->echoes() != *echoes_; }
@@ -86,7 +85,7 @@ private:
 
     // sim.cpp
     aio::awaitable<End> unlock();
-    aio::awaitable<End> enter_pin(const std::string& state);
+    aio::awaitable<End> enter_pin(std::string state, std::string& entered);
     aio::awaitable<Result<std::optional<int>>> pin_tries();
     aio::awaitable<Result<std::string>> read_iccid();
     aio::awaitable<End> check_sim();
@@ -130,8 +129,32 @@ private:
     aio::awaitable<void> perform(Rung rung);
     aio::awaitable<void> restart_modem();
 
+    // settings.cpp
+    aio::awaitable<Result<std::string>> read_setting(std::string name);
+    aio::awaitable<End> set_up_mode();
+    aio::awaitable<End> set_up_centre();
+    aio::awaitable<Result<void>> verify_receive_store();
+    aio::awaitable<Result<void>> audit_settings();
+    void note_settings(std::vector<ModemStatus::Setting> all);
+
     // ussd.cpp
     aio::awaitable<Result<AtAnswer>> run_ussd(std::string code);
+    aio::awaitable<Result<at::Ussd>> ussd_exchange(std::string code, bool packed);
+    aio::awaitable<Result<bool>> send_ussd(std::string code, bool packed);
+    void note_session(const at::Ussd& answer);
+    bool ussd_packs() const { return ussd_form_.value_or(profile_->ussd_packed); }
+    void unasked(const at::Ussd& answer);
+    aio::awaitable<Result<void>> ask_balance();
+    void balance_came(Result<at::Ussd> answer);
+
+    // care.cpp: what is done when nothing else is
+    Instant care_due() const;
+    aio::awaitable<Result<void>> care();
+    aio::awaitable<Result<void>> hang_up();
+    aio::awaitable<Result<void>> find_one_store();
+    aio::awaitable<Result<int>> count_in(std::string memory);
+    aio::awaitable<Result<void>> keep_link();
+    void show_ready();
 
     aio::Executor ex_;
     Log log_;
@@ -169,6 +192,19 @@ private:
     std::vector<std::string> domains_;  ///< registration commands that the modem knows
     std::vector<int> indications_;      ///< AT+CNMI as it was set
     std::optional<at::Ussd> ussd_answer_;
+    std::optional<bool> ussd_form_;  ///< packed or text, once an answer proved it; empty: as the profile says
+    Instant ussd_until_{};           ///< the open session ends by itself
+    Instant balance_until_{};        ///< an answer is awaited; Instant{} when none is
+    int balance_forms_ = 0;          ///< forms tried for this question
+
+    std::map<std::string, std::string> found_;    ///< settings as they were before this bring-up wrote them
+    std::map<std::string, std::string> centres_;  ///< by ICCID: what was seen or set since the start
+    bool audit_wanted_ = false, stores_compared_ = false;
+    Instant busy_at_{};     ///< the last submission or bring-up
+    Instant link_until_{};  ///< AT+CMMS holds until then
+    bool link_refused_ = false;
+    Instant rang_at_{};  ///< the last RING
+    std::size_t hang_up_form_ = 0;
 };
 
 }  // namespace conductor::driver

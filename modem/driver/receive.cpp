@@ -75,16 +75,12 @@ aio::awaitable<Result<void>> Modem::Impl::take(const at::Urc& urc) {
         log_.notice("late-reference");
         co_await host_.late_reference(reference->tp_mr);
     } else if (const auto* ussd = std::get_if<at::Ussd>(&urc)) {
-        ussd_answer_ = *ussd;
+        unasked(*ussd);
     } else if (const auto* full = std::get_if<at::StorageFull>(&urc)) {
         log_.warning("storage-full", {{"memory", full->memory}});
         sweep_wanted_ = true;
     } else if (std::holds_alternative<at::Ring>(urc)) {
-        ++status_.calls;
-        log_.info("call-refused");
-        auto hung_up = co_await tell("H");
-        if (hung_up && !*hung_up) hung_up = co_await tell("+CHUP");
-        if (!hung_up) co_return hung_up.error();
+        co_return co_await hang_up();
     } else if (const auto* boot = std::get_if<at::Boot>(&urc)) {
         const bool repeated = boot_seen_ == boot->text;
         boot_seen_ = boot->text;
@@ -102,10 +98,13 @@ aio::awaitable<Result<void>> Modem::Impl::take(const at::Urc& urc) {
 void Modem::Impl::note_use(const std::string& memory, int used, int total) {
     auto known = std::ranges::find(status_.storage, memory, &ModemStatus::Storage::memory);
     if (known == status_.storage.end()) known = status_.storage.insert(known, {memory, 0, 0});
-    const bool full = total > 0 && used >= total;
-    if (full && known->used < total) log_.warning("storage-full", {{"memory", memory}, {"total", total}});
+    const bool was_high = known->high(), was_full = known->full();
     known->used = used;
     known->total = total;
+    if (!known->high() || (was_high && (was_full || !known->full()))) return;
+    const std::string_view what = known->full() ? "storage-full" : "storage-high";
+    log_.warning(what, {{"memory", memory}, {"used", used}, {"total", total}});
+    host_.noted(what, memory + ": " + std::to_string(used) + " of " + std::to_string(total));
 }
 
 aio::awaitable<Result<bool>> Modem::Impl::select(std::string memory) {
@@ -164,6 +163,8 @@ aio::awaitable<Result<void>> Modem::Impl::read_slots(std::vector<Slot> slots, bo
 }
 
 aio::awaitable<Result<void>> Modem::Impl::sweep(bool all) {
+    if (all && !stores_compared_)
+        if (auto done = co_await find_one_store(); !done) co_return done;
     const auto stores = stores_;
     for (const std::string& memory : stores)
         if (auto done = co_await sweep_memory(memory, all); !done) co_return done;
@@ -227,10 +228,13 @@ aio::awaitable<Result<void>> Modem::Impl::keep(std::string memory, std::vector<a
         if (!removed && !removed.error().is(AtErrc::refused)) co_return removed.error();
         if (removed) {
             undeletable_.erase({slot, pdu->hex});
-        } else if (undeletable_.size() < 1024) {
-            undeletable_.emplace(slot, pdu->hex);  // tried again by each sweep; not persisted again
+        } else if (undeletable_.size() < 1024 && undeletable_.emplace(slot, pdu->hex).second) {  // tried again by each sweep
+            host_.noted("slot-quarantined", slot.memory + " " + std::to_string(slot.index) + ": stored here, and not to be deleted there");
         }
     }
+    const auto known = std::ranges::find(status_.storage, memory, &ModemStatus::Storage::memory);
+    const auto here = std::ranges::count_if(undeletable_, [&](const auto& one) { return one.first.memory == memory; });
+    if (known != status_.storage.end()) known->stuck = static_cast<int>(here);
     co_return Result<void>{};
 }
 

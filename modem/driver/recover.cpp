@@ -12,6 +12,7 @@ aio::awaitable<void> Modem::Impl::recover(Trouble what) {
         network_trouble_at_ = BootClock::now() + step.hold;
         co_return co_await perform(step.rung);
     }
+    if (status_.state != ModemState::recovering) host_.incident("mute");
     set(ModemState::recovering, "mute",
         step.rung == Rung::human
             ? "The modem does not answer and no remedy helped; it is asked again every few seconds. Power it off and on."

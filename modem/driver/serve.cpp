@@ -44,11 +44,15 @@ aio::awaitable<End> Modem::Impl::serve() {
             continue;
         }
         if (registered()) {
-            set(ModemState::ready);
+            show_ready();
         } else {
             set(ModemState::searching, "unregistered", "The modem has no network yet; sending waits until it is registered.");
         }
-        const Instant until = registered() ? std::min(next_poll(), host_.next_due()) : next_poll();
+        if (BootClock::now() >= care_due()) {
+            if (const auto done = co_await care(); !done) end = end_of(done.error());
+            continue;
+        }
+        const Instant until = std::min(registered() ? std::min(next_poll(), host_.next_due()) : next_poll(), care_due());
         co_await inbox_->attention.wait_until(until);
         session_->take_stray_final();
     }
@@ -68,8 +72,8 @@ aio::awaitable<End> Modem::Impl::between_messages() {
 
 aio::awaitable<SubmitOutcome> Modem::Impl::submit(Submission submission) {
     const std::int64_t token = submission.token;
-    if (submission.more_follow && !mid_message_ && profile_->keep_link == profile::KeepLink::once) {
-        const auto kept = co_await tell("+CMMS=1");  // TS 27.005 §3.5.6: the link stays for the next part
+    if (submission.more_follow) {
+        const auto kept = co_await keep_link();
         if (!kept) {
             SubmitOutcome none;
             none.token = token;
@@ -80,6 +84,9 @@ aio::awaitable<SubmitOutcome> Modem::Impl::submit(Submission submission) {
     mid_message_ = submission.more_follow;
     SubmitOutcome outcome = co_await session_->submit(std::move(submission.pdu), *profile_);
     outcome.token = token;
+    busy_at_ = BootClock::now();
+    if (link_until_ != Instant{}) link_until_ = busy_at_ + profile_->link_window;
+    if (outcome.ending == Ending::ambiguous) host_.incident("ambiguous");
     if (outcome.ending != Ending::accepted) {
         mid_message_ = false;
         log_.notice("submit-ended", {{"ending", static_cast<int>(outcome.ending)}, {"reason", outcome.reason}});

@@ -33,6 +33,7 @@ aio::awaitable<Result<std::optional<int>>> Modem::Impl::pin_tries() {
 }
 
 aio::awaitable<End> Modem::Impl::unlock() {
+    std::string entered;  ///< the SIM's key, once the PIN was sent: it is sent once in a bring-up
     for (int round = 0; round < 3; ++round) {
         auto reply = co_await patient("+CPIN?", BootClock::now() + profile_->sms_ready);
         Lines lines = reply ? reply->lines : Lines{};
@@ -47,15 +48,19 @@ aio::awaitable<End> Modem::Impl::unlock() {
         if (!reply->ok() && (code == 12 || code == 316)) co_return block("puk-needed", "The SIM asks for its PUK; a person must enter it.");
         if (!reply->ok()) co_return End::ok;  // no such command: what needs the SIM will tell
         const std::string state = at::parse_cpin(lines).value_or("READY");
-        if (state == "READY") co_return End::ok;
-        const End end = co_await enter_pin(state);
+        if (state == "READY") {
+            if (!entered.empty()) co_await host_.pin_accepted(entered, *settings_.pin);
+            co_return End::ok;
+        }
+        if (!entered.empty()) break;
+        const End end = co_await enter_pin(state, entered);
         if (end != End::ok) co_return end;
     }
     co_return block("pin-needed", "The SIM still asks for its PIN after it was entered.");
 }
 
 /// At most one try per PIN and SIM, never with fewer than two tries left, never after a failure: the Host remembers across restarts.
-aio::awaitable<End> Modem::Impl::enter_pin(const std::string& state) {
+aio::awaitable<End> Modem::Impl::enter_pin(std::string state, std::string& entered) {
     if (state.find("PUK") != std::string::npos) co_return block("puk-needed", "The SIM asks for its PUK; a person must enter it.");
     if (state != "SIM PIN") co_return block("locked", "The modem asks for a code that is not the SIM's PIN (" + state + ").");
     if (!settings_.pin) co_return block("pin-needed", "The SIM asks for its PIN; name it in pin_file of this modem.");
@@ -66,8 +71,12 @@ aio::awaitable<End> Modem::Impl::enter_pin(const std::string& state) {
     const auto tries = co_await pin_tries();
     if (!tries) co_return end_of(tries.error());
     if (*tries && **tries < 2) co_return block("pin-last-try", "One try is left for the PIN; a person must enter it.");
-    const bool allowed = co_await host_.may_enter_pin(key, *settings_.pin);
-    if (!allowed) co_return block("pin-refused", "This PIN was tried on this SIM before; correct pin_file or enter it by hand.");
+    const bool allowed = co_await host_.may_enter_pin(key, *settings_.pin, *tries);
+    if (!allowed)
+        co_return block("pin-refused", *tries
+                                           ? "This PIN failed on this SIM before; correct pin_file or enter it by hand."
+                                           : "A PIN failed on this SIM before, and the modem does not tell the tries left; a person must "
+                                             "enter it.");
     const auto reply = co_await session_->run("+CPIN=\"" + *settings_.pin + "\"");
     if (!reply) co_return end_of(reply.error());
     if (!reply->ok()) {
@@ -76,6 +85,7 @@ aio::awaitable<End> Modem::Impl::enter_pin(const std::string& state) {
         co_return block("pin-refused", "The SIM refused the configured PIN; correct pin_file. It is not tried again.");
     }
     log_.notice("pin-entered");
+    entered = key;
     if (profile_->after_pin.count() > 0) co_await session_->drain(profile_->after_pin, profile_->after_pin);  // row 69
     co_return End::ok;
 }

@@ -20,7 +20,7 @@ const char* errc_library(PduErrc) {
 
 std::string_view describe(PduErrc e) {
     switch (e) {
-        case PduErrc::bad_hex: return "not an even number of hex digits";
+        case PduErrc::bad_hex: return "no hex digits, or half an octet";
         case PduErrc::truncated: return "ends inside a field";
         case PduErrc::trailing: return "octets after the last field";
         case PduErrc::bad_address: return "impossible address length or digits";

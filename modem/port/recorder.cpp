@@ -2,19 +2,35 @@
 
 namespace conductor::port {
 
+namespace {
+
+constexpr std::size_t max_entries = 8192;  // octets that trickle in one by one must not cost more than they say
+
+/// A PIN is a secret wherever it is kept: its digits become '*' as they are recorded (AT+CPIN="1234", and its echo).
+std::string without_pin(std::span<const std::uint8_t> octets) {
+    std::string text{octets.begin(), octets.end()};
+    constexpr std::string_view command = "+CPIN=";
+    for (std::size_t at = text.find(command); at != std::string::npos; at = text.find(command, at + 1))
+        for (std::size_t i = at + command.size(); i < text.size() && text[i] != '\r' && text[i] != '\n'; ++i)
+            if (text[i] >= '0' && text[i] <= '9') text[i] = '*';
+    return text;
+}
+
+}  // namespace
+
 void FlightRecorder::record(TranscriptStep::Kind kind, std::span<const std::uint8_t> octets, Instant now) {
     if (octets.empty()) return;
     constexpr auto joined = std::chrono::milliseconds{5};  // octets of one answer, read in pieces, stay one line
     if (!entries_.empty()) {
         Entry& last = entries_.back();
         if (!last.is_remark && last.kind == kind && now - last.at < joined && last.octets.size() < 512) {
-            last.octets.append(octets.begin(), octets.end());
+            last.octets += without_pin(octets);
             held_ += octets.size();
             last.at = now;
             return;
         }
     }
-    push({now, false, kind, std::string{octets.begin(), octets.end()}});
+    push({now, false, kind, without_pin(octets)});
 }
 
 void FlightRecorder::remark(std::string text, Instant now) {
@@ -25,7 +41,7 @@ void FlightRecorder::push(Entry entry) {
     held_ += entry.octets.size();
     const Instant oldest = entry.at - max_age_;
     entries_.push_back(std::move(entry));
-    while (entries_.size() > 1 && (held_ > max_octets_ || entries_.front().at < oldest)) {
+    while (entries_.size() > 1 && (held_ > max_octets_ || entries_.size() > max_entries || entries_.front().at < oldest)) {
         held_ -= entries_.front().octets.size();
         dropped_ += entries_.front().octets.size();
         entries_.pop_front();

@@ -31,6 +31,8 @@ struct Profile {
 
     // Submitting
     KeepLink keep_link = KeepLink::once;
+    std::chrono::milliseconds link_window{
+        1000};                       ///< AT+CMMS=1 holds so long behind a result; TS 27.005 lets it be 1 s, u-blox has 5 (row 47)
     std::chrono::seconds prompt{7};  ///< for '>'
     int pace_octets = 0;             ///< characters of the PDU per write, 20 ms between; 0 = one write (rows 59, 75)
 

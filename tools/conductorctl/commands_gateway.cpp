@@ -133,7 +133,16 @@ int modem_ussd(Session& session, int index, const std::string& code) {
     const json body = {{"code", code}};
     const auto answer = session.show("POST", fmt::format("/v1/modems/{}/ussd", index), &body, modem_limit);
     if (!answer) return session.code;
-    session.io.out << cell(*answer, "text") << '\n';
+    const auto text = answer->find("text");  // a menu keeps its lines
+    if (text != answer->end() && text->is_string())
+        for (std::string_view rest = text->get_ref<const std::string&>(); !rest.empty();) {
+            const auto line = rest.substr(0, rest.find('\n'));
+            session.io.out << printable(line) << '\n';
+            rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+        }
+    if (answer->value("session", "") == "open" && !session.json)
+        session.io.err << fmt::format("the network waits for a reply, for {} s: conductorctl modem ussd {} REPLY\n",
+                                      answer->value("session_seconds", 0), index);
     return done;
 }
 

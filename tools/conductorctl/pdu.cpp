@@ -74,6 +74,7 @@ std::optional<EncodePlan> plan_of(const PduEncodeOptions& options, std::ostream&
     if (options.validity) {
         const auto span = parse_span(*options.validity);
         if (!span) return refuse("--validity: a number and s, m, h, d or w, as in 24h");
+        if (*span > std::chrono::weeks{63}) return refuse("--validity: 63w at most");
         plan.submit.validity = relative_validity(*span);
     }
     if (options.ref) {
@@ -139,7 +140,7 @@ std::string enhanced_text(const EnhancedValidity& v) {
 Json validity_json(const Validity& validity) {
     return std::visit(
         overloaded{[](const NoValidity&) { return Json(nullptr); }, [](const RelativeValidity& v) { return Json(span_text(v.duration())); },
-                   [](const AbsoluteValidity& v) { return Json(v.until.iso()); },
+                   [](const AbsoluteValidity& v) { return v.until.utc() ? Json(v.until.iso()) : Json(nullptr); },
                    [](const EnhancedValidity& v) { return Json(enhanced_text(v)); }},
         validity);
 }
@@ -170,6 +171,11 @@ Json blank(std::string_view type, const std::optional<Address>& smsc) {
     out["validity"] = nullptr;
     out["data_hex"] = nullptr;
     return out;
+}
+
+/// Null where the digits are no time: a field that is there must be one (RFC 3339).
+Json time_json(const Timestamp& t) {
+    return t.utc() && t.year <= 2099 ? Json(t.iso()) : Json(nullptr);
 }
 
 void put_address(Json& out, const Address& address) {
@@ -223,7 +229,7 @@ Json to_json(const Deliver& d, const std::optional<Address>& smsc) {
     put_address(out, d.from);
     put_coding(out, d.pid, d.dcs);
     put_data(out, d.dcs, d.data);
-    out["timestamp"] = d.time.iso();
+    out["timestamp"] = time_json(d.time);
     out["report_requested"] = d.report_indication;
     out["more_to_send"] = d.more_to_send;
     out["reply_path"] = d.reply_path;
@@ -234,11 +240,11 @@ Json to_json(const StatusReport& r, const std::optional<Address>& smsc) {
     Json out = blank("status-report", smsc);
     put_address(out, r.recipient);
     put_optional_fields(out, r);
-    out["timestamp"] = r.time.iso();
+    out["timestamp"] = time_json(r.time);
     out["mr"] = r.mr;
     out["status"] = r.status;
     out["status_text"] = status_text(r.status);
-    out["discharge"] = r.discharge.iso();
+    out["discharge"] = time_json(r.discharge);
     out["more_to_send"] = r.more_to_send;
     return out;
 }

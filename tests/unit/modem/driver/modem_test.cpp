@@ -369,6 +369,7 @@ TEST_CASE("PIN: entered once, never on the last try, never again after a refusal
         CHECK(m.count("AT+CPIN=") == row.entered);
         CHECK(m.count("AT+CPIN=\"1234\"") == row.entered);
         if (!rig.host.pins.empty()) CHECK(rig.host.pins[0] == "8988200000000000017/1234");
+        CHECK(rig.host.accepted_pins.size() == (row.state == std::string_view{"ready"} ? 1 : 0));
     }
 }
 
@@ -408,16 +409,17 @@ TEST_CASE("calls are hung up; USSD and commands of a technician; stop and disabl
     CHECK(rig.driver->status().calls == 1);
 
     rig.modem->answers["AT+CUSD=1,\"*100#\",15"] = "\r\n+CUSD: 0,\"00420061006C003A00200035\",72\r\n\r\nOK\r\n";
-    std::optional<Result<std::string>> text;
+    std::optional<Result<UssdAnswer>> text;
     std::optional<Result<AtAnswer>> answer, forbidden;
-    boost::asio::co_spawn(rig.ctx, rig.driver->ussd("*100#"), [&](std::exception_ptr, Result<std::string> r) { text = std::move(r); });
+    boost::asio::co_spawn(rig.ctx, rig.driver->ussd("*100#"), [&](std::exception_ptr, Result<UssdAnswer> r) { text = std::move(r); });
     boost::asio::co_spawn(rig.ctx, rig.driver->command("ATI"), [&](std::exception_ptr, Result<AtAnswer> r) { answer = std::move(r); });
     boost::asio::co_spawn(rig.ctx, rig.driver->command("AT+CMGS=5"),
                           [&](std::exception_ptr, Result<AtAnswer> r) { forbidden = std::move(r); });
     rig.modem->answers["ATI"] = "\r\nExample EX100\r\nRevision: 1.0\r\n\r\nOK\r\n";
     REQUIRE(rig.until([&] { return text && answer && forbidden; }));
     REQUIRE(text->has_value());
-    CHECK(**text == "Bal: 5");
+    CHECK((*text)->text == "Bal: 5");
+    CHECK(!(*text)->open);
     REQUIRE(answer->has_value());
     CHECK((*answer)->lines == std::vector<std::string>{"Example EX100", "Revision: 1.0"});
     CHECK(!forbidden->has_value());

@@ -77,6 +77,8 @@ public:
     bool mute = false, no_prompt = false, echo = false;
     int next_mr = 1;
     std::string memory = "ME";
+    bool one_store = false;    ///< SM and ME are one (row 73)
+    bool undeletable = false;  ///< AT+CMGD is refused
 
     void say(std::string_view text) { line_->to_host("\r\n" + std::string{text} + "\r\n"); }
     void raw(std::string_view text) { line_->to_host(text); }
@@ -137,6 +139,7 @@ private:
             const auto found = storage.find(std::stoi(line.substr(8)));
             return raw(found == storage.end() ? "\r\nOK\r\n" : "\r\n+CMGR: " + found->second + "\r\n\r\nOK\r\n");
         }
+        if (line.starts_with("AT+CMGD=") && undeletable) return raw("\r\n+CMS ERROR: 300\r\n");
         if (line.starts_with("AT+CMGD=")) {
             storage.erase(std::stoi(line.substr(8)));
             return raw("\r\nOK\r\n");
@@ -177,7 +180,7 @@ private:
         if (line == "AT+COPS?") return info("+COPS: 0,0,\"Example\"");
         return "\r\nOK\r\n";
     }
-    std::string use() const { return std::to_string(memory == "ME" ? storage.size() : 0) + ",20"; }
+    std::string use() const { return std::to_string(memory == "ME" || one_store ? storage.size() : 0) + ",20"; }
 
     std::shared_ptr<Line> line_;
     std::string input_, cnmi_ = "0,0,0,0,0";
@@ -228,10 +231,31 @@ public:
         late_refusals.push_back(std::move(outcome));
         co_return;
     }
-    aio::awaitable<bool> may_enter_pin(std::string iccid, std::string pin) override {
+    aio::awaitable<bool> may_enter_pin(std::string iccid, std::string pin, std::optional<int> tries) override {
         pins.push_back(iccid + "/" + pin);
+        pin_tries = tries;
         co_return pin_ok;
     }
+    aio::awaitable<void> pin_accepted(std::string iccid, std::string pin) override {
+        accepted_pins.push_back(iccid + "/" + pin);
+        co_return;
+    }
+    void noted(std::string_view what, std::string detail) override { notes.emplace_back(what, std::move(detail)); }
+    void incident(std::string_view kind) override { incidents.emplace_back(kind); }
+    Instant balance_due() const override { return ask_balance_at; }
+    std::string balance_code() override {
+        ask_balance_at = Instant::max();
+        return "*100#";
+    }
+    void balance_answered(Result<std::string> text) override { balances.push_back(std::move(text)); }
+    bool has_note(std::string_view what) const {
+        return std::ranges::any_of(notes, [&](const auto& n) { return n.first == what; });
+    }
+    std::vector<std::string> accepted_pins, incidents;
+    std::optional<int> pin_tries;
+    std::vector<std::pair<std::string, std::string>> notes;
+    std::vector<Result<std::string>> balances;
+    Instant ask_balance_at = Instant::max();
     aio::awaitable<bool> accepts_sim(Identity) override { co_return sim_ok; }
     void changed(const ModemStatus& status) override {
         std::string word{to_string(status.state)};

@@ -151,3 +151,15 @@ TEST_CASE("the recorder keeps the newest octets within its bounds") {
     REQUIRE(again.has_value());
     CHECK(again->steps == after.steps);
 }
+
+TEST_CASE("the recorder keeps no PIN, in the command or in its echo") {
+    FlightRecorder recorder;
+    const std::string command = "AT+CPIN=\"1234\"\r", echo = "AT+CPIN=\"1234\"\r\r\nOK 12\r\n";
+    const auto octets = [](const std::string& s) { return std::span{reinterpret_cast<const std::uint8_t*>(s.data()), s.size()}; };
+    recorder.record(TranscriptStep::Kind::sent, octets(command), Instant{1h});
+    recorder.record(TranscriptStep::Kind::received, octets(echo), Instant{1h});
+    const Transcript kept = recorder.transcript();
+    REQUIRE(kept.steps.size() == 2);
+    CHECK(kept.steps[0].octets == "AT+CPIN=\"****\"\r");
+    CHECK(kept.steps[1].octets == "AT+CPIN=\"****\"\r\r\nOK 12\r\n");
+}

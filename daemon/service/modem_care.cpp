@@ -1,0 +1,155 @@
+// What a modem's owner keeps beside messages: PINs tried, the audit's lines, flight records, the balance.
+#include <openssl/sha.h>
+
+#include <array>
+
+#include "daemon/service/flight.hpp"
+#include "daemon/service/modem_service.hpp"
+
+namespace conductor::service {
+
+namespace {
+
+std::string pin_hash(std::string_view iccid, std::string_view pin) {
+    const std::string input = std::string{iccid} + "|" + std::string{pin};
+    std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
+    SHA256(reinterpret_cast<const unsigned char*>(input.data()), input.size(), digest.data());
+    std::string hex;
+    for (const auto octet : digest) hex += fmt::format("{:02x}", octet);
+    return hex;
+}
+
+std::string balance_setting(std::string_view iccid) {
+    return fmt::format("balance.{}", iccid);
+}
+
+constexpr int silent_questions = 3;  ///< without an amount, before a person is told
+
+}  // namespace
+
+aio::awaitable<bool> ModemService::may_enter_pin(std::string iccid, std::string pin, std::optional<int> tries) {
+    const WallTime now = context_.wall().value_or(WallTime{});
+    auto job = [iccid, hash = pin_hash(iccid, pin), blind = !tries, now](store::Tx& tx) {
+        if (blind && store::pin_failed_before(tx, iccid)) return false;
+        return store::first_pin_try(tx, iccid, hash, now);
+    };
+    auto first = co_await context_.store.run(job);
+    co_return first.has_value() && *first;
+}
+
+aio::awaitable<void> ModemService::pin_accepted(std::string iccid, std::string pin) {
+    auto job = [iccid, hash = pin_hash(iccid, pin)](store::Tx& tx) { store::forget_pin_try(tx, iccid, hash); };
+    auto done = co_await context_.store.run(job);
+    if (!done) log_.error("pin-not-noted", {{"error", done.error().text()}});
+}
+
+void ModemService::noted(std::string_view what, std::string detail) {
+    asio::co_spawn(context_.executor, keep_note(std::string{what}, std::move(detail)), asio::detached);
+}
+
+/// A restart that finds the same differences again adds no line.
+aio::awaitable<void> ModemService::keep_note(std::string what, std::string detail) {
+    const WallTime now = context_.wall().value_or(WallTime{});
+    auto job = [what, detail = std::move(detail), index = config_.index, now](store::Tx& tx) {
+        const std::string name = fmt::format("modem.{}.settings", index);
+        if (what == "modem-settings") {
+            if (store::get_setting(tx, name) == detail) return;
+            store::set_setting(tx, name, detail);
+        }
+        store::audit(tx, now, "daemon", what, std::to_string(index), detail);
+    };
+    auto done = co_await context_.store.run(job, store::Urgency::soon);
+    if (!done) log_.error("note-not-stored", {{"what", what}, {"error", done.error().text()}});
+}
+
+void ModemService::incident(std::string_view kind) {
+    const Instant now = context_.clock.now();
+    const auto [last, first] = flights_.try_emplace(std::string{kind}, now);
+    if (!first && now - last->second < FlightLimits::between) return;
+    last->second = now;
+    asio::co_spawn(context_.executor, keep_flight(std::string{kind}, modem_.trace()), asio::detached);
+}
+
+/// On the store's thread: a slow card must not stall a modem.
+aio::awaitable<void> ModemService::keep_flight(std::string kind, std::string text) {
+    const WallTime now = context_.wall().value_or(WallTime{});
+    const auto keep = context_.env->config.retention.flight;
+    struct Saved {
+        std::string path, trouble;
+    };
+    auto job = [kind, text = std::move(text), index = config_.index, now, keep](store::Tx& tx) {
+        Saved saved;
+        const std::string folder = flight_folder(tx);
+        if (folder.empty()) return saved;
+        const auto path = save_flight(folder, now, index, kind, text);
+        if (path)
+            saved.path = *path;
+        else
+            saved.trouble = path.error().text();
+        prune_flights(folder, now, keep);
+        return saved;
+    };
+    auto saved = co_await context_.store.read(job);
+    const std::string trouble = saved ? saved->trouble : saved.error().text();
+    if (!trouble.empty())
+        log_.error("flight-not-saved", {{"incident", kind}, {"error", trouble}});
+    else if (!saved->path.empty())
+        log_.notice("flight-saved", {{"incident", kind}, {"file", saved->path}});
+}
+
+aio::awaitable<void> ModemService::load_balance(std::string iccid) {
+    auto job = [iccid](store::Tx& tx) { return store::get_setting(tx, balance_setting(iccid)); };
+    auto kept = co_await context_.store.read(job);
+    if (!kept) co_return;  // not known whether it was asked: it is not asked now
+    balance_ = *kept ? dispatch::BalanceState::from_text(**kept) : dispatch::BalanceState{};
+    balance_iccid_ = iccid;
+}
+
+aio::awaitable<void> ModemService::keep_setting(std::string name, std::string value) {
+    auto job = [name, value = std::move(value)](store::Tx& tx) { store::set_setting(tx, name, value); };
+    auto done = co_await context_.store.run(job, store::Urgency::soon);
+    if (!done) log_.error("setting-not-stored", {{"name", name}, {"error", done.error().text()}});
+}
+
+void ModemService::keep_balance() {
+    asio::co_spawn(context_.executor, keep_setting(balance_setting(balance_iccid_), balance_.to_text()), asio::detached);
+}
+
+Instant ModemService::balance_due() const {
+    const auto wall = context_.wall();
+    if (config_.balance.ussd.empty() || balance_iccid_.empty() || !wall) return Instant::max();
+    if (balance_.asked_ms == 0) return context_.clock.now();
+    const auto wait = std::chrono::milliseconds{balance_.asked_ms - to_ms(*wall)} + config_.balance.every;
+    return context_.clock.now() + std::clamp<std::chrono::milliseconds>(wait, std::chrono::milliseconds{0}, config_.balance.every);
+}
+
+std::string ModemService::balance_code() {
+    const auto wall = context_.wall();
+    if (!wall) return {};
+    balance_.asked_ms = to_ms(*wall);
+    keep_balance();
+    return config_.balance.ussd;
+}
+
+void ModemService::balance_answered(Result<std::string> text) {
+    const auto amount = text ? dispatch::balance_in(*text, config_.balance.pattern) : std::nullopt;
+    if (!amount) {
+        if (++balance_.failures >= silent_questions) {
+            log_.error("balance-unknown", {{"questions", balance_.failures}, {"why", text ? "pattern" : text.error().text()}});
+            if (balance_.failures == silent_questions)
+                noted("balance-unknown", text ? "the pattern does not fit the answer: " + *text : text.error().text());
+        }
+        return keep_balance();
+    }
+    const bool was_low = balance_low();
+    balance_.amount = *amount;
+    balance_.failures = 0;
+    balance_.read_ms = balance_.asked_ms;
+    keep_balance();
+    log_.info("balance", {{"amount", fmt::format("{}", *amount)}, {"low", balance_low()}});
+    if (!balance_low()) return;
+    log_.error("balance-low", {{"amount", fmt::format("{}", *amount)}, {"limit", fmt::format("{}", config_.balance.low)}});
+    if (!was_low) noted("balance-low", fmt::format("{} {}, below {}", *amount, config_.currency, config_.balance.low));
+}
+
+}  // namespace conductor::service

@@ -1,0 +1,205 @@
+// What ModemService keeps beside messages, over restarts: PINs tried, balance, the audit's lines, flight records.
+#include <doctest/doctest.h>
+#include <sys/stat.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <filesystem>
+#include <fstream>
+
+#include "daemon/service/flight.hpp"
+#include "daemon/service/modem_service.hpp"
+
+using namespace conductor;
+using namespace conductor::service;
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct HandClock final : Clock {
+    Instant instant{1h};
+    WallTime time = *parse_rfc3339("2026-11-24T18:00:00Z");
+    Instant now() const override { return instant; }
+    std::optional<WallTime> wall() const override { return time; }
+    void pass(std::chrono::milliseconds d) {
+        instant += d;
+        time += d;
+    }
+};
+
+struct Folder {
+    fs::path path;
+    Folder() {
+        std::string name = (fs::temp_directory_path() / "conductor-care-XXXXXX").string();
+        REQUIRE(::mkdtemp(name.data()) != nullptr);
+        path = name;
+    }
+    ~Folder() {
+        std::error_code ec;
+        fs::remove_all(path, ec);
+    }
+};
+
+/// One run of the daemon, as far as one modem's owner goes; its database stays for the next.
+struct Life {
+    Life(const Folder& folder, HandClock& clock, config::Modem config) {
+        auto opened = store::Store::open({.path = (folder.path / "conductor.db").string()}, ctx.get_executor(), ctx.get_executor());
+        REQUIRE(opened.has_value());
+        store = std::move(*opened);
+        auto env = std::make_shared<Env>();
+        env->config.modems = {config};
+        context = std::make_unique<Context>(Context{ctx.get_executor(), clock, *store, Log{}, env, std::mt19937_64{1}});
+        driver::ModemSettings settings;
+        settings.port = "pty:/example/modem0";
+        modem = std::make_unique<ModemService>(*context, shared, config, settings, -1, false);
+    }
+    ~Life() { settle(); }
+    void settle() {
+        ctx.restart();
+        while (ctx.run_for(300ms) > 0) ctx.restart();
+    }
+    template <class T>
+    T await(aio::awaitable<T> task) {
+        std::optional<T> value;
+        boost::asio::co_spawn(ctx, std::move(task), [&](std::exception_ptr, T v) { value = std::move(v); });
+        settle();
+        REQUIRE(value.has_value());
+        return *value;
+    }
+    void await_nothing(aio::awaitable<void> task) {
+        boost::asio::co_spawn(ctx, std::move(task), [](std::exception_ptr) {});
+        settle();
+    }
+    bool may_enter(std::string pin, std::optional<int> tries) { return await(modem->may_enter_pin("8988200000000000017", pin, tries)); }
+    void sim_seen() {
+        driver::Identity identity;
+        identity.iccid = "8988200000000000017";
+        CHECK(await(modem->accepts_sim(identity)));
+    }
+    std::vector<std::string> audit() {
+        auto job = [](store::Tx& tx) {
+            std::vector<std::string> out;
+            for (store::Rows q = tx.query("SELECT action, detail FROM audit ORDER BY id"); q.next();)
+                out.push_back(q.text(0) + ": " + q.text(1));
+            return out;
+        };
+        std::vector<std::string> lines;
+        auto task = [](store::Store& db, decltype(job) work, std::vector<std::string>& to) -> aio::awaitable<void> {
+            auto got = co_await db.read(work);
+            if (got) to = *got;
+        };
+        await_nothing(task(*store, job, lines));
+        std::erase_if(lines, [](const std::string& line) { return line.starts_with("sim: "); });
+        return lines;
+    }
+
+    boost::asio::io_context ctx;
+    Shared shared{ctx.get_executor()};
+    std::unique_ptr<store::Store> store;
+    std::unique_ptr<Context> context;
+    std::unique_ptr<ModemService> modem;
+};
+
+}  // namespace
+
+TEST_CASE("a PIN: once where it fails, again where it was right, over restarts; tries unknown after a failure: never") {
+    Folder folder;
+    HandClock clock;
+    {
+        Life life{folder, clock, {}};
+        CHECK(life.may_enter("1234", 3));
+        CHECK(!life.may_enter("1234", 3));
+    }
+    {
+        Life life{folder, clock, {}};
+        CHECK(!life.may_enter("1234", 3));  // what became of the first try is not known
+        CHECK(!life.may_enter("4321", std::nullopt));
+        CHECK(life.may_enter("4321", 2));  // another PIN, and the SIM tells the tries left
+        life.await_nothing(life.modem->pin_accepted("8988200000000000017", "4321"));
+    }
+    {
+        Life life{folder, clock, {}};
+        CHECK(life.may_enter("4321", 3));  // it was right: a power cut must not lock the box out
+        CHECK(!life.may_enter("1234", 3));
+    }
+}
+
+TEST_CASE("balance: asked once in `every` per SIM over restarts; low and silence are told once") {
+    Folder folder;
+    HandClock clock;
+    config::Modem config;
+    config.balance = {.ussd = "*100#", .pattern = "balance is {balance} USD", .every = 24h, .low = 5};
+    {
+        Life life{folder, clock, config};
+        CHECK(life.modem->balance_due() == Instant::max());  // no SIM yet
+        life.sim_seen();
+        CHECK(life.modem->balance_due() <= clock.now());
+        CHECK(life.modem->balance_code() == "*100#");
+        CHECK(life.modem->balance_due() == clock.now() + 24h);
+        life.modem->balance_answered(std::string{"Your balance is 7.50 USD"});
+        CHECK(!life.modem->balance_low());
+    }
+    clock.pass(1h);
+    Life life{folder, clock, config};
+    life.sim_seen();
+    CHECK(life.modem->balance().amount == 7.5);
+    CHECK(life.modem->balance_due() == clock.now() + 23h);
+    for (const char* text : {"Your balance is 4.99 USD", "Your balance is 4.50 USD"}) {
+        clock.pass(24h);
+        CHECK(life.modem->balance_due() <= clock.now());
+        life.modem->balance_code();
+        life.modem->balance_answered(std::string{text});
+    }
+    CHECK(life.modem->balance_low());
+    for (int i = 0; i < 4; ++i) life.modem->balance_answered(std::string{"Service not available"});
+    CHECK(life.modem->balance().failures == 4);
+    CHECK(life.modem->balance().amount == 4.5);
+    life.settle();
+    CHECK(life.audit() == std::vector<std::string>{"balance-low: 4.99 USD, below 5",
+                                                   "balance-unknown: the pattern does not fit the answer: Service not available"});
+}
+
+TEST_CASE("settings that differ are told once, not at every restart") {
+    Folder folder;
+    HandClock clock;
+    for (int i = 0; i < 3; ++i) {
+        Life life{folder, clock, {}};
+        life.modem->noted("modem-settings", "CMGF wanted 0, found 1");
+        life.modem->noted("storage-high", "ME: 15 of 20");
+    }
+    Life life{folder, clock, {}};
+    const auto lines = life.audit();
+    CHECK(std::ranges::count(lines, "modem-settings: CMGF wanted 0, found 1") == 1);
+    CHECK(std::ranges::count(lines, "storage-high: ME: 15 of 20") == 3);
+}
+
+TEST_CASE("flight records: beside the database, for nobody else, not too often, not for ever") {
+    Folder folder;
+    HandClock clock;
+    Life life{folder, clock, {}};
+    const fs::path flights = folder.path / "flight";
+    const auto count = [&] {
+        life.settle();
+        return fs::exists(flights) ? std::distance(fs::directory_iterator{flights}, fs::directory_iterator{}) : 0;
+    };
+    life.modem->incident("mute");
+    life.modem->incident("mute");
+    life.modem->incident("ambiguous");
+    CHECK(count() == 2);
+    struct stat s {};
+    REQUIRE(::stat((flights / "20261124T180000Z-modem0-mute.at").c_str(), &s) == 0);
+    CHECK((s.st_mode & 0777) == 0600);
+    REQUIRE(::stat(flights.c_str(), &s) == 0);
+    CHECK((s.st_mode & 0777) == 0700);
+    clock.pass(6min);
+    life.modem->incident("mute");
+    CHECK(count() == 3);
+    std::ofstream{flights / "notes.txt"} << "a person's";
+    CHECK(prune_flights(flights.string(), clock.time + 7 * 24h - 3min, 7 * 24h) == 2);
+    CHECK(count() == 2);
+    for (int i = 0; i < 150; ++i) REQUIRE(save_flight(flights.string(), clock.time + i * 1s, 1, "mute", "> AT\\r\n").has_value());
+    prune_flights(flights.string(), clock.time + 1h, 7 * 24h);
+    CHECK(count() == static_cast<std::ptrdiff_t>(FlightLimits::most) + 1);
+    CHECK(!save_flight("/proc/nowhere/flight", clock.time, 0, "mute", "").has_value());
+}
