@@ -117,7 +117,7 @@ void SimModem::power_on(bool quick) {
     session_ = saved_;
     mode_ = Mode::command;
     line_.clear(), rest_.clear(), backlog_.clear(), slow_queue_.clear(), held_urcs_.clear(), held_indications_.clear();
-    pacing_ = false;
+    pacing_ = routing_ended_ = false;
     cfun_ = 1;
     ussd_text_mode_ = false;
     ussd_dialogue_.clear();
@@ -189,6 +189,7 @@ void SimModem::set_registration(const Registration& r) {
 }
 
 void SimModem::swap_sim(Sim sim) {
+    if (!unacknowledged_.empty()) network_.send(sim_.number, std::exchange(unacknowledged_, {}), true);  // it is the old SIM's
     sim_ = std::move(sim);
     storage_.memory("SM").slots.clear();
     sim_unlocked_ = sim_.pin.empty();

@@ -280,7 +280,8 @@ private:
     std::shared_ptr<Flight> flight_;
     std::uint8_t next_mr_ = 0;
 
-    Octets unacknowledged_;  ///< shown directly, waiting for +CNMA
+    Octets unacknowledged_;       ///< shown directly, waiting for +CNMA
+    bool routing_ended_ = false;  ///< by a missed +CNMA; until the next +CNMI the SMSC keeps what would be shown
     std::uint64_t cnma_serial_ = 0;
 
     std::string caller_;

@@ -40,6 +40,7 @@ Outcome SimModem::do_cnmi(const Call& call) {
         if (accepted[i]->find(static_cast<char>('0' + wanted[i])) == std::string::npos) return cms(303);
     }
     c = wanted;
+    routing_ended_ = false;
     for (const std::string& text : std::exchange(held_indications_, {})) {
         if (c[0] == 0)
             held_indications_.push_back(text);
@@ -55,6 +56,7 @@ Outcome SimModem::do_csms(const Call& call) {
     if (call.form == Call::Form::read) return info(fmt::format("+CSMS: {},1,1,1", session_.csms)), ok();
     const int service = call.number(0, -1);
     if (service < 0 || service > 1) return cms(303);
+    if (service == 1 && faults_.csms_refused) return error();
     session_.csms = service;
     return info("+CSMS: 1,1,1"), ok();
 }
@@ -62,7 +64,9 @@ Outcome SimModem::do_csms(const Call& call) {
 Outcome SimModem::do_cnma(const Call& call) {
     if (call.form == Call::Form::test) return info("+CNMA: (0-2)"), ok();
     if (session_.csms == 0) return cms(302);
-    if (call.form == Call::Form::set && !profile_->cnma_takes_1) return error();
+    const std::string forms = faults_.cnma_forms.value_or(profile_->cnma_forms), n = call.field(0);
+    const char form = call.form == Call::Form::execute ? 'b' : n.size() == 1 ? n[0] : '?';
+    if (forms.find(form) == std::string::npos) return error();
     if (unacknowledged_.empty()) return cms(340);
     const Octets tpdu = std::exchange(unacknowledged_, {});
     ++cnma_serial_;
@@ -87,6 +91,7 @@ SimModem::Taken SimModem::deliver(const Octets& tpdu) {
     if (!reachable()) return Taken::away;
     const auto summary = read_summary(tpdu, false);
     if (summary && summary->mti == 2) {
+        if (routing_ended_) return Taken::away;
         if (session_.cnmi[3] == 0) return Taken::taken;  // nobody asked for it
         if (session_.cnmi[3] == 1) return show_direct(tpdu, true);
         if (!storage_.has("SR")) return store(session_.cpms[2], tpdu, "+CDSI");
@@ -171,7 +176,10 @@ SimModem::Taken SimModem::show_direct(const Octets& tpdu, bool report) {
 // No +CNMA in time: direct routing ends (TS 27.005 §3.4.4) and the SMSC keeps the message.
 void SimModem::unacknowledged() {
     if (unacknowledged_.empty()) return;
-    session_.cnmi[1] = 0, session_.cnmi[3] = 0;
+    if (session_.csms == 1) {
+        session_.cnmi[1] = 0, session_.cnmi[3] = 0;
+        routing_ended_ = true;
+    }
     network_.send(sim_.number, std::exchange(unacknowledged_, {}), true);
     after(Duration{5000}, &SimModem::ask_mailbox);
 }

@@ -25,7 +25,7 @@ struct Profile {
     int first_index = 1;
     std::string cnmi_modes, cnmi_mt, cnmi_bm, cnmi_ds, cnmi_bfr;  ///< digits it accepts, one string a field
     bool empty_slot_ok = false;                                   ///< +CMGR of an empty slot answers OK alone, not +CMS ERROR: 321
-    bool cnma_takes_1 = true;                                     ///< AT+CNMA=1 besides AT+CNMA
+    std::string cnma_forms = "b012";                              ///< of AT+CNMA that it takes: b is the bare one, the others <n>
     std::string cdsi_as;                                          ///< memory named in +CDSI when it is not the true one
     bool alpha_in_cmt = true;                                     ///< "+CMT: ,24", else "+CMT: 24"
     std::string cds_gap;                                          ///< between "+CDS:" and the length: " " or " ,"

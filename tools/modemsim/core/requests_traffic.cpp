@@ -135,6 +135,8 @@ json Requests::set(const json& r) {
         if (r.contains("accept_at")) m->accept_at = std::clamp(r["accept_at"].get<double>(), 0.0, 1.0);
         if (r.contains("signal")) m->signal = r["signal"].get<int>();
         if (r.contains("cnma_guard")) m->faults().cnma_guard = to_range(r["cnma_guard"]).least;
+        if (r.contains("cnma")) m->faults().cnma_forms = r["cnma"].get<std::string>();
+        if (r.contains("csms")) m->faults().csms_refused = r["csms"].get<int>() == 0;
         if (r.contains("zone")) m->zone = r["zone"].get<int>();
         for (const char* key : {"number", "smsc", "pin", "puk", "iccid", "imsi"}) {
             if (!r.contains(key)) continue;

@@ -49,10 +49,12 @@ struct Faults {
     std::string urc = "^RSSI:19";
     Trigger garbage;  ///< junk octets in front of something written
     int garbage_octets = 8;
-    int octets_per_second = 0;    ///< pace of what the modem writes; 0 = at once
-    bool storage_full = false;    ///< every memory says it is full
-    Trigger reboot_on_submit;     ///< power fails after the network took it
-    Duration cnma_guard{15'000};  ///< how long a +CMT or +CDS waits for its +CNMA under +CSMS=1
+    int octets_per_second = 0;                ///< pace of what the modem writes; 0 = at once
+    bool storage_full = false;                ///< every memory says it is full
+    Trigger reboot_on_submit;                 ///< power fails after the network took it
+    Duration cnma_guard{15'000};              ///< how long a +CMT or +CDS waits for its +CNMA under +CSMS=1
+    std::optional<std::string> cnma_forms{};  ///< instead of the profile's; empty: every AT+CNMA is refused
+    bool csms_refused = false;                ///< AT+CSMS=1 ends with ERROR
 };
 
 /// What one number does with messages sent to it. The first rule that fits applies.

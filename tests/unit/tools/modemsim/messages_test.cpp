@@ -290,6 +290,42 @@ TEST_CASE("modemsim inbound: CNMA, and what happens without it") {
     CHECK(rig.at("AT+CNMA") == "\r\n+CMS ERROR: 340\r\n");
 }
 
+TEST_CASE("modemsim inbound: a report that nobody acknowledges comes again, to the next client too") {
+    Rig rig;
+    rig.at("ATE0+CSMS=1;+CNMI=2,1,0,1,0");
+    rig.send_hello();
+    rig.send_hello();
+    rig.run(2s);
+    const std::string first = rig.take();
+    CHECK(first.find("+CDS: ") != std::string::npos);
+    rig.run(60s);  // its client is gone
+    CHECK(rig.take().empty());
+    CHECK(rig.at("AT+CNMI?") == "\r\n+CNMI: 2,0,0,0,0\r\n\r\nOK\r\n");
+    CHECK(rig.ask(R"({"do":"state","modem":0})")["modems"][0]["waiting"] == 2);
+    rig.at("AT+CSMS=1;+CNMI=2,1,0,1,0");
+    rig.run(1s);
+    CHECK(first.find(rig.take()) != std::string::npos);
+    CHECK(rig.at("AT+CNMA=1") == "\r\nOK\r\n");
+    rig.run(1s);
+    CHECK(rig.take().starts_with("\r\n+CDS: "));
+    CHECK(rig.at("AT+CNMA=0") == "\r\nOK\r\n");
+    CHECK(rig.ask(R"({"do":"state","modem":0})")["modems"][0]["waiting"] == 0);
+}
+
+TEST_CASE("modemsim inbound: forms of CNMA, and none") {
+    Rig rig;
+    rig.at("ATE0+CSMS=1;+CNMI=2,2,0,1,0");
+    rig.run(100ms);
+    rig.ask(R"({"do":"set","modem":0,"cnma":"1"})");
+    rig.ask(R"({"do":"inject","modem":0,"from":"+15550100123","text":"hello"})");
+    CHECK(rig.at("AT+CNMA") == "\r\nERROR\r\n");
+    CHECK(rig.at("AT+CNMA=0") == "\r\nERROR\r\n");
+    CHECK(rig.at("AT+CNMA=1") == "\r\nOK\r\n");
+    rig.ask(R"({"do":"set","modem":0,"cnma":"","csms":0})");
+    CHECK(rig.at("AT+CNMA=1") == "\r\nERROR\r\n");
+    CHECK(rig.at("AT+CSMS=1") == "\r\nERROR\r\n");
+}
+
 TEST_CASE("modemsim: messages between two modems, replies, reports by number") {
     FleetOptions options;
     options.modems = 2;
