@@ -12,7 +12,7 @@ namespace {
 
 struct Options {
     std::vector<int> modems{1, 8};
-    int latency_ms = 500, seconds = 20, overhead = 1000, idle = 200;
+    int latency_ms = 500, seconds = 20, overhead = 1000, idle = 200, inbound = 100;
 };
 
 bool has_strace() {
@@ -37,6 +37,7 @@ void run(const Options& options) {
             print({{"bench", "syncs"}, {"skipped", "strace is not installed"}});
     }
     if (options.idle > 0) print(measure_idle_latency(options.idle));
+    if (options.inbound > 0) print(measure_inbound_latency(options.inbound));
 }
 
 }  // namespace
@@ -49,6 +50,7 @@ int main(int argc, char** argv) {
     app.add_option("--seconds", options.seconds, "how long a run is to take at the ideal rate (default 20)")->check(CLI::Range(1, 3'600));
     app.add_option("--overhead", options.overhead, "messages of the runs with modems that take no time (default 1000, 0: none)");
     app.add_option("--idle", options.idle, "messages of the run on an idle gateway (default 200, 0: none)");
+    app.add_option("--inbound", options.inbound, "messages of three parts that arrive at an idle gateway (default 100, 0: none)");
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {

@@ -222,6 +222,36 @@ json measure_idle_latency(int messages) {
             {"accepted_ms_p99", rounded(quantile(whole, 0.99))}};
 }
 
+json measure_inbound_latency(int messages) {
+    const TempDir folder;
+    const Sim sim{folder / "sim", {.modems = 1}};
+    Gateway gateway{folder / "box", {.ports = sim.ports()}};
+    require(gateway.start(), "conductord does not start", gateway);
+    wait_for_modems(gateway, 1);
+    const auto in_modem = [&] { return sim.request({{"do", "state"}})["modems"][0]["memories"]["ME"]["used"].get<int>(); };
+    std::vector<double> times;
+    for (int n = 0; n < messages; ++n) {
+        const std::string text = std::string(350, 'a' + static_cast<char>(n % 26)) + " no. " + std::to_string(n);
+        json part = {{"do", "inject"}, {"modem", 0}, {"from", invented_number(n)}, {"text", text}, {"ref", n % 256}, {"order", {3, 1}}};
+        sim.request(part);
+        require(eventually(10s, [&] { return in_modem() == 0; }), "the first parts were not read", gateway);
+        part["order"] = {2};
+        const auto begin = SteadyClock::now();
+        sim.request(part);
+        const bool stored = eventually(10s, [&] {
+            const json newest = gateway.get("/v1/messages?direction=inbound&limit=1").json()["messages"];
+            return !newest.empty() && newest[0]["content"] == text;
+        });
+        times.push_back(1000 * seconds_since(begin));
+        require(stored, "a message was not stored", gateway);
+    }
+    gateway.stop(80s);
+    return {{"bench", "inbound-latency"},
+            {"messages", messages},
+            {"stored_ms_p50", rounded(quantile(times, 0.5))},
+            {"stored_ms_p99", rounded(quantile(times, 0.99))}};
+}
+
 json measure_disk(const std::filesystem::path& folder) {
     const std::string file = (folder / "fdatasync").string(), block(4096, 'x');
     const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);

@@ -22,6 +22,9 @@ nlohmann::json measure_rate(const RateRun& run);
 /// From POST to the network's acceptance on an idle gateway, one message after the other, with modems that take no time.
 nlohmann::json measure_idle_latency(int messages);
 
+/// From the arrival of the last of three parts at an idle modem to the whole message on the socket, one after the other.
+nlohmann::json measure_inbound_latency(int messages);
+
 /// How long fdatasync of 4 KiB takes where the benchmark's databases are.
 nlohmann::json measure_disk(const std::filesystem::path& folder);
 
