@@ -70,6 +70,7 @@ json Gateway::describe(const ModemService& modem) const {
                 {"enabled", modem.enabled()},
                 {"port", s.port},
                 {"profile", s.profile},
+                {"report_routing", s.routing},
                 {"manufacturer", s.identity.manufacturer},
                 {"model", s.identity.model},
                 {"revision", s.identity.revision},
@@ -91,6 +92,8 @@ json Gateway::describe(const ModemService& modem) const {
                 {"opened", s.opened},
                 {"resets", s.resets},
                 {"boots_seen", s.boots_seen},
+                {"acknowledged", s.acknowledged},
+                {"acknowledgements_missed", s.acknowledgements_missed},
                 {"urcs_dropped", s.urcs_dropped}};
     out["balance"] = nullptr;
     if (!modem.config().balance.ussd.empty()) {

@@ -174,10 +174,15 @@ aio::awaitable<Result<void>> ModemService::store_incoming(driver::Incoming incom
         log_.error("incoming-not-stored", {{"error", arrived.error().text()}});
         co_return arrived.error();
     }
+    note_arrival(*arrived, report, now);
+    co_return Result<void>{};
+}
+
+void ModemService::note_arrival(const Arrived& arrived, bool report, WallTime now) {
     auto& tally = shared_.tally;
-    if (arrived->duplicate) {
+    if (arrived.duplicate) {
         ++tally.inbound_duplicates;
-    } else if (arrived->undecodable) {
+    } else if (arrived.undecodable) {
         ++tally.inbound_undecodable;
         incident("undecodable");
     } else if (report) {
@@ -186,16 +191,37 @@ aio::awaitable<Result<void>> ModemService::store_incoming(driver::Incoming incom
         ++tally.inbound;
     }
     if (!report) tally.last_inbound = now;
-    shared_.note(arrived->changed);
-    if (arrived->message) shared_.sync_wake.raise();
-    if (arrived->wants_sending) shared_.wake_all();
-    co_return Result<void>{};
+    shared_.note(arrived.changed);
+    if (arrived.message) shared_.sync_wake.raise();
+    if (arrived.wants_sending) shared_.wake_all();
+}
+
+aio::awaitable<std::vector<bool>> ModemService::persist_all(std::vector<driver::Incoming> incoming) {
+    const WallTime now = context_.wall().value_or(WallTime{});
+    auto job = [env = context_.env, incoming, now](store::Tx& tx) {
+        std::vector<Arrived> arrived;
+        for (const auto& one : incoming) arrived.push_back(take_in(tx, *env, one, now));
+        return arrived;
+    };
+    auto arrived = co_await context_.store.run(job);
+    std::vector<bool> kept(incoming.size(), arrived.has_value());
+    for (std::size_t i = 0; i < incoming.size(); ++i) {
+        if (arrived) {
+            note_arrival((*arrived)[i], incoming[i].kind == driver::Incoming::Kind::report, now);
+            continue;
+        }
+        // one of them may be the reason: it must not keep the others out
+        const auto alone = co_await store_incoming(std::move(incoming[i]), store::Urgency::now);
+        kept[i] = alone.has_value();
+    }
+    co_return kept;
 }
 
 aio::awaitable<Result<void>> ModemService::persist(driver::Incoming incoming) {
-    // A report that was handed over directly has no copy to be deleted: it shares the next commit, and the modem does not wait for it.
+    // A report that was handed over directly, for good, shares the next commit; the modem does not wait for it.
     const bool handed_over = incoming.kind == driver::Incoming::Kind::report && incoming.memory.empty() && !incoming.needs_ack;
-    if (!handed_over) return store_incoming(std::move(incoming), store::Urgency::now);
+    const auto urgency = incoming.patient ? store::Urgency::late : store::Urgency::now;
+    if (!handed_over) return store_incoming(std::move(incoming), urgency);
     asio::co_spawn(context_.executor, store_incoming(std::move(incoming), store::Urgency::soon), asio::detached);
     return []() -> aio::awaitable<Result<void>> { co_return Result<void>{}; }();
 }

@@ -43,6 +43,7 @@ public:
     aio::Event& wake() override { return wake_; }
     Instant next_due() const override { return next_due_; }
     aio::awaitable<Result<void>> persist(driver::Incoming incoming) override;
+    aio::awaitable<std::vector<bool>> persist_all(std::vector<driver::Incoming> incoming) override;
     aio::awaitable<void> late_reference(int tp_mr) override;
     aio::awaitable<void> late_refusal(driver::SubmitOutcome outcome) override;
     aio::awaitable<bool> may_enter_pin(std::string iccid, std::string pin, std::optional<int> tries) override;
@@ -65,6 +66,7 @@ private:
     aio::awaitable<void> keep_flight(std::string kind, std::string text);
     void keep_balance();
     aio::awaitable<Result<void>> store_incoming(driver::Incoming incoming, store::Urgency urgency);
+    void note_arrival(const Arrived& arrived, bool report, WallTime now);
     void note_outcome(const driver::SubmitOutcome& outcome);
     aio::awaitable<void> note_refusal(PickAnswer::Refused refused, WallTime now);
     void rest(std::string reason, WallTime now);

@@ -24,11 +24,17 @@ void Store::submit(std::unique_ptr<Task> task, Urgency urgency) {
         }
     }
     if (urgency == Urgency::now) return kick();
-    if (std::exchange(soon_armed_, true)) return;
-    soon_.expires_after(settings_.soon);
+    kick_after(urgency == Urgency::soon ? settings_.soon : settings_.late);
+}
+
+void Store::kick_after(std::chrono::milliseconds delay) {
+    const Instant at = BootClock::now() + delay;
+    if (at >= soon_at_) return;  // it comes along
+    soon_at_ = at;
+    soon_.expires_at(at);
     soon_.async_wait([this](boost::system::error_code ec) {
-        soon_armed_ = false;
-        if (ec) return;
+        if (ec) return;  // replaced by an earlier one
+        soon_at_ = Instant::max();
         {
             const std::lock_guard lock{mutex_};
             if (scheduled_ || queue_.empty()) return;

@@ -17,11 +17,12 @@ namespace conductor::store {
 enum class Urgency : std::uint8_t {
     now,   ///< somebody waits for the commit
     soon,  ///< may wait up to `Settings::soon` for a commit that is made anyway
+    late,  ///< or up to `Settings::late`
 };
 
 struct Settings {
     std::string path;
-    std::chrono::milliseconds soon{200};
+    std::chrono::milliseconds soon{200}, late{2000};
     std::string vfs{};  ///< SQLite's name of the file system; empty: the system's
 };
 
@@ -103,6 +104,7 @@ private:
     Store(Settings settings, std::unique_ptr<Connection> connection, aio::Executor home, aio::Executor worker);
     void submit(std::unique_ptr<Task> task, Urgency urgency);
     void kick();
+    void kick_after(std::chrono::milliseconds delay);
     void drain();
     void run_batch(std::vector<std::unique_ptr<Task>>& batch);
     void execute(Task& task, Tx& tx, bool shared);
@@ -111,7 +113,7 @@ private:
     std::unique_ptr<Connection> connection_;  // worker only
     aio::Executor home_, worker_;
     aio::Timer soon_;  // home only
-    bool soon_armed_ = false;
+    Instant soon_at_ = Instant::max();
     std::mutex mutex_;  // guards queue_, scheduled_
     std::vector<std::unique_ptr<Task>> queue_;
     bool scheduled_ = false;

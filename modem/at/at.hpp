@@ -40,6 +40,7 @@ struct Command {
     std::chrono::milliseconds timeout{3000};  ///< absolute, from the last octet written to the final result code
     Shape shape = Shape::prefixed;
     bool prompt = false;  ///< the answer may be "> "
+    bool blind = false;   ///< written even to a modem that does not answer any more (a restart)
 };
 /// The command with prefix, shape and deadline from the command table; the prefix of an unlisted one is its name and ":".
 Command command(std::string line);

@@ -101,14 +101,20 @@ void AtSession::on_urc(at::Urc urc) {
             ++inbox_->dropped;
             return;
         }
-        inbox_->handed_over.push_back(std::move(*direct));
+        inbox_->handed_over.push_back({std::move(*direct), inbox_->incarnation, BootClock::now() + Inbox::acknowledge_within});
         return inbox_->direct.raise();
     }
     if (const auto* boot = std::get_if<at::Boot>(&urc); boot && boot->sure) {
         ++inbox_->boots;
+        ++inbox_->incarnation;
         if (boot->brown_out) ++inbox_->brown_outs;
         rebooted_ = true;
         answer_.raise();
+        return inbox_->attention.raise();
+    }
+    if (const auto* stored = std::get_if<at::Stored>(&urc); stored && stored->report && inbox_->stored_reports.size() < Inbox::max_urcs) {
+        if (inbox_->stored_reports.empty()) inbox_->reports_by = BootClock::now() + Inbox::report_patience;
+        inbox_->stored_reports.push_back(*stored);
         return inbox_->attention.raise();
     }
     if (inbox_->urcs.size() == Inbox::max_urcs) {
@@ -152,10 +158,21 @@ aio::awaitable<Result<void>> AtSession::wait_for(std::function<bool()> done, Ins
     }
 }
 
+aio::awaitable<bool> AtSession::in_step() {
+    if (!out_of_step_) co_return true;
+    co_return co_await resync(2);
+}
+
 aio::awaitable<Result<at::Reply>> AtSession::run(at::Command command) {
     // A reboot that was seen and not yet taken ends every command: what runs next must be the bring-up.
     if (lost_) co_return fail(AtErrc::lost, command.line);
     if (interrupted_) co_return fail(AtErrc::interrupted, command.line);
+    const bool ready = co_await in_step();
+    if (!ready && !command.blind) {
+        if (lost_) co_return fail(AtErrc::lost, command.line);
+        if (rebooted_) co_return fail(AtErrc::rebooted, command.line);
+        co_return fail(interrupted_ ? AtErrc::interrupted : AtErrc::timeout, command.line);
+    }
     reply_.reset();
     answer_.clear();
     const auto timeout = command.timeout;
@@ -169,6 +186,7 @@ aio::awaitable<Result<at::Reply>> AtSession::run(at::Command command) {
     if (done) co_return std::move(*std::exchange(reply_, std::nullopt));
     partial_.assign(dialogue_.so_far().begin(), dialogue_.so_far().end());
     dialogue_.abandon();
+    out_of_step_ = true;
     co_return done.error();
 }
 
@@ -179,6 +197,7 @@ aio::awaitable<SubmitOutcome> AtSession::before_prompt(Result<void> waited) {
         co_return ended_as(Ending::not_sent, "no-prompt");
     }
     dialogue_.abandon();
+    out_of_step_ = true;
     if (waited.error().is(AtErrc::timeout)) {
         const std::string cancel{escape};  // T23: a prompt that comes late must not swallow the next command
         co_await write(cancel);
@@ -200,6 +219,7 @@ aio::awaitable<SubmitOutcome> AtSession::after_ctrl_z(Instant until) {
     if (reply_ && !reply_->ok()) co_return outcome_of(reply_->final, at::Phase::after_ctrl_z);
     const auto tp_mr = at::parse_reference(reply_ ? at::Answer{reply_->lines} : dialogue_.so_far());
     if (!reply_) dialogue_.abandon();
+    if (!reply_) out_of_step_ = true;
     if (tp_mr) {
         SubmitOutcome outcome = ended_as(Ending::accepted, "");
         outcome.tp_mr = *tp_mr;
@@ -212,6 +232,9 @@ aio::awaitable<SubmitOutcome> AtSession::submit(pdu::Encoded pdu, const profile:
     if (lost_) co_return ended_as(Ending::not_sent, "port-lost");
     if (rebooted_) co_return ended_as(Ending::not_sent, "rebooted");
     if (interrupted_) co_return ended_as(Ending::not_sent, "interrupted");
+    const bool ready = co_await in_step();
+    if (!ready)
+        co_return ended_as(Ending::not_sent, lost_ ? "port-lost" : rebooted_ ? "rebooted" : interrupted_ ? "interrupted" : "timeout");
     reply_.reset();
     prompted_ = false;
     answer_.clear();
@@ -247,6 +270,7 @@ aio::awaitable<void> AtSession::drain(std::chrono::milliseconds quiet, std::chro
 aio::awaitable<bool> AtSession::resync(int tries) {
     for (int i = 0; i < tries && !lost_ && !interrupted_; ++i) {
         dialogue_.reset();
+        out_of_step_ = false;  // for the AT below
         const std::string cancel{escape, '\r'};
         auto done = co_await write(cancel);
         if (!done) continue;
@@ -254,9 +278,10 @@ aio::awaitable<bool> AtSession::resync(int tries) {
         at.timeout = 1500ms;
         const auto reply = co_await run(std::move(at));
         if (!reply) continue;
-        co_await drain(100ms, 1s);  // the ESC may have had an OK of its own
+        co_await drain(100ms, 1s);  // the ESC may have had an OK of its own, and a late answer may have been taken for that of AT
         co_return true;
     }
+    out_of_step_ = true;
     co_return false;
 }
 

@@ -16,12 +16,21 @@ namespace conductor::driver {
 struct Inbox {
     explicit Inbox(aio::Executor ex) : attention{ex}, direct{ex} {}
     static constexpr std::size_t max_urcs = 256, max_handed_over = 1024;
+    static constexpr std::chrono::seconds report_patience{20}, acknowledge_within{10};
+    struct HandedOver {
+        at::Direct pdu;
+        std::uint64_t incarnation = 0;
+        Instant acknowledge_by{};
+    };
 
-    aio::Event attention;                ///< something in `urcs`, the port is lost, the modem rebooted, or the Host wants something
-    aio::Event direct;                   ///< something in `handed_over`
-    std::deque<at::Urc> urcs;            ///< without noise
-    std::deque<at::Direct> handed_over;  ///< +CMT and +CDS: the modem has no copy
-    std::uint64_t dropped = 0;           ///< what the limits refused
+    aio::Event attention;                   ///< something in `urcs`, the port is lost, the modem rebooted, or the Host wants something
+    aio::Event direct;                      ///< something in `handed_over`
+    std::deque<at::Urc> urcs;               ///< without noise
+    std::deque<HandedOver> handed_over;     ///< +CMT and +CDS: the modem has no copy
+    std::deque<at::Stored> stored_reports;  ///< +CDSI: these can wait
+    Instant reports_by{};                   ///< until when
+    std::uint64_t incarnation = 0;          ///< of the session, and of the modem between two restarts: an acknowledgement is for its own
+    std::uint64_t dropped = 0;              ///< what the limits refused
     std::uint64_t boots = 0, brown_outs = 0;
     std::uint64_t noise = 0;
 };
@@ -35,12 +44,13 @@ public:
 
     /// Spawns the reader, which ends when the port is lost or closed.
     void start();
-    /// A final result of any kind is a Reply; an Error is timeout, lost, rebooted or interrupted. After a timeout: resync().
+    /// A final result of any kind is a Reply; an Error is timeout, lost, rebooted or interrupted. After a timeout the next command first
+    /// resynchronises, so that a late answer is never taken for its own; it fails with `timeout`, unwritten, while nothing answers.
     aio::awaitable<Result<at::Reply>> run(at::Command command);
     aio::awaitable<Result<at::Reply>> run(std::string line) { return run(at::command(std::move(line))); }
     /// AT+CMGS with its prompt. Only the deadline, the port's loss or a reboot end the wait after Ctrl-Z.
     aio::awaitable<SubmitOutcome> submit(pdu::Encoded pdu, const profile::Profile& profile);
-    /// ESC, AT, and silence afterwards; true when the modem answers.
+    /// ESC, AT, and silence afterwards; true when the modem answers. What was late by then belongs to nobody.
     aio::awaitable<bool> resync(int tries);
     /// Waits until a URC or a final result that nobody asked for comes, or `until`.
     aio::awaitable<void> listen_until(Instant until);
@@ -66,6 +76,8 @@ public:
 
 private:
     aio::awaitable<void> read_loop();
+    /// True when what comes next is the answer to what is written next.
+    aio::awaitable<bool> in_step();
     void on_event(at::Event event);
     void on_urc(at::Urc urc);
     aio::awaitable<Result<void>> write(std::string octets);
@@ -85,6 +97,7 @@ private:
     std::optional<at::FinalResult> stray_final_;
     bool prompted_ = false, past_ctrl_z_ = false;
     bool lost_ = false, rebooted_ = false, interrupted_ = false, started_ = false, reader_ended_ = false;
+    bool out_of_step_ = false;  ///< a command had no final result by its deadline: that may still come
     std::uint64_t heard_ = 0;
 };
 

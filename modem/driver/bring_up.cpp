@@ -35,7 +35,10 @@ aio::awaitable<Result<at::Reply>> Modem::Impl::patient(std::string line, Instant
 }
 
 aio::awaitable<End> Modem::Impl::bring_up() {
-    if (session_->take_reboot()) host_.incident("reboot");
+    if (session_->take_reboot()) {
+        acknowledgements_due_.clear();
+        host_.incident("reboot");
+    }
     bring_up_wanted_ = false;
     echoes_.reset();
     selected_.clear();
@@ -116,7 +119,6 @@ aio::awaitable<End> Modem::Impl::set_up() {
     for (const std::string_view line : profile_->after_sim)
         if (const auto done = co_await tell(std::string{line}); !done) co_return end_of(done.error());
     if (const End mode = co_await set_up_mode(); mode != End::ok) co_return mode;
-    if (const auto done = co_await tell("+CSMS=0"); !done) co_return end_of(done.error());
     End end = co_await set_up_stores();
     if (end == End::ok) end = co_await set_up_indications();
     if (end == End::ok) end = co_await set_up_centre();
@@ -168,29 +170,6 @@ aio::awaitable<End> Modem::Impl::set_up_stores() {
     if (receive_store_.empty()) log_.warning("no-receive-store");
     if (const auto done = co_await verify_receive_store(); !done) co_return end_of(done.error());
     co_return End::ok;
-}
-
-aio::awaitable<bool> Modem::Impl::indications_hold() {
-    const auto lines = co_await ask("+CNMI?");
-    if (!lines) co_return true;  // silence is another trouble's business
-    const auto now = at::parse_numbers(*lines);
-    co_return now.size() < 4 || indications_.size() < 4 || std::equal(now.begin(), now.begin() + 4, indications_.begin());
-}
-
-/// A modem accepts what it advertises and forgets it, or refuses combinations (row 77): so each rung is read back.
-aio::awaitable<End> Modem::Impl::set_up_indications() {
-    indications_.clear();
-    for (const std::string_view value : profile_->indications) {
-        const auto done = co_await tell("+CNMI=" + std::string{value});
-        if (!done) co_return end_of(done.error());
-        if (!*done) continue;
-        const Lines as_line{"+CNMI: " + std::string{value}};
-        indications_ = at::parse_numbers(as_line);
-        const bool hold = co_await indications_hold();
-        if (hold) co_return condition();
-    }
-    if (indications_.empty()) log_.warning("no-indications");  // the sweeps alone will find messages
-    co_return condition();
 }
 
 namespace {

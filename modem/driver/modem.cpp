@@ -174,6 +174,7 @@ aio::awaitable<void> Modem::Impl::live() {
             case End::lost:
                 log_.warning("port-lost", {{"port", status_.port}});
                 ladder_.new_incarnation();
+                refuses_acknowledgement_.clear();
                 co_await close();
                 break;
             case End::mute: co_await recover(Trouble::mute); break;
@@ -193,6 +194,9 @@ void Modem::Impl::attach(std::unique_ptr<port::ByteStream> stream, std::string n
     session_ = std::make_shared<AtSession>(ex_, port::record(std::move(stream), recorder_), inbox_);
     session_->start();
     inbox_->urcs.clear();
+    inbox_->stored_reports.clear();  // the bring-up looks everywhere
+    ++inbox_->incarnation;
+    acknowledgements_due_.clear();
     selected_.clear();
     mid_message_ = false;
     submit_failures_ = 0;

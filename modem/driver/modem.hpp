@@ -64,6 +64,7 @@ struct Incoming {
     std::string memory;  ///< "SM", "ME", "SR" ...; empty when it was handed over directly (+CMT, +CDS)
     int index = -1;
     bool needs_ack = false;  ///< handed over directly, and acknowledged (CNMA) after it is stored
+    bool patient = false;    ///< the modem is busy sending: this may wait some seconds for a commit that is made anyway
     Identity by;             ///< the modem's identity at arrival (iccid, imei)
     ModemIndex modem_index = 0;
 };
@@ -112,7 +113,9 @@ struct ModemStatus {
     std::string one_store;          ///< "SM = ME" where two names are one memory (row 73)
     bool ussd_open = false;         ///< a USSD session waits for a reply
     std::string smsc;
-    std::string rung;  ///< recovery rung, empty when healthy
+    std::string rung;     ///< recovery rung, empty when healthy
+    std::string routing;  ///< of reports: "acknowledged", "stored" or "plain"; empty before the first bring-up
+    std::uint64_t acknowledged = 0, acknowledgements_missed = 0;  ///< AT+CNMA that was accepted; how often the routing had to be set again
     std::uint64_t opened = 0, resets = 0, boots_seen = 0, urcs_dropped = 0;
     std::uint64_t brown_outs = 0, calls = 0;  ///< restarts for want of power, as the modem said; incoming calls, hung up
     Instant since{};                          ///< of this state
@@ -130,8 +133,18 @@ public:
     virtual aio::Event& wake() = 0;
     /// When next() should be asked again even without a wake (a retry or a rate limit ends).
     virtual Instant next_due() const = 0;
-    /// Commits an incoming PDU durably. Only after success is the modem's own copy deleted or acknowledged.
+    /// Commits an incoming PDU durably. Only after success is the modem's own copy deleted or acknowledged. What has no copy and needs no
+    /// acknowledgement may be committed after the return.
     virtual aio::awaitable<Result<void>> persist(Incoming incoming) = 0;
+    /// Commits several at once, one entry of the answer each: true when it is durable.
+    virtual aio::awaitable<std::vector<bool>> persist_all(std::vector<Incoming> incoming) {
+        std::vector<bool> kept;
+        for (Incoming& one : incoming) {
+            const auto done = co_await persist(std::move(one));
+            kept.push_back(done.has_value());
+        }
+        co_return kept;
+    }
     /// A +CMGS of a submission whose outcome was open: an answer that came late, or after a restart.
     virtual aio::awaitable<void> late_reference(int tp_mr) = 0;
     /// A definite refusal (CONTRACT part 4) of a submission whose outcome was open, seen after a restart; by default nothing follows from

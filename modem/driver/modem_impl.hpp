@@ -23,6 +23,14 @@ struct Request {
     aio::Event done;
 };
 
+/// How reports (and messages, where <mt> is 2) reach us: chosen at bring-up by the profile and by what the modem accepts.
+enum class Routing : std::uint8_t {
+    acknowledged,  ///< +CSMS=1: +CDS and +CMT are acknowledged after their commit; until then the network has them
+    stored,        ///< in a memory, told by +CDSI, read and deleted as messages are
+    plain,         ///< +CDS and no acknowledgement: what nobody reads is lost
+};
+std::string_view to_string(Routing r);
+
 /// Why a stage of the modem's life ended.
 enum class End : std::uint8_t {
     ok,
@@ -70,8 +78,6 @@ private:
     aio::awaitable<End> identify();
     aio::awaitable<End> set_up();
     aio::awaitable<End> set_up_stores();
-    aio::awaitable<End> set_up_indications();
-    aio::awaitable<bool> indications_hold();
     void note_silence();
     bool echo_is_back() const { return echoes_ && session_ && session_->echoes() != *echoes_; }
     aio::awaitable<void> read_registration();
@@ -82,6 +88,20 @@ private:
     aio::awaitable<Result<bool>> tell(std::string line);
     /// Again while the modem says "busy" (CME 14, 515 ...), at most until `until`.
     aio::awaitable<Result<at::Reply>> patient(std::string line, Instant until);
+
+    // routing.cpp
+    aio::awaitable<End> set_up_indications();
+    aio::awaitable<Result<bool>> try_indications(Routing routing, bool any);
+    aio::awaitable<bool> indications_hold(bool just_set = false);
+    aio::awaitable<Result<void>> mend_routing();
+    aio::awaitable<std::optional<Submission>> ask_next(std::optional<SubmitOutcome> finished, bool available);
+    aio::awaitable<Result<at::FinalResult>> write_acknowledgement(std::chrono::milliseconds limit);
+    aio::awaitable<Result<void>> acknowledge(std::chrono::milliseconds limit);
+    aio::awaitable<void> acknowledge_last();
+    void note_quickness(Instant submitted);
+    bool acknowledgement_fits() const;
+    Instant next_recheck() const;
+    bool routing_wants_care() const { return reroute_wanted_ || routing_ended_ || BootClock::now() >= next_recheck(); }
 
     // sim.cpp
     aio::awaitable<End> unlock();
@@ -101,7 +121,9 @@ private:
     aio::awaitable<void> serve_requests();
     aio::awaitable<Result<AtAnswer>> perform_request(const Request& request);
     aio::awaitable<Result<AtAnswer>> perform(std::string line);
-    bool work_waits() const { return !inbox_->urcs.empty() || !requests_.empty() || sweep_wanted_; }
+    bool work_waits() const;
+    bool idle_work_waits() const;
+    std::size_t report_room() const;  ///< stored reports that are left where they are during a burst
     Instant next_poll() const;
 
     // receive.cpp
@@ -119,7 +141,7 @@ private:
     aio::awaitable<Result<void>> sweep_memory(std::string memory, bool all);
     aio::awaitable<Result<std::vector<at::StoredPdu>>> list_memory(std::string memory, int total);
     aio::awaitable<Result<void>> keep(std::string memory, std::vector<at::StoredPdu> found);
-    aio::awaitable<Result<bool>> store(Slot slot, const at::StoredPdu& pdu);
+    Incoming incoming_from(const Slot& slot, const at::StoredPdu& pdu) const;
     aio::awaitable<Result<void>> remove(Slot slot);
     aio::awaitable<Result<bool>> select(std::string memory);
     void note_use(const std::string& memory, int used, int total);
@@ -191,6 +213,17 @@ private:
     Instant last_poll_{}, unregistered_since_{}, network_trouble_at_{};
     std::vector<std::string> domains_;  ///< registration commands that the modem knows
     std::vector<int> indications_;      ///< AT+CNMI as it was set
+    std::string indications_text_;
+    Routing routing_ = Routing::acknowledged;   ///< until the first bring-up has chosen: what an adopted port says first
+    std::deque<Instant> acknowledgements_due_;  ///< committed; by when the network wants them
+    std::size_t acknowledgement_form_ = 0, rechecks_ = 0;
+    bool acknowledgement_proved_ = false;  ///< the modem accepted one since the bring-up
+    bool routing_ended_ = false;           ///< by the modem, which missed an acknowledgement
+    bool reroute_wanted_ = false;          ///< it refuses acknowledgements
+    std::string refuses_acknowledgement_;  ///< the IMEI of such a modem
+    int missed_in_row_ = 0;
+    bool quick_ = false;  ///< the last submission took no time
+    Instant routed_at_{};
     std::optional<at::Ussd> ussd_answer_;
     std::optional<bool> ussd_form_;  ///< packed or text, once an answer proved it; empty: as the profile says
     Instant ussd_until_{};           ///< the open session ends by itself

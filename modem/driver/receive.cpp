@@ -16,19 +16,26 @@ aio::awaitable<void> Modem::Impl::keep_handed_over() {
             co_await inbox_->direct.wait();
             continue;
         }
-        const at::Direct direct = inbox_->handed_over.front();
+        const Inbox::HandedOver direct = inbox_->handed_over.front();
         inbox_->handed_over.pop_front();
         at::StoredPdu pdu;
-        pdu.hex = direct.hex;
+        pdu.hex = direct.pdu.hex;
         Incoming incoming;
-        const bool report = direct.report || at::kind_of(pdu) == at::StoredKind::report;
+        const bool report = direct.pdu.report || at::kind_of(pdu) == at::StoredKind::report;
         incoming.kind = report ? Incoming::Kind::report : Incoming::Kind::message;
-        incoming.hex = direct.hex;
+        incoming.hex = direct.pdu.hex;
         incoming.by = status_.identity;
         incoming.modem_index = settings_.index;
+        incoming.needs_ack = routing_ == Routing::acknowledged;
+        incoming.patient = report && status_.state == ModemState::sending && inbox_->handed_over.empty();
+        const bool needs_ack = incoming.needs_ack;
         const auto kept = co_await host_.persist(std::move(incoming));
         if (kept) {
             pause = 1s;
+            if (needs_ack && direct.incarnation == inbox_->incarnation) {
+                acknowledgements_due_.push_back(direct.acknowledge_by);
+                inbox_->attention.raise();
+            }
             continue;
         }
         log_.error("persist-failed", {{"why", kept.error().text()}});
@@ -43,6 +50,9 @@ aio::awaitable<Result<void>> Modem::Impl::take_urcs() {
     std::vector<Slot> messages, reports;
     std::deque<at::Urc> queue;
     queue.swap(inbox_->urcs);
+    std::deque<at::Stored> told;
+    told.swap(inbox_->stored_reports);
+    for (const at::Stored& one : told) reports.push_back({one.memory, one.index});
     for (const at::Urc& urc : queue) {
         if (const auto* stored = std::get_if<at::Stored>(&urc)) {
             Slot slot{stored->memory, stored->index};
@@ -130,13 +140,14 @@ aio::awaitable<Result<std::optional<at::StoredPdu>>> Modem::Impl::read_slot(Slot
 /// The slots that +CMTI and +CDSI named. A report's slot is believed only if a report is in it (T27).
 aio::awaitable<Result<void>> Modem::Impl::read_slots(std::vector<Slot> slots, bool reports) {
     const bool has_report_store = std::ranges::find(stores_, "SR") != stores_.end();
+    bool in_report_store = false;
     std::map<std::string, std::vector<at::StoredPdu>> found;
     std::ranges::sort(slots);  // some modems announce a message more than once
     const auto repeated = std::ranges::unique(slots);
     slots.erase(repeated.begin(), repeated.end());
     for (const Slot& slot : slots) {
         if (reports && has_report_store && (slot.memory == "SR" || profile_->report_slot_lies)) {
-            if (auto done = co_await sweep_memory("SR", true); !done) co_return done;
+            in_report_store = true;
             continue;
         }
         const bool known = slot.index >= 0 && (std::ranges::find(stores_, slot.memory) != stores_.end() || slot.memory == receive_store_);
@@ -159,7 +170,8 @@ aio::awaitable<Result<void>> Modem::Impl::read_slots(std::vector<Slot> slots, bo
     }
     for (auto& [memory, pdus] : found)
         if (auto done = co_await keep(memory, std::move(pdus)); !done) co_return done;
-    co_return Result<void>{};
+    if (!in_report_store) co_return Result<void>{};
+    co_return co_await sweep_memory("SR", true);
 }
 
 aio::awaitable<Result<void>> Modem::Impl::sweep(bool all) {
@@ -208,7 +220,8 @@ aio::awaitable<Result<std::vector<at::StoredPdu>>> Modem::Impl::list_memory(std:
 }
 
 aio::awaitable<Result<void>> Modem::Impl::keep(std::string memory, std::vector<at::StoredPdu> found) {
-    std::vector<Slot> stored;
+    std::vector<Slot> stored, asked;
+    std::vector<Incoming> to_keep;
     for (at::StoredPdu& pdu : found) {
         if (pdu.index < 0) continue;
         const Slot slot{memory, pdu.index};
@@ -218,9 +231,21 @@ aio::awaitable<Result<void>> Modem::Impl::keep(std::string memory, std::vector<a
             if (!*again || (!(*again)->whole() && (*again)->hex != pdu.hex && !pdu.hex.empty())) continue;
             pdu.hex = (*again)->hex;
         }
-        const auto kept = co_await store(slot, pdu);
-        if (!kept) co_return kept.error();
-        if (*kept) stored.push_back(slot);
+        const at::StoredKind kind = at::kind_of(pdu);
+        if (kind == at::StoredKind::blank || kind == at::StoredKind::own) continue;
+        const bool known = undeletable_.contains({slot, pdu.hex});
+        (known ? stored : asked).push_back(slot);
+        if (!known) to_keep.push_back(incoming_from(slot, pdu));
+    }
+    if (!to_keep.empty()) {
+        const std::vector<bool> kept = co_await host_.persist_all(std::move(to_keep));
+        for (std::size_t i = 0; i < asked.size(); ++i)
+            if (kept[i]) stored.push_back(asked[i]);
+        const auto missing = std::ranges::count(kept, false);
+        if (missing > 0) {
+            log_.error("persist-failed", {{"count", missing}});
+            last_poll_ = BootClock::now() - 48s;  // they are still in the modem: the next sweep comes in 10 s
+        }
     }
     for (const Slot& slot : stored) {
         const auto pdu = std::ranges::find(found, slot.index, &at::StoredPdu::index);
@@ -238,25 +263,15 @@ aio::awaitable<Result<void>> Modem::Impl::keep(std::string memory, std::vector<a
     co_return Result<void>{};
 }
 
-/// True when the Host has it and the slot may be emptied.
-aio::awaitable<Result<bool>> Modem::Impl::store(Slot slot, const at::StoredPdu& pdu) {
-    const at::StoredKind kind = at::kind_of(pdu);
-    if (kind == at::StoredKind::blank || kind == at::StoredKind::own) co_return false;
-    if (undeletable_.contains({slot, pdu.hex})) co_return true;
+Incoming Modem::Impl::incoming_from(const Slot& slot, const at::StoredPdu& pdu) const {
     Incoming incoming;
-    incoming.kind = kind == at::StoredKind::report ? Incoming::Kind::report : Incoming::Kind::message;
+    incoming.kind = at::kind_of(pdu) == at::StoredKind::report ? Incoming::Kind::report : Incoming::Kind::message;
     incoming.hex = pdu.hex;
     incoming.memory = slot.memory;
     incoming.index = slot.index;
     incoming.by = status_.identity;
     incoming.modem_index = settings_.index;
-    const auto kept = co_await host_.persist(std::move(incoming));
-    if (!kept) {
-        log_.error("persist-failed", {{"why", kept.error().text()}});
-        last_poll_ = BootClock::now() - 48s;  // it is still in the modem: the next sweep comes in 10 s
-        co_return false;
-    }
-    co_return true;
+    return incoming;
 }
 
 aio::awaitable<Result<void>> Modem::Impl::remove(Slot slot) {

@@ -53,7 +53,9 @@ aio::awaitable<void> Modem::Impl::restart_modem() {
     if (session_ && !session_->lost()) {
         log_.warning("restart-modem", {{"command", profile_->restart}});
         set(ModemState::recovering, "restarting", "The modem restarts; it is back within a minute.");
-        co_await tell(std::string{profile_->restart});  // mute or not: the port is closed next
+        at::Command restart = at::command(std::string{profile_->restart});
+        restart.blind = true;
+        co_await session_->run(std::move(restart));  // mute or not: the port is closed next
     }
     co_await close();
     co_await rest(2s);

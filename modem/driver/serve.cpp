@@ -19,6 +19,22 @@ Instant Modem::Impl::next_poll() const {
     return last_poll_ + (registered() ? poll_registered + jitter : poll_searching + jitter / 5);
 }
 
+/// What cannot wait for the end of a burst. Stored reports can, until their memory is half full or they are old.
+bool Modem::Impl::work_waits() const {
+    const bool reports =
+        !inbox_->stored_reports.empty() && (inbox_->stored_reports.size() >= report_room() || BootClock::now() >= inbox_->reports_by);
+    return reports || !inbox_->urcs.empty() || !requests_.empty() || sweep_wanted_ || routing_wants_care();
+}
+
+bool Modem::Impl::idle_work_waits() const {
+    return !acknowledgements_due_.empty() || !inbox_->stored_reports.empty();
+}
+
+std::size_t Modem::Impl::report_room() const {
+    const auto known = std::ranges::find(status_.storage, "SR", &ModemStatus::Storage::memory);
+    return known == status_.storage.end() ? 1 : static_cast<std::size_t>(std::max(1, known->total / 2));
+}
+
 /// Sends what the Host gives. What ended is settled first, with next(): nothing comes between +CMGS and that call.
 aio::awaitable<End> Modem::Impl::serve() {
     std::optional<SubmitOutcome> finished;
@@ -29,17 +45,19 @@ aio::awaitable<End> Modem::Impl::serve() {
         const bool mid = finished && finished->ending == Ending::accepted && mid_message_;
         const bool available = end == End::ok && registered() && (mid || !settle_only);
         if (finished || available) {
-            auto submission = co_await host_.next(std::exchange(finished, std::nullopt), available);
+            auto submission = co_await ask_next(std::exchange(finished, std::nullopt), available);
             if (submission) {
                 set(ModemState::sending);
+                if (acknowledgement_fits()) co_await acknowledge(10s);  // of this commit; a failure is found by submit()
                 finished = co_await submit(std::move(*submission));
                 end = co_await settle_trouble(*finished);
                 continue;
             }
         }
+        if (end == End::stop) co_await acknowledge_last();
         if (end != End::ok) co_return end;
         if (bring_up_wanted_) co_return End::again;
-        if (work_waits() || BootClock::now() >= next_poll()) {
+        if (work_waits() || idle_work_waits() || BootClock::now() >= next_poll()) {
             end = co_await between_messages();
             continue;
         }
@@ -53,13 +71,16 @@ aio::awaitable<End> Modem::Impl::serve() {
             continue;
         }
         const Instant until = std::min(registered() ? std::min(next_poll(), host_.next_due()) : next_poll(), care_due());
-        co_await inbox_->attention.wait_until(until);
+        co_await inbox_->attention.wait_until(std::min(until, next_recheck()));
         session_->take_stray_final();
     }
 }
 
 /// What belongs between two messages: what arrived, technicians' commands, and the poll when it is due.
 aio::awaitable<End> Modem::Impl::between_messages() {
+    if (const auto done = co_await acknowledge(10s); !done) co_return end_of(done.error());
+    if (routing_wants_care())
+        if (const auto done = co_await mend_routing(); !done) co_return end_of(done.error());
     if (const auto done = co_await take_urcs(); !done) co_return end_of(done.error());
     if (!requests_.empty()) co_await serve_requests();
     if (std::exchange(sweep_wanted_, false)) {
@@ -82,7 +103,9 @@ aio::awaitable<SubmitOutcome> Modem::Impl::submit(Submission submission) {
         }
     }
     mid_message_ = submission.more_follow;
+    const Instant begun = BootClock::now();
     SubmitOutcome outcome = co_await session_->submit(std::move(submission.pdu), *profile_);
+    note_quickness(begun);
     outcome.token = token;
     busy_at_ = BootClock::now();
     if (link_until_ != Instant{}) link_until_ = busy_at_ + profile_->link_window;

@@ -19,8 +19,9 @@ constexpr Profile make() {
     p.pin_tries = tries;
     p.receive_stores = stores;
     p.indications = indications;
-    p.keep_link = KeepLink::no;              // row 64
-    p.sms_ready = std::chrono::seconds{15};  // rows 60, 65
+    p.acknowledgements = numbered_acknowledgements;  // row 64
+    p.keep_link = KeepLink::no;                      // row 64
+    p.sms_ready = std::chrono::seconds{15};          // rows 60, 65
     return p;
 }
 

@@ -18,7 +18,8 @@ constexpr Profile make() {
     p.quiet = quiet;
     p.iccid = iccid;
     p.pin_tries = tries;
-    p.indications = stored_report_indications;       // rows 19, 66: stored, not handed over
+    p.indications = stored_report_indications;  // rows 19, 66: stored, not handed over
+    p.acknowledgements = {};
     p.read_by_index = true;                          // row 1
     p.stored_late = std::chrono::milliseconds{500};  // row 6
     p.ussd_packed = true;                            // row 8

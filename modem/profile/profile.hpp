@@ -37,9 +37,10 @@ struct Profile {
     int pace_octets = 0;             ///< characters of the PDU per write, 20 ms between; 0 = one write (rows 59, 75)
 
     // Receiving
-    bool read_by_index = false;                ///< AT+CMGL loses answers in URC bursts: shorter deadline, ESC after it (row 1)
-    bool report_slot_lies = false;             ///< +CDSI names the wrong memory (T27, row 36)
-    std::chrono::milliseconds stored_late{0};  ///< a stored message is visible only after this (row 6)
+    bool read_by_index = false;  ///< AT+CMGL loses answers in URC bursts: shorter deadline, ESC after it (row 1)
+    std::span<const std::string_view> acknowledgements = {};  ///< forms of AT+CNMA, best first; none: it refuses them (row 66)
+    bool report_slot_lies = false;                            ///< +CDSI names the wrong memory (T27, row 36)
+    std::chrono::milliseconds stored_late{0};                 ///< a stored message is visible only after this (row 6)
 
     // USSD
     bool ussd_packed = false;  ///< wants and gives packed 7-bit hex (row 8, T43)

@@ -12,12 +12,14 @@ constexpr Profile make() {
     Profile p = make_generic("qualcomm");
     p.restart_is_safe = false;                  // row 72: CFUN=1,1 brings the mass storage back
     p.indications = stored_report_indications;  // row 66
+    p.acknowledgements = {};
     return p;
 }
 
 constexpr Profile make_stored_reports() {
     Profile p = make_generic("stored-reports");
     p.indications = stored_report_indications;  // row 66
+    p.acknowledgements = {};
     return p;
 }
 

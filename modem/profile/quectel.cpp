@@ -22,7 +22,8 @@ constexpr Profile make() {
     Profile p = make_serial();
     p.name = "quectel";
     p.quiet = quiet;
-    p.report_slot_lies = true;  // row 36, T27
+    p.acknowledgements = numbered_acknowledgements;  // row 37
+    p.report_slot_lies = true;                       // row 36, T27
     return p;
 }
 

@@ -16,7 +16,8 @@ constexpr Profile make() {
     p.after_sim = after_sim;
     p.iccid = iccid;
     p.indications = stored_report_indications;  // row 66
-    p.restart_is_safe = false;                  // row 11: starts as a CD-ROM, and may stay one
+    p.acknowledgements = {};
+    p.restart_is_safe = false;  // row 11: starts as a CD-ROM, and may stay one
     return p;
 }
 constexpr Profile profile = make();

@@ -182,6 +182,24 @@ TEST_CASE("store: what may wait is committed by itself in the end") {
     CHECK(names(file) == "ab");
 }
 
+TEST_CASE("store: what may wait longer goes with what may wait less") {
+    TempFile file;
+    asio::io_context home;
+    auto store = Store::open({.path = file.path, .soon = 2ms, .late = 1h}, home.get_executor(), home.get_executor());
+    REQUIRE(store.has_value());
+    Outcome late, soon;
+    spawn(home, set(**store, "a", Then::succeed, late, Urgency::late));
+    drain(home);
+    CHECK_FALSE(late.result.has_value());
+    spawn(home, set(**store, "b", Then::succeed, soon, Urgency::soon));
+    home.restart();
+    while (!late.result && home.run_one() > 0) {}
+    CHECK(late.ok());
+    CHECK(soon.ok());
+    CHECK((*store)->counters().commits <= 1);
+    CHECK(names(file) == "ab");
+}
+
 TEST_CASE("store: values and reads") {
     TempFile file;
     asio::io_context home;

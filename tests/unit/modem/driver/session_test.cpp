@@ -1,0 +1,142 @@
+// The AT session alone: an answer that comes after its command's deadline is never taken for the next one's.
+#include <doctest/doctest.h>
+
+#include "modem/driver/at_session.hpp"
+#include "tests/unit/modem/driver/rig.hpp"
+
+using namespace conductor;
+using namespace conductor::driver;
+using namespace conductor::driver::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+using MaybeReply = std::optional<Result<at::Reply>>;
+
+aio::awaitable<void> run_into(std::shared_ptr<AtSession> session, std::string line, MaybeReply& into) {
+    into = co_await session->run(std::move(line));
+}
+aio::awaitable<void> submit_into(std::shared_ptr<AtSession> session, pdu::Encoded pdu, std::optional<SubmitOutcome>& into) {
+    into = co_await session->submit(std::move(pdu), profile::generic());
+}
+
+/// A Rig without a driver: its modem is talked to by a session.
+struct Talk : Rig {
+    Talk() {
+        inbox = std::make_shared<Inbox>(ctx.get_executor());
+        session = std::make_shared<AtSession>(ctx.get_executor(), std::make_unique<LineStream>(line), inbox);
+        session->start();
+    }
+    ~Talk() {
+        session->close();
+        until([] { return false; }, 1s);
+    }
+    /// Writes a command and waits for its end.
+    Result<at::Reply> run(std::string command) {
+        MaybeReply reply;
+        boost::asio::co_spawn(ctx, run_into(session, std::move(command), reply), boost::asio::detached);
+        REQUIRE(until([&] { return reply.has_value(); }, 200s));
+        return *reply;
+    }
+    std::shared_ptr<Inbox> inbox;
+    std::shared_ptr<AtSession> session;
+};
+
+}  // namespace
+
+TEST_CASE("a late answer does not end the next command") {
+    struct Row {
+        const char* name;
+        const char* late;   ///< what comes after the deadline
+        bool when_written;  ///< at the moment when the modem hears the next octets; else 5 s before them
+    };
+    const Row rows[] = {
+        {"OK, before the next command", "\r\nOK\r\n", false},
+        {"OK, when the next is written", "\r\nOK\r\n", true},
+        {"ERROR", "\r\nERROR\r\n", true},
+        {"CMS ERROR", "\r\n+CMS ERROR: 500\r\n", true},
+        {"its lines and OK", "\r\n+CSQ: 3,99\r\n\r\nOK\r\n", true},
+        {"its lines alone", "\r\n+CSQ: 3,99\r\n", true},
+        {"a list, and a URC in it", "\r\n+CMGL: 1,0,,24\r\n07915155\r\n\r\n+CREG: 2\r\n\r\nOK\r\n", true},
+    };
+    for (const Row& row : rows) {
+        CAPTURE(row.name);
+        Talk talk;
+        talk.modem->answers["AT+CSQ"] = "";
+        REQUIRE(talk.run("+CSQ").has_error());
+        talk.modem->answers["AT+CSQ"] = "\r\n+CSQ: 20,99\r\n\r\nOK\r\n";
+        bool said = false;
+        talk.line->to_modem = [&, inner = talk.line->to_modem](std::string_view octets) {
+            if (row.when_written && !std::exchange(said, true)) talk.modem->raw(row.late);
+            inner(octets);
+        };
+        if (!row.when_written) {
+            talk.modem->raw(row.late);
+            talk.pass(5s);
+        }
+        const auto reply = talk.run("+CSQ");
+        REQUIRE(reply.has_value());
+        CHECK(reply->ok());
+        CHECK(reply->lines == std::vector<std::string>{"+CSQ: 20,99"});
+        // and the one after it has its own answer too
+        const auto other = talk.run("+CREG?");
+        REQUIRE(other.has_value());
+        CHECK(other->lines == std::vector<std::string>{"+CREG: 1,1"});
+        CHECK(talk.modem->count("AT+CSQ") == 2);
+    }
+}
+
+TEST_CASE("while nothing answers, nothing more is written than what asks for an answer") {
+    Talk talk;
+    talk.modem->mute = true;
+    REQUIRE(talk.run("+CSQ").has_error());
+    const auto reply = talk.run("+CMGD=3");
+    REQUIRE(reply.has_error());
+    CHECK(reply.error().is(at::AtErrc::timeout));
+    CHECK(!talk.modem->saw("AT+CMGD=3"));
+    CHECK(talk.modem->saw("AT"));
+    talk.modem->mute = false;
+    CHECK(talk.run("+CMGD=3").has_value());
+    CHECK(talk.modem->saw("AT+CMGD=3"));
+}
+
+TEST_CASE("a submission after a timeout: the late answer is neither its prompt's nor its own") {
+    Talk talk;
+    talk.modem->answers["AT+CSQ"] = "";
+    REQUIRE(talk.run("+CSQ").has_error());
+    bool said = false;
+    talk.line->to_modem = [&, inner = talk.line->to_modem](std::string_view octets) {
+        if (!std::exchange(said, true)) talk.modem->raw("\r\n+CSQ: 3,99\r\n\r\nOK\r\n");
+        inner(octets);
+    };
+    pdu::Encoded pdu;
+    pdu.octets = {0x00, 0x11, 0x00, 0x0B, 0x91, 0x51, 0x55, 0x10, 0x10, 0x32, 0xF4, 0x00, 0x00, 0xA7, 0x02, 0xE8, 0x34};
+    pdu.tpdu_length = 16;
+    std::optional<SubmitOutcome> outcome;
+    boost::asio::co_spawn(talk.ctx, submit_into(talk.session, pdu, outcome), boost::asio::detached);
+    REQUIRE(talk.until([&] { return outcome.has_value(); }, 200s));
+    CHECK(outcome->ending == Ending::accepted);
+    CHECK(talk.modem->pdus.size() == 1);
+}
+
+TEST_CASE("after an open outcome a late +CMGS is still told, and ends no command") {
+    Talk talk;
+    talk.modem->on_pdu = [](const std::string&) { return true; };
+    pdu::Encoded pdu;
+    pdu.octets = {0x00, 0x11, 0x00, 0x0B, 0x91, 0x51, 0x55, 0x10, 0x10, 0x32, 0xF4, 0x00, 0x00, 0xA7, 0x02, 0xE8, 0x34};
+    pdu.tpdu_length = 16;
+    std::optional<SubmitOutcome> outcome;
+    boost::asio::co_spawn(talk.ctx, submit_into(talk.session, pdu, outcome), boost::asio::detached);
+    REQUIRE(talk.until([&] { return outcome.has_value(); }, 200s));
+    CHECK(outcome->ending == Ending::ambiguous);
+    bool said = false;
+    talk.line->to_modem = [&, inner = talk.line->to_modem](std::string_view octets) {
+        if (!std::exchange(said, true)) talk.modem->raw("\r\n+CMGS: 9\r\n\r\nOK\r\n");
+        inner(octets);
+    };
+    const auto reply = talk.run("+CREG?");
+    REQUIRE(reply.has_value());
+    CHECK(reply->lines == std::vector<std::string>{"+CREG: 1,1"});
+    REQUIRE(!talk.inbox->urcs.empty());
+    CHECK(std::get<at::Reference>(talk.inbox->urcs.front()).tp_mr == 9);
+}
