@@ -118,6 +118,8 @@ constexpr Sentence sentences[] = {
     {"not-delivered", "The service centre gave up delivering it. Check the number before sending anew."},
     {"no-report", "No delivery report came in time. It was sent; whether it arrived is not known."},
     {"parts-missing", "Parts of this incoming message never arrived. It is shown with gaps; ask the sender if it matters."},
+    {"undecodable", "What arrived could not be read. It is kept as it came (%); report it with these octets, a later release may read it.",
+     "What arrived could not be read. It is kept as it came; report it, a later release may read it."},
     // a modem's state
     {"no-port", "No port fits this modem. Plug it in, or correct its match; it is found by itself."},
     {"port-busy", "Another program holds the modem's port. Stop it (often ModemManager); it is tried again by itself."},

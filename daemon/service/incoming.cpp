@@ -85,6 +85,14 @@ void obey(Tx& tx, const Env& env, const MessageRow& inbound, WallTime now, Arriv
     answer(tx, env, inbound, wish, was_out, now, arrived);
 }
 
+/// U+0000 cannot be kept by everything that a text goes through (PostgreSQL refuses it, C strings end there): U+FFFD stands for it. The
+/// PDU is kept as it came.
+std::string without_nul(std::string text) {
+    constexpr std::string_view replacement = "\xEF\xBF\xBD";
+    for (auto at = text.find('\0'); at != text.npos; at = text.find('\0', at + replacement.size())) text.replace(at, 1, replacement);
+    return text;
+}
+
 /// A whole inbound message: its row, its link to what it answers, and what it asks for.
 void deliver_message(Tx& tx, const Env& env, const pdu::Deliver& first, const IncomingRow& in, std::string text, int parts, bool gaps,
                      WallTime now, Arrived& arrived) {
@@ -92,7 +100,7 @@ void deliver_message(Tx& tx, const Env& env, const pdu::Deliver& first, const In
     row.direction = Direction::inbound;
     row.message_class = MessageClass::reply;
     row.phone_number = in.sender;
-    row.content = std::move(text);
+    row.content = without_nul(std::move(text));
     row.encoding = first.dcs.alphabet == pdu::Alphabet::ucs2    ? Encoding::ucs2
                    : first.dcs.alphabet == pdu::Alphabet::data8 ? Encoding::data8
                                                                 : Encoding::gsm7;
@@ -117,6 +125,22 @@ Result<pdu::Pdu> decode_padded(std::string_view hex) {
     if (pdu || !pdu.error().is(pdu::PduErrc::trailing)) return pdu;
     const auto end = pdu::octet_of(pdu.error());
     return end ? pdu::decode_hex(hex.substr(0, 2 * *end), pdu::Way::mobile_terminated) : pdu;
+}
+
+/// What nobody can read is shown to people as an inbound message without sender and text, with its octets. Bots and Supabase are not told.
+void show_undecodable(Tx& tx, const IncomingRow& in, std::string_view why, WallTime now, Arrived& arrived) {
+    MessageRow row;
+    row.direction = Direction::inbound;
+    row.message_class = MessageClass::reply;
+    row.status = MessageStatus::unread;
+    row.modem_index = in.modem_index;
+    row.iccid = in.iccid;
+    row.timestamp = now;
+    row.not_before = now;
+    row.reason = std::string{store::reason_undecodable};
+    row.reason_text = fmt::format("{} at {}: {}", in.kind == 1 ? "report" : "message", why, in.hex);
+    store::insert(tx, row);
+    arrived.unreadable = row.id;
 }
 
 const pdu::Deliver* as_deliver(const Result<pdu::Pdu>& pdu) {
@@ -217,6 +241,9 @@ Arrived take_in(Tx& tx, const Env& env, const driver::Incoming& incoming, WallTi
         row.state = undecodable;  // kept raw, so that a better decoder can read it later
         arrived.undecodable = true;
         arrived.duplicate = !store::insert_incoming(tx, row);
+        if (arrived.duplicate) return arrived;
+        show_undecodable(tx, row, pdu ? "not for a receiver" : pdu.error().text(), now, arrived);
+        store::finish_incoming(tx, row.id, undecodable, arrived.unreadable);
     }
     return arrived;
 }

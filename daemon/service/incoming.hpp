@@ -7,7 +7,8 @@ namespace conductor::service {
 struct Arrived {
     bool duplicate = false;
     bool undecodable = false;
-    std::optional<MessageId> message;  ///< a whole message came to be
+    std::optional<MessageId> message;     ///< a whole message came to be
+    std::optional<MessageId> unreadable;  ///< what could not be decoded is shown as this one
     bool wants_sending = false;        ///< an answer was queued
     std::vector<Changed> changed;
 };

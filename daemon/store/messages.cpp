@@ -295,8 +295,8 @@ std::vector<MessageRow> claim_unread(Tx& tx, std::string_view owner, WallTime no
     auto rows =
         read_all(tx.query("SELECT " MESSAGE_COLUMNS
                           " FROM messages INDEXED BY messages_unread WHERE status = 20 AND (claimed_until IS NULL OR claimed_until <= ?)"
-                          " ORDER BY id LIMIT ?",
-                          now, limit));
+                          " AND reason IS NOT ? ORDER BY id LIMIT ?",
+                          now, reason_undecodable, limit));
     for (const auto& row : rows) tx.run("UPDATE messages SET claimed_by = ?, claimed_until = ? WHERE id = ?", owner, until, row.id);
     return rows;
 }

@@ -80,6 +80,9 @@ Answers answers_since(Tx& tx, std::string_view phone, std::string_view text, Wal
 std::vector<MessageRow> queued_for(Tx& tx, std::string_view phone);
 /// Outbound messages to a number with this text since `since`, except cancelled, failed and suppressed ones.
 std::optional<MessageRow> duplicate_of(Tx& tx, std::string_view phone, std::string_view content, WallTime since);
+/// `reason` of an inbound row that shows a PDU which could not be decoded.
+inline constexpr std::string_view reason_undecodable = "undecodable";
+/// Unread messages for a bot, oldest first; never those that could not be decoded.
 std::vector<MessageRow> claim_unread(Tx& tx, std::string_view owner, WallTime now, WallTime until, int limit);
 
 std::string pack_parts(const std::vector<Part>& parts);

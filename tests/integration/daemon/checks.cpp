@@ -61,3 +61,18 @@ std::string lost_or_doubled(Gateway& gateway, const Sim& sim, int count) {
         if (taken > 1) broken += number + " taken " + std::to_string(taken) + " times\n";
     return broken;
 }
+
+std::string without_report(Gateway& gateway, const Sim& sim, std::chrono::milliseconds limit) {
+    std::string missing;
+    const auto copies = sim.copies();
+    eventually(limit, [&] {
+        missing.clear();
+        for (const json& message : gateway.messages()) {
+            const std::string status = message["status"];
+            if (copies.contains(message["phone_number"]) && status != "delivered" && status != "undelivered")
+                missing += message.dump() + "\n";
+        }
+        return missing.empty();
+    });
+    return missing;
+}

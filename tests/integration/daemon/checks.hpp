@@ -19,6 +19,9 @@ bool ready_modems(conductor::harness::Gateway& gateway, int count);
 /// `count` messages to invented numbers in one request; true when each was accepted.
 bool enqueue(conductor::harness::Gateway& gateway, int count, const nlohmann::json& more = nlohmann::json::object());
 
+/// Every message that the network took has its report: delivered or undelivered. Waits for the last ones. Empty, or those that do not.
+std::string without_report(conductor::harness::Gateway& gateway, const conductor::harness::Sim& sim, std::chrono::milliseconds limit);
+
 /// The promise about every message, judged from outside: taken exactly once and known as sent or delivered; or unknown with a reason and
 /// taken at most once. Empty, or what is broken, a line a message.
 std::string lost_or_doubled(conductor::harness::Gateway& gateway, const conductor::harness::Sim& sim, int count);

@@ -169,7 +169,29 @@ TEST_CASE("incoming: what cannot be decoded is kept as it came") {
         CHECK(kept);
         CHECK(box.take_in(hex).duplicate);
     }
-    CHECK(inbox(box).empty());
+    // shown to people with its octets; no bot is given it, and no opt-out follows from it
+    const auto shown = inbox(box);
+    REQUIRE(shown.size() == 3);
+    for (const auto& row : shown) {
+        CHECK(row.reason == "undecodable");
+        CHECK(row.status == MessageStatus::unread);
+        CHECK(row.content.empty());
+    }
+    CHECK(shown.back().reason_text.value_or("").find("0011") != std::string::npos);
+    CHECK(box.run([&](Tx& tx) { return store::claim_unread(tx, "bot", box.now, box.now + 1min, 10); }).empty());
+}
+
+TEST_CASE("incoming: U+0000 in a text") {
+    Box box;
+    // TP-DCS 08, TP-UDL 6: "a", U+0000, "b"
+    const auto arrived = box.take_in(
+        "00040B915155100132F4000862111101010140"
+        "06"
+        "006100000062");
+    REQUIRE(arrived.message.has_value());
+    CHECK(box.row(*arrived.message).content ==
+          "a\xEF\xBF\xBD"
+          "b");
 }
 
 TEST_CASE("incoming: parts that do not come are shown as gaps") {
