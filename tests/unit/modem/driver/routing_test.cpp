@@ -211,6 +211,21 @@ TEST_CASE("stored reports wait for the end of a burst, but not longer than their
     CHECK(rig.modem->storage.empty());
 }
 
+TEST_CASE("a modem without a memory hands its messages over, and they are acknowledged") {
+    Reports rig;
+    for (const char* store : {"ME", "SM", "MT"}) {
+        const std::string q = "\"" + std::string{store} + "\"";
+        for (const std::string& form : {q + "," + q + "," + q, q + "," + q, q}) rig.modem->answers["AT+CPMS=" + form] = error;
+    }
+    rig.start();
+    REQUIRE(rig.until_state("ready"));
+    CHECK(rig.modem->saw("AT+CNMI=2,2,0,1,0"));
+    rig.modem->say("+CMT: ,28\r\n" + std::string{delivered_pdu});
+    REQUIRE(rig.acknowledged(1));
+    CHECK(rig.host.incoming.at(0).kind == Incoming::Kind::message);
+    CHECK_FALSE(rig.host.incoming.at(0).patient);
+}
+
 TEST_CASE("a stop acknowledges what is committed") {
     Reports rig;
     rig.up();
