@@ -116,6 +116,7 @@ void settle(Tx& tx, const Env& env, const driver::SubmitOutcome& o, WallTime now
         accepted(tx, env, *row, *attempt, tp_mr, now);
     else
         not_accepted(tx, env, *row, *attempt, o, now, random, answer);
+    if (o.ending == Ending::ambiguous) bind_early_report(tx, *row, *attempt, std::nullopt, now);
     // parts of a set stay on the modem that began it: another SIM is another sender, and the phone could not join them
     if (std::ranges::any_of(row->parts, [](const Part& p) { return p.status != PartStatus::waiting; }) && dispatch::waiting_part(*row))
         row->lane = bit_of(attempt->modem_index);

@@ -103,12 +103,15 @@ std::optional<Changed> apply_report(Tx& tx, const Env& env, const pdu::StatusRep
 }
 
 void bind_early_report(Tx& tx, MessageRow& row, const store::AttemptRow& attempt, std::optional<int> tp_mr, WallTime now) {
-    if (!tp_mr || !row.report_wanted) return;
+    if (!row.report_wanted) return;
     for (const auto& kept : store::unmatched_reports(tx, row.phone_number, 5)) {
         if (kept.iccid != attempt.iccid || kept.received_at < attempt.started_at) continue;
         const auto pdu = pdu::decode_hex(kept.hex, pdu::Way::mobile_terminated);
         const auto* report = pdu ? std::get_if<pdu::StatusReport>(&pdu->tpdu) : nullptr;
-        if (!report || report->mr != *tp_mr) continue;
+        if (!report || report->mr != tp_mr.value_or(report->mr)) continue;
+        const bool of_another =
+            std::ranges::any_of(row.parts, [&](const Part& p) { return p.seq != attempt.seq && p.tp_mr == report->mr; });
+        if (!tp_mr && of_another) continue;
         apply(row, attempt.seq, *report, now);
         store::finish_incoming(tx, kept.id, 1, row.id);
         return;

@@ -8,7 +8,8 @@ namespace conductor::service {
 /// Applies a report to its part. Empty when no message matches; the caller keeps it for late binding.
 std::optional<Changed> apply_report(store::Tx& tx, const Env& env, const pdu::StatusReport& report, std::string_view iccid, WallTime now);
 
-/// Reports that came before the part's reference was known.
+/// A report that came before the part's reference was known. Without a reference (the outcome stayed open): any unmatched one of this SIM
+/// for this number since the attempt began.
 void bind_early_report(store::Tx& tx, store::MessageRow& row, const store::AttemptRow& attempt, std::optional<int> tp_mr, WallTime now);
 
 /// The number of a report's recipient in the form messages have it.

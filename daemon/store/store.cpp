@@ -10,7 +10,12 @@ Result<std::unique_ptr<Store>> Store::open(Settings settings, aio::Executor home
 }
 
 Store::Store(Settings settings, std::unique_ptr<Connection> connection, aio::Executor home, aio::Executor worker)
-    : settings_{std::move(settings)}, connection_{std::move(connection)}, home_{home}, worker_{std::move(worker)}, soon_{home} {}
+    : settings_{std::move(settings)},
+      connection_{std::move(connection)},
+      home_{home},
+      worker_{std::move(worker)},
+      soon_{aio::Timer{home}},
+      late_{aio::Timer{home}} {}
 
 Store::~Store() = default;
 
@@ -24,17 +29,16 @@ void Store::submit(std::unique_ptr<Task> task, Urgency urgency) {
         }
     }
     if (urgency == Urgency::now) return kick();
-    kick_after(urgency == Urgency::soon ? settings_.soon : settings_.late);
+    if (urgency == Urgency::soon) return kick_after(soon_, settings_.soon);
+    kick_after(late_, settings_.late);
 }
 
-void Store::kick_after(std::chrono::milliseconds delay) {
-    const Instant at = BootClock::now() + delay;
-    if (at >= soon_at_) return;  // it comes along
-    soon_at_ = at;
-    soon_.expires_at(at);
-    soon_.async_wait([this](boost::system::error_code ec) {
-        if (ec) return;  // replaced by an earlier one
-        soon_at_ = Instant::max();
+void Store::kick_after(Delayed& one, std::chrono::milliseconds delay) {
+    if (std::exchange(one.armed, true)) return;
+    one.timer.expires_after(delay);
+    one.timer.async_wait([this, &one](boost::system::error_code ec) {
+        one.armed = false;
+        if (ec) return;
         {
             const std::lock_guard lock{mutex_};
             if (scheduled_ || queue_.empty()) return;

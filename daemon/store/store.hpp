@@ -104,7 +104,7 @@ private:
     Store(Settings settings, std::unique_ptr<Connection> connection, aio::Executor home, aio::Executor worker);
     void submit(std::unique_ptr<Task> task, Urgency urgency);
     void kick();
-    void kick_after(std::chrono::milliseconds delay);
+    void kick_after(Delayed& one, std::chrono::milliseconds delay);
     void drain();
     void run_batch(std::vector<std::unique_ptr<Task>>& batch);
     void execute(Task& task, Tx& tx, bool shared);
@@ -112,9 +112,12 @@ private:
     Settings settings_;
     std::unique_ptr<Connection> connection_;  // worker only
     aio::Executor home_, worker_;
-    aio::Timer soon_;  // home only
-    Instant soon_at_ = Instant::max();
-    std::mutex mutex_;  // guards queue_, scheduled_
+    struct Delayed {
+        aio::Timer timer;
+        bool armed = false;
+    };
+    Delayed soon_, late_;  // home only
+    std::mutex mutex_;     // guards queue_, scheduled_
     std::vector<std::unique_ptr<Task>> queue_;
     bool scheduled_ = false;
     Counters counted_;              // worker only

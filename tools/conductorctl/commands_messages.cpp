@@ -125,10 +125,9 @@ int inbox_list(Session& session, const ListOptions& options) {
     Table table{{"ID", "STATUS", "FROM", "RECEIVED", "MODEM", "TEXT"}};
     for (const json& m : page->value("messages", json::array())) {
         const std::string state = cell(m, "status");
-        table.add(
-            {cell(m, "id"), state, cell(m, "phone_number"), time_cell(m, "timestamp"), cell(m, "modem_index"),
-             shortened(cell(m, cell(m, "content").empty() && m.value("reason", json{}).is_string() ? "reason_text" : "content"), 100)},
-            1, colour_of(state));
+        table.add({cell(m, "id"), state, cell(m, "phone_number"), time_cell(m, "timestamp"), cell(m, "modem_index"),
+                   shortened(cell(m, m.value("reason", json{}) == "undecodable" ? "reason_text" : "content"), 100)},
+                  1, colour_of(state));
     }
     table.print(session.io.out, session.colours());
     tell_next(session, *page);

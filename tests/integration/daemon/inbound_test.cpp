@@ -100,7 +100,7 @@ TEST_CASE("integration: 200 arrivals, and a kill in their midst: each is stored 
     std::ranges::sort(kept);
     CHECK(kept == junk);  // each once
     const auto listed = gateway.ctl({"inbox", "list", "--limit", "1000"});
-    CHECK(listed.output.find("could not be read") != std::string::npos);
+    CHECK(listed.out.find("could not be read") != std::string::npos);
     // a bot gets what can be read, and nothing else
     const json claimed = gateway.post("/v1/inbox/claim", {{"limit", 1000}, {"owner", "bot"}, {"lease", "1m"}}).json();
     CHECK(claimed["messages"].size() == texts.size());

@@ -131,6 +131,16 @@ TEST_CASE("reports: one that comes before its +CMGS was stored") {
         box.settle(0, Box::accepted(sent.token, 41));
         CHECK(box.status(id) == "sent");
     }
+    SUBCASE("decides an outcome that stayed open") {
+        box.take_in(report(41, st_delivered));
+        box.settle(0, Box::ambiguous(sent.token));
+        CHECK(seen(box, id) == Seen{"delivered", "delivered", ""});
+    }
+    SUBCASE("of another SIM decides none") {
+        box.take_in(report(41, st_delivered), 1);
+        box.settle(0, Box::ambiguous(sent.token));
+        CHECK(box.status(id) == "unknown");
+    }
     SUBCASE("binds a late +CMGS too") {
         box.settle(0, Box::ambiguous(sent.token));
         box.run([&](Tx& tx) { settle_late(tx, box.env, 0, 41, box.now); });
