@@ -103,6 +103,10 @@ private:
 
     Store(Settings settings, std::unique_ptr<Connection> connection, aio::Executor home, aio::Executor worker);
     void submit(std::unique_ptr<Task> task, Urgency urgency);
+    struct Delayed {
+        aio::Timer timer;
+        bool armed = false;
+    };
     void kick();
     void kick_after(Delayed& one, std::chrono::milliseconds delay);
     void drain();
@@ -112,10 +116,6 @@ private:
     Settings settings_;
     std::unique_ptr<Connection> connection_;  // worker only
     aio::Executor home_, worker_;
-    struct Delayed {
-        aio::Timer timer;
-        bool armed = false;
-    };
     Delayed soon_, late_;  // home only
     std::mutex mutex_;     // guards queue_, scheduled_
     std::vector<std::unique_ptr<Task>> queue_;
