@@ -177,7 +177,7 @@ TEST_CASE("incoming: what cannot be decoded is kept as it came") {
         CHECK(row.status == MessageStatus::unread);
         CHECK(row.content.empty());
     }
-    CHECK(shown.back().reason_text.value_or("").find("0011") != std::string::npos);
+    CHECK(shown.front().reason_text.value_or("").find("0011") != std::string::npos);
     CHECK(box.run([&](Tx& tx) { return store::claim_unread(tx, "bot", box.now, box.now + 1min, 10); }).empty());
 }
 
