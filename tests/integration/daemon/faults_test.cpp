@@ -66,6 +66,10 @@ TEST_CASE("integration: SIGTERM waits for the result on its way, and the next st
         const auto asked = std::chrono::steady_clock::now();
         CHECK(gateway.stop() == 0);
         CHECK(std::chrono::steady_clock::now() - asked < 5s);
+        eventually(1s, [&] {  // the reports of what was sent last come while nobody has the port
+            const json total = sim.request({{"do", "stats"}})["total"];
+            return total["reports"] >= total["accepted"];
+        });
         REQUIRE_MESSAGE(gateway.start(), gateway.log_end());
     }
     // no stop leaves an outcome open, and what came while nobody had the port open comes again
