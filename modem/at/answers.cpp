@@ -213,6 +213,20 @@ std::optional<std::string> parse_crsm_iccid(Answer lines) {
     return digits.size() >= 18 ? std::optional{digits} : std::nullopt;
 }
 
+std::optional<std::string> parse_iccid(Answer lines) {
+    for (const std::string& line : lines) {
+        const std::size_t begin = line.find_first_of("0123456789", std::min(line.find(':') + 1, line.size()));
+        if (begin == std::string::npos) continue;
+        const std::size_t end = std::min(line.find_first_not_of("0123456789Ff", begin), line.size());
+        std::string digits = line.substr(begin, end - begin);
+        if (digits.starts_with("98"))
+            for (std::size_t i = 0; i + 1 < digits.size(); i += 2) std::swap(digits[i], digits[i + 1]);
+        digits.resize(std::min(digits.find_first_not_of("0123456789"), digits.size()));
+        if (digits.size() >= 18) return digits;
+    }
+    return std::nullopt;
+}
+
 std::string parse_plain(Answer lines) {
     if (lines.empty()) return {};
     std::string_view text = lines[0];

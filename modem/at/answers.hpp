@@ -66,6 +66,9 @@ std::vector<int> parse_numbers(Answer lines);
 std::optional<std::string> parse_long_number(Answer lines, std::size_t least);
 /// ICCID out of the EF content that +CRSM: 144,0,"98..." gives (TS 102.221 §13.2: nibbles swapped).
 std::optional<std::string> parse_crsm_iccid(Answer lines);
+/// ICCID of a vendor's command: 18 digits and more, a trailing F left out. Huawei's ^ICCID gives the nibbles of EF-ICCID as they are
+/// stored; since an ICCID begins with 89 (ITU-T E.118), what begins with 98 is swapped.
+std::optional<std::string> parse_iccid(Answer lines);
 /// The first line without its prefix: manufacturer, model, revision.
 std::string parse_plain(Answer lines);
 /// The number of the first +CNUM line.

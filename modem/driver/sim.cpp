@@ -15,7 +15,7 @@ aio::awaitable<Result<std::string>> Modem::Impl::read_iccid() {
     for (const std::string_view line : profile_->iccid) {
         const auto lines = co_await ask(std::string{line});
         if (!lines) co_return lines.error();
-        if (auto number = at::parse_long_number(*lines, 18)) co_return *number;
+        if (auto number = at::parse_iccid(*lines)) co_return *number;
     }
     // EF-ICCID itself (TS 102.221 §13.2); row 48.
     const auto lines = co_await ask("+CRSM=176,12258,0,0,10");

@@ -59,6 +59,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (const auto iccid = parse_crsm_iccid(lines)) FUZZ_REQUIRE(iccid->size() >= 18);
     if (const auto centre = parse_csca(lines)) FUZZ_REQUIRE(!centre->empty());
     FUZZ_REQUIRE(parse_cpms_test(lines).size() <= 3);
+    if (const auto iccid = parse_iccid(lines))
+        FUZZ_REQUIRE(iccid->size() >= 18 && iccid->find_first_not_of("0123456789") == std::string::npos);
     (void)parse_cpms(lines);
     (void)parse_cpin(lines);
     (void)parse_pin_tries(lines);

@@ -149,7 +149,7 @@ void SimModem::ready() {
 }
 
 void SimModem::chatter(std::size_t which) {
-    if (!chattering_) return;
+    if (!chattering_ || which >= profile_->chatter.size()) return;  // `set` may have changed the profile
     urc(profile_->chatter[which]);
     after(profile_->chatter_every * static_cast<int>(profile_->chatter.size()), [this, which] { chatter(which); });
 }

@@ -81,6 +81,10 @@ TEST_CASE("service centre, storages, tries, ICCID") {
     CHECK(parse_pin_tries(Lines{"+CPINR: SIM PIN,3,3", "+CPINR: SIM PUK,10,10"}) == 3);
     CHECK(parse_pin_tries(Lines{"^CPIN: READY,10,10,2,10,3"}) == 2);
     CHECK(parse_crsm_iccid(Lines{"+CRSM: 144,0,\"98880200000000001071\""}) == "89882000000000000117");
+    CHECK(parse_iccid(Lines{"+CCID: \"8988200000000000017F\""}) == "8988200000000000017");
+    CHECK(parse_iccid(Lines{"^ICCID: 988802000000000010F7"}) == "8988200000000000017");  // as EF-ICCID has it
+    CHECK(parse_iccid(Lines{"89882000000000000178"}) == "89882000000000000178");
+    CHECK(!parse_iccid(Lines{"+CCID: 8988"}));
     CHECK(parse_csq(Lines{"+CSQ: 99,99"}) == std::nullopt);
     CHECK(parse_csq(Lines{"+CSQ: 31,0"}) == -51);
 }
