@@ -25,7 +25,11 @@ bool ambiguous(const store::AttemptRow& attempt) {
 
 bool has_begun(Tx& tx, const MessageRow& row) {
     if (std::ranges::any_of(row.parts, [](const Part& p) { return p.status != PartStatus::waiting; })) return true;
-    return row.retry_count > 0 && std::ranges::any_of(store::attempt_chain(tx, row.last_attempt), ambiguous);
+    if (row.retry_count == 0) return false;
+    // of this round alone: what a person asked for again is looked at anew
+    const WallTime since = row.due_at.value_or(row.timestamp);
+    return std::ranges::any_of(store::attempt_chain(tx, row.last_attempt),
+                               [since](const auto& attempt) { return ambiguous(attempt) && attempt.started_at >= since; });
 }
 
 namespace {

@@ -238,16 +238,28 @@ std::optional<MessageRow> last_sent_to(Tx& tx, std::string_view phone) {
                              phone));
 }
 
+/// One of the attempts that end at `last` was accepted, or its outcome is not known.
+static bool may_be_out(Tx& tx, std::int64_t last) {
+    Rows q = tx.query(
+        "WITH RECURSIVE chain(id, previous, outcome) AS (SELECT id, previous, outcome FROM attempts WHERE id = ?"
+        " UNION ALL SELECT a.id, a.previous, a.outcome FROM attempts a JOIN chain c ON a.id = c.previous)"
+        " SELECT 1 FROM chain WHERE outcome IN (0, 2) LIMIT 1",
+        last);
+    return q.next();
+}
+
 Recent recent_marketing(Tx& tx, std::string_view phone, WallTime now) {
     Recent recent;
     const WallTime day = now - std::chrono::hours{24}, week = now - std::chrono::hours{24 * 7};
-    for (Rows q =
-             tx.query("SELECT a.started_at FROM messages m JOIN attempts a ON a.id = m.last_attempt"
-                      " WHERE m.phone = ? AND m.direction = 0 AND m.class = 0 AND m.status IN (1, 2, 3, 4, 9) ORDER BY m.id DESC LIMIT 50",
-                      phone);
+    for (Rows q = tx.query(
+             "SELECT a.started_at, m.status, a.id FROM messages m JOIN attempts a ON a.id = m.last_attempt"
+             " WHERE m.phone = ? AND m.direction = 0 AND m.class = 0 AND m.status IN (0, 1, 2, 3, 4, 9) ORDER BY m.id DESC LIMIT 50",
+             phone);
          q.next();) {
         const WallTime at = q.time(0);
         if (at < week) continue;
+        // one that waits again counts when something of it left, or may have
+        if (q.as<MessageStatus>(1) == MessageStatus::queued && !may_be_out(tx, q.i64(2))) continue;
         ++recent.last_week;
         recent.last_day += at >= day;
         if (!recent.last || at > *recent.last) recent.last = at;
