@@ -289,6 +289,23 @@ std::string Day::table() const {
     return out;
 }
 
+std::vector<std::string> Day::findings() const {
+    std::vector<std::string> out = broken;
+    for (const auto& row : faults)
+        if (!row.recovery || *row.recovery > row.limit)
+            out.push_back(fmt::format("modem {} was not back in time: {} that ended at {}", row.modem, row.fault, to_rfc3339(row.ended)));
+    const auto zero = [&out](int n, const char* what) {
+        if (n != 0) out.push_back(fmt::format("{} {}", n, what));
+    };
+    zero(lost, "outbound lost");
+    zero(doubled, "outbound doubled");
+    zero(inbound_lost, "inbound lost");
+    zero(inbound_doubled, "inbound doubled");
+    if (least_pin_tries < 2) out.push_back(fmt::format("a PIN had {} tries left", least_pin_tries));
+    if (most_restarts_in_an_hour > 3) out.push_back(fmt::format("{} restarts of one modem in an hour", most_restarts_in_an_hour));
+    return out;
+}
+
 Day run_day(const DayOptions& options) {
     return DayRun{options}.run();
 }

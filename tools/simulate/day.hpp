@@ -31,6 +31,8 @@ struct Day {
     std::uint64_t handlers = 0;
     /// The faults with how long recovery took, worst and median, as a table.
     std::string table() const;
+    /// What does not hold of: back within the limit, no storm of restarts, no PIN tried down to the last two, nothing lost or doubled.
+    std::vector<std::string> findings() const;
 };
 
 Day run_day(const DayOptions& options);

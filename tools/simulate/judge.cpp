@@ -28,6 +28,9 @@ struct Row {
     OnUnknown on_unknown = OnUnknown::hold;
     int segments = 1;
     int mark = -1;
+    double priority = 0;
+    bool pinned = false;
+    WallTime due{};
     std::vector<Attempt> attempts;  ///< oldest first
     std::vector<WallTime> retried;  ///< a person asked for it again
 };
@@ -42,6 +45,8 @@ public:
         check_limits();
         check_spacing();
         check_inbound();
+        check_order();
+        if (ledger_.calm) check_calm();
         return std::move(broken_);
     }
 
@@ -57,6 +62,8 @@ private:
     void check_limits();
     void check_spacing();
     void check_inbound();
+    void check_calm();
+    void check_order();
     bool open_at(const std::string& phone, WallTime when) const;
     /// The attempts that began a round of the message: those before which nothing of the round may have left.
     std::vector<const Attempt*> beginnings(const Row& row) const;
@@ -69,16 +76,19 @@ private:
 };
 
 void Judge::read() {
-    for (const auto& r :
-         world_.rows("SELECT id, class, phone, content, status, delivery, flags, segments, coalesce(reason, '') FROM messages "
-                     "WHERE direction = 0")) {
+    for (const auto& r : world_.rows("SELECT id, class, phone, content, status, delivery, flags, segments, coalesce(reason, ''), "
+                                     "CAST(priority * 1000 AS INTEGER), due_at FROM messages "
+                                     "WHERE direction = 0")) {
         Row row{.id = number(r[0]), .phone = r[2], .reason = r[8]};
         row.message_class = static_cast<MessageClass>(number(r[1]));
         row.mark = mark_of(r[3]);
         row.status = static_cast<MessageStatus>(number(r[4]));
         row.delivery = static_cast<DeliveryStatus>(number(r[5]));
         row.on_unknown = (static_cast<int>(number(r[6])) & 4) != 0 ? OnUnknown::resend : OnUnknown::hold;
+        row.pinned = (number(r[6]) & 8) != 0;
         row.segments = static_cast<int>(number(r[7]));
+        row.priority = static_cast<double>(number(r[9])) / 1000;
+        row.due = from_ms(number(r[10]));
         rows_[row.id] = std::move(row);
     }
     for (const auto& r :
@@ -110,6 +120,11 @@ void Judge::check_ends() {
 }
 
 void Judge::check_copies() {
+    // Two submissions to one number whose references nobody knows: a report may be of either, and is bound to the newer one.
+    std::map<std::string, int> open_ends;
+    for (const auto& [id, row] : rows_)
+        open_ends[row.phone] +=
+            static_cast<int>(std::ranges::count(row.attempts, static_cast<int>(driver::Ending::ambiguous), &Attempt::outcome));
     for (const auto& wish : ledger_.wishes) {
         if (!wish.id || !rows_.contains(wish.id->value)) continue;
         const Row& row = rows_[wish.id->value];
@@ -127,7 +142,7 @@ void Judge::check_copies() {
                        journaled);
         }
         const bool success = row.status == MessageStatus::sent || row.status == MessageStatus::delivered;
-        if (success && out < row.segments)
+        if (success && out < row.segments && open_ends[row.phone] < 2)
             broken("lost: message {} is {}, and {} of its {} parts are at the SMSC", row.id, to_string(row.status), out, row.segments);
         const bool nothing = row.status == MessageStatus::failed || row.status == MessageStatus::expired ||
                              row.status == MessageStatus::cancelled || row.status == MessageStatus::suppressed;
@@ -173,7 +188,9 @@ void Judge::check_policy() {
         const auto stopped = out.find(row.phone);
         const bool marketing = row.message_class == MessageClass::marketing;
         for (const auto* attempt : began) {
-            if (stopped != out.end() && !ledger_.returned.contains(row.phone) && attempt->started > stopped->second)
+            // a STOP that came while the clock was unsure has no time
+            if (stopped != out.end() && stopped->second > WallTime{} && !ledger_.returned.contains(row.phone) &&
+                attempt->started > stopped->second)
                 broken("stop: message {} began at {}, after the STOP of {}", id, to_rfc3339(attempt->started), to_rfc3339(stopped->second));
             if (marketing && !open_at(row.phone, attempt->started))
                 broken("window: message {} to {} began at {}", id, row.phone, to_rfc3339(attempt->started));
@@ -249,6 +266,44 @@ void Judge::check_inbound() {
     }
     for (const auto& [what, n] : stored)
         if (!ledger_.inbound.contains(what)) broken("inbound: nobody said \"{}\"", what.second.substr(0, 20));
+}
+
+/// Under hold a set goes out through one SIM. Where nothing went wrong, its parts go in order, and so do equal messages to one number.
+void Judge::check_order() {
+    std::map<int, const modemsim::Submission*> last;
+    for (const auto& s : world_.taken()) {
+        const int mark = mark_of(s.text);
+        if (mark < 0) continue;
+        const auto& wish = ledger_.wishes[static_cast<std::size_t>(mark) - 1];
+        if (!wish.id || wish.rounds > 1 || !rows_.contains(wish.id->value)) continue;
+        const Row& row = rows_[wish.id->value];
+        const auto*& before = last[mark];
+        if (before && row.on_unknown == OnUnknown::hold && before->iccid != s.iccid)
+            broken("order: message {} went out through two SIMs", row.id);
+        if (before && ledger_.calm && !ledger_.odd.contains(row.phone) && before->concat && s.concat && before->concat->seq > s.concat->seq)
+            broken("order: part {} of message {} came after part {}", s.concat->seq, row.id, before->concat->seq);
+        before = &s;
+    }
+    if (!ledger_.calm) return;
+    for (const auto& [id, row] : rows_)
+        for (const auto& [other_id, other] : rows_) {
+            const bool alike = row.phone == other.phone && row.message_class == other.message_class && row.priority == other.priority &&
+                               !row.pinned && !other.pinned;
+            if (!alike || row.due >= other.due || row.attempts.empty() || other.attempts.empty() || ledger_.odd.contains(row.phone))
+                continue;
+            if (!row.retried.empty() || !other.retried.empty() || row.message_class != MessageClass::transactional) continue;
+            if (row.attempts.front().started > other.attempts.front().started)
+                broken("order: message {} was due before message {}, and began after it", id, other_id);
+        }
+}
+
+/// Where nothing went wrong, every message that went out has its report, and no outcome is open.
+void Judge::check_calm() {
+    for (const auto& [id, row] : rows_) {
+        if (ledger_.odd.contains(row.phone)) continue;
+        if (row.status == MessageStatus::unknown) broken("calm: message {} is unknown ({})", id, row.reason);
+        if (row.status == MessageStatus::sent && world_.config().send.delivery_reports) broken("calm: message {} has no report", id);
+    }
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 
+#include "tools/simulate/day.hpp"
 #include "tools/simulate/scenario.hpp"
 
 using namespace conductor::simulate;
@@ -15,6 +16,7 @@ struct Options {
     ScenarioOptions scenario;
     std::uint64_t seeds = 1;
     int jobs = 1;
+    bool day = false;
     bool only_crashes = false, only_disk = false, only_modems = false, only_clock = false;
 };
 
@@ -56,6 +58,14 @@ int run_share(const Options& options, std::uint64_t share) {
     return failures;
 }
 
+int show_day(const ScenarioOptions& options) {
+    const Day day = run_day({.seed = options.seed, .print = options.print});
+    std::cout << day.table();
+    const auto broken = day.findings();
+    for (const auto& what : broken) std::cout << what << '\n';
+    return !broken.empty();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -68,6 +78,7 @@ int main(int argc, char** argv) {
     app.add_flag("--disk-faults", options.only_disk, "so");
     app.add_flag("--modem-faults", options.only_modems, "so");
     app.add_flag("--clock-faults", options.only_clock, "so");
+    app.add_flag("--day", options.day, "instead: one day of eight modems, each of which gets every fault");
     app.add_flag("--print", options.scenario.print, "everything that happens, on stderr");
     CLI11_PARSE(app, argc, argv);
     if (options.only_crashes || options.only_disk || options.only_modems || options.only_clock) {
@@ -76,6 +87,7 @@ int main(int argc, char** argv) {
         options.scenario.modem_faults = options.only_modems;
         options.scenario.clock_faults = options.only_clock;
     }
+    if (options.day) return show_day(options.scenario);
     if (options.jobs == 1) return run_share(options, 0) > 0;
     std::vector<pid_t> children;
     for (int i = 0; i < options.jobs; ++i) {

@@ -34,6 +34,8 @@ struct Ledger {
     std::map<std::string, WallTime> stopped;                     ///< numbers that said STOP, or were opted out; when it was asked
     std::set<std::string> returned;                              ///< numbers that said START afterwards
     std::set<std::string> without_consent;
+    std::set<std::string> odd;        ///< numbers whose network or phone does not just deliver and report
+    bool calm = false;                ///< no fault at all: then everything has to be known
     std::vector<std::string> broken;  ///< what was found on the way
 };
 
