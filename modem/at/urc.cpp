@@ -51,7 +51,12 @@ Result<Urc> ready(Lines) {
     return Urc{Ready{}};
 }
 Result<Urc> boot(Lines lines) {
-    return Urc{Boot{lines[0], true, starts_with(lines[0], "UNDER-VOLTAGE") || starts_with(lines[0], "UNDER_VOLTAGE")}};
+    return Urc{Boot{lines[0], true, false}};
+}
+/// "UNDER-VOLTAGE WARNNING" may come without a restart; "UNDER-VOLTAGE POWER DOWN" is one (SIM800).
+Result<Urc> under_voltage(Lines lines) {
+    const bool down = upper(lines[0]).find("DOWN") != std::string::npos;
+    return Urc{Boot{lines[0], down, true}};
 }
 Result<Urc> boot_repeated(Lines lines) {
     return Urc{Boot{lines[0], false, false}};
@@ -105,8 +110,8 @@ constexpr UrcRule rules[] = {
     {"+AT: READY", 1, boot},
     {"POWERED DOWN", 1, boot},
     {"NORMAL POWER DOWN", 1, boot},
-    {"UNDER-VOLTAGE", 1, boot},
-    {"UNDER_VOLTAGE", 1, boot},
+    {"UNDER-VOLTAGE", 1, under_voltage},
+    {"UNDER_VOLTAGE", 1, under_voltage},
     {"^SHUTDOWN", 1, boot},
     {"^BOOT:", 1, boot_repeated},
     {"+QIND:", 1, noise},

@@ -40,7 +40,8 @@ struct Ussd {
 struct Ring {
     bool operator==(const Ring&) const = default;
 };
-/// The modem has just started, or goes down. `sure` is false for a line that some modems repeat for ever (^BOOT, T49).
+/// The modem has just started, or goes down. `sure` is false for a line that some modems repeat for ever (^BOOT, T49) and for a mere
+/// warning of low voltage.
 struct Boot {
     std::string text;
     bool sure = true;

@@ -104,10 +104,15 @@ void AtSession::on_urc(at::Urc urc) {
         inbox_->handed_over.push_back({std::move(*direct), inbox_->incarnation, BootClock::now() + Inbox::acknowledge_within});
         return inbox_->direct.raise();
     }
-    if (const auto* boot = std::get_if<at::Boot>(&urc); boot && boot->sure) {
+    const auto* boot = std::get_if<at::Boot>(&urc);
+    if (boot && boot->brown_out) {
+        ++inbox_->brown_outs;
+        if (inbox_->power_warning) inbox_->power_warning();
+    }
+    if (boot && !boot->sure && !boot->brown_out) inbox_->boot_line_at = BootClock::now();
+    if (boot && boot->sure) {
         ++inbox_->boots;
         ++inbox_->incarnation;
-        if (boot->brown_out) ++inbox_->brown_outs;
         rebooted_ = true;
         answer_.raise();
         return inbox_->attention.raise();
@@ -183,7 +188,10 @@ aio::awaitable<Result<at::Reply>> AtSession::run(at::Command command) {
         const std::function<bool()> finished = [this] { return reply_.has_value(); };
         done = co_await wait_for(finished, BootClock::now() + timeout, line);
     }
-    if (done) co_return std::move(*std::exchange(reply_, std::nullopt));
+    if (done) {
+        inbox_->answered_at = BootClock::now();
+        co_return std::move(*std::exchange(reply_, std::nullopt));
+    }
     partial_.assign(dialogue_.so_far().begin(), dialogue_.so_far().end());
     dialogue_.abandon();
     out_of_step_ = true;
@@ -246,6 +254,7 @@ aio::awaitable<SubmitOutcome> AtSession::submit(pdu::Encoded pdu, const profile:
     if (!done || reply_) co_return co_await before_prompt(std::move(done));
 
     past_ctrl_z_ = true;
+    ctrl_z_at_ = BootClock::now();
     done = co_await write_paced(pdu.hex() + ctrl_z, static_cast<std::size_t>(profile.pace_octets));
     SubmitOutcome outcome;
     if (!done && done.error().is(AtErrc::lost)) {

@@ -32,6 +32,8 @@ struct Inbox {
     std::uint64_t incarnation = 0;          ///< of the session, and of the modem between two restarts: an acknowledgement is for its own
     std::uint64_t dropped = 0;              ///< what the limits refused
     std::uint64_t boots = 0, brown_outs = 0;
+    Instant answered_at{}, boot_line_at{};  ///< the last final result; the last line of the kind that some modems repeat for ever
+    std::function<void()> power_warning;    ///< the modem said that its voltage is too low
     std::uint64_t noise = 0;
 };
 
@@ -73,6 +75,7 @@ public:
     std::uint64_t echoes() const { return dialogue_.echoes(); }
     std::uint64_t heard() const { return heard_; }  ///< reads that brought octets
     int descriptor() const { return stream_->descriptor(); }
+    std::optional<Instant> ctrl_z_at() const { return ctrl_z_at_; }  ///< of the last submission of this session
 
 private:
     aio::awaitable<void> read_loop();
@@ -99,6 +102,7 @@ private:
     bool lost_ = false, rebooted_ = false, interrupted_ = false, started_ = false, reader_ended_ = false;
     bool out_of_step_ = false;  ///< a command had no final result by its deadline: that may still come
     std::uint64_t heard_ = 0;
+    std::optional<Instant> ctrl_z_at_;
 };
 
 }  // namespace conductor::driver

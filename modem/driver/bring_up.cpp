@@ -37,6 +37,7 @@ aio::awaitable<Result<at::Reply>> Modem::Impl::patient(std::string line, Instant
 aio::awaitable<End> Modem::Impl::bring_up() {
     if (session_->take_reboot()) {
         acknowledgements_due_.clear();
+        note_restart();
         host_.incident("reboot");
     }
     bring_up_wanted_ = false;
@@ -49,7 +50,11 @@ aio::awaitable<End> Modem::Impl::bring_up() {
     stores_compared_ = false;
     if (status_.state != ModemState::recovering && status_.state != ModemState::blocked)
         set(ModemState::opening, "", "The port is open; the modem is being identified and set up.");
-    const bool answers = co_await session_->resync(3);
+    bool answers = co_await session_->resync(1);
+    if (!answers) {
+        answers = co_await session_->resync(3);
+        if (answers) co_await session_->drain(1s, 2s);  // rows 45, 49: it has just come up, and wants a moment
+    }
     if (!answers) {
         const End end = condition();
         co_return end == End::ok ? End::mute : end;
@@ -60,7 +65,10 @@ aio::awaitable<End> Modem::Impl::bring_up() {
     if (end == End::ok) end = co_await set_up();
     if (end != End::ok) co_return end;
     note_silence();
-    ladder_.healthy(BootClock::now());
+    if (registered())
+        ladder_.healthy(BootClock::now());
+    else
+        ladder_.answers(BootClock::now());
     log_.info("modem-up", {{"model", status_.identity.model},
                            {"profile", status_.profile},
                            {"store", receive_store_},
@@ -94,7 +102,7 @@ aio::awaitable<End> Modem::Impl::identify() {
     if (!serial) co_return end_of(serial.error());
     who.imei = at::parse_long_number(*serial, 14).value_or("");
     if (who.imei != status_.identity.imei) {
-        ladder_.new_incarnation();
+        if (!status_.identity.imei.empty()) ladder_.new_incarnation(BootClock::now());
         ussd_form_.reset();
         link_refused_ = false;
         hang_up_form_ = 0;
@@ -103,9 +111,7 @@ aio::awaitable<End> Modem::Impl::identify() {
     status_.identity = who;
     profile_ = &profile::profile_for(who.manufacturer, who.model);
     status_.profile = profile_->name;
-    LadderLimits limits;
-    limits.restart_is_safe = profile_->restart_is_safe;
-    ladder_.limits(limits);
+    ladder_.limits(ladder_limits());
     if (!settings_.imei.empty() && settings_.imei != who.imei) {
         if (settings_.port.empty()) co_return End::mismatch;
         co_return block("wrong-modem", "The modem on this port has another IMEI than the configuration names.");
@@ -123,11 +129,8 @@ aio::awaitable<End> Modem::Impl::set_up() {
     if (end == End::ok) end = co_await set_up_indications();
     if (end == End::ok) end = co_await set_up_centre();
     if (end != End::ok) co_return end;
-    for (const char* line : {"+CREG=1", "+CEREG=1"})
-        if (const auto done = co_await tell(line); !done) co_return end_of(done.error());
-    domains_ = {"+CREG", "+CEREG", "+CGREG"};
-    co_await read_registration();
-    co_await read_operator();
+    end = co_await set_up_registration();
+    if (end != End::ok) co_return end;
     sweep_wanted_ = true;
     quiet_polls_ = 0;
     last_poll_ = busy_at_ = BootClock::now();
@@ -170,56 +173,6 @@ aio::awaitable<End> Modem::Impl::set_up_stores() {
     if (receive_store_.empty()) log_.warning("no-receive-store");
     if (const auto done = co_await verify_receive_store(); !done) co_return end_of(done.error());
     co_return End::ok;
-}
-
-namespace {
-/// States in which SMS works: home, roaming, "SMS only" of both, CSFB not preferred of both (TS 27.007 §7.2). 11 is emergency alone.
-bool usable(int stat) {
-    return stat == 1 || stat == 5 || stat == 6 || stat == 7 || stat == 9 || stat == 10;
-}
-}  // namespace
-
-bool Modem::Impl::registered() const {
-    return usable(status_.registration);
-}
-
-/// The first domain with service counts; it is asked first the next time. A domain that the modem does not know is not asked again.
-aio::awaitable<void> Modem::Impl::read_registration() {
-    const bool before = registered();
-    int best = 0;
-    const auto rank = [](int stat) { return stat == 0 || stat == 4 || stat > 10 ? 0 : 1; };
-    for (std::size_t i = 0; i < domains_.size();) {
-        const auto reply = co_await session_->run(domains_[i] + "?");
-        if (!reply) co_return;
-        if (!reply->ok()) {
-            domains_.erase(domains_.begin() + static_cast<std::ptrdiff_t>(i));
-            continue;
-        }
-        std::optional<int> stat;
-        if (!reply->lines.empty()) stat = at::registration_stat(reply->lines.back());
-        if (stat && rank(*stat) >= rank(best)) best = *stat;
-        if (stat && usable(*stat)) {
-            best = *stat;
-            std::rotate(domains_.begin(), domains_.begin() + static_cast<std::ptrdiff_t>(i),
-                        domains_.begin() + static_cast<std::ptrdiff_t>(i) + 1);
-            break;
-        }
-        ++i;
-    }
-    if (domains_.empty()) best = 1;  // knows none of the commands: let it try
-    status_.registration = best;
-    if (!registered() && (before || unregistered_since_ == Instant{})) unregistered_since_ = BootClock::now();
-    if (registered()) unregistered_since_ = {};
-    if (before != registered()) log_.info("registration", {{"stat", best}});
-}
-
-aio::awaitable<void> Modem::Impl::read_operator() {
-    const auto signal = co_await ask("+CSQ");
-    if (!signal) co_return;
-    status_.rssi_dbm = at::parse_csq(*signal);
-    if (!registered()) co_return;
-    const auto lines = co_await ask("+COPS?");
-    if (lines) status_.operator_name = at::parse_cops(*lines).value_or("");
 }
 
 }  // namespace conductor::driver

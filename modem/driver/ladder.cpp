@@ -1,7 +1,6 @@
 #include "modem/driver/ladder.hpp"
 
 #include <algorithm>
-#include <span>
 
 namespace conductor::driver {
 
@@ -9,21 +8,16 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr Rung mute_rungs[] = {Rung::resync, Rung::reopen, Rung::reopen, Rung::restart, Rung::hard_reset, Rung::human};
-constexpr Rung network_rungs[] = {Rung::reregister, Rung::radio, Rung::radio, Rung::restart, Rung::human};
-
-std::span<const Rung> rungs_of(Trouble what) {
-    switch (what) {
-        case Trouble::mute: return mute_rungs;
-        case Trouble::unregistered: return network_rungs;
-    }
-    return mute_rungs;
-}
-
 std::chrono::seconds doubled(std::chrono::seconds first, int times, std::chrono::seconds most) {
     std::chrono::seconds hold = first;
     for (int i = 0; i < times && hold < most; ++i) hold *= 2;
     return std::min(hold, most);
+}
+
+/// Mute and the boot loop are one trouble at two depths.
+bool same_kind(Trouble a, Trouble b) {
+    const auto silent = [](Trouble t) { return t == Trouble::mute || t == Trouble::boot_loop; };
+    return a == b || (silent(a) && silent(b));
 }
 
 }  // namespace
@@ -36,32 +30,80 @@ std::string_view to_string(Rung rung) {
         case Rung::reregister: return "reregister";
         case Rung::radio: return "radio";
         case Rung::restart: return "restart";
-        case Rung::hard_reset: return "hard-reset";
+        case Rung::usb_reset: return "usb-reset";
+        case Rung::power: return "power";
         case Rung::human: return "human";
     }
     return "";
 }
 
-bool Ladder::may_restart(Instant now) {
+std::vector<Rung> Ladder::rungs_of(Trouble what) const {
+    std::vector<Rung> rungs;
+    switch (what) {
+        case Trouble::mute: rungs = {Rung::resync, Rung::reopen, Rung::radio, Rung::restart, Rung::usb_reset, Rung::power}; break;
+        case Trouble::boot_loop:
+            rungs = {Rung::power};
+            if (!limits_.power) rungs = {Rung::resync, Rung::reopen, Rung::restart, Rung::usb_reset};
+            break;
+        case Trouble::unregistered: rungs = {Rung::reregister, Rung::radio, Rung::radio, Rung::restart}; break;
+        case Trouble::denied: rungs = {Rung::reregister, Rung::radio}; break;
+        case Trouble::sim_unseen: rungs = {Rung::power}; break;
+    }
+    std::erase_if(rungs, [this](Rung r) {
+        return (r == Rung::radio && !limits_.radio) || (r == Rung::restart && !limits_.restart) ||
+               (r == Rung::usb_reset && !limits_.usb_reset) || (r == Rung::power && !limits_.power);
+    });
+    return rungs;
+}
+
+bool Ladder::may_reset(Instant now) {
     while (!recent_.empty() && now - recent_.front() >= 1h) recent_.pop_front();
-    if (std::ssize(recent_) >= limits_.restarts_per_hour) return false;
+    if (std::ssize(recent_) >= limits_.hard_resets_per_hour) return false;
+    return recent_.empty() || now - recent_.back() >= doubled(limits_.hard_hold, std::max(resets_in_row_ - 1, 0), 3600s);
+}
+
+void Ladder::note_reset(Instant now) {
     recent_.push_back(now);
-    ++restarts_;
-    return true;
+    ++resets_in_row_;
+    ++hard_resets_;
+}
+
+void Ladder::start_over() {
+    at_ = 0;
+    calls_ = 0;
+    resets_in_row_ = 0;
 }
 
 LadderStep Ladder::trouble(Trouble what, Instant now) {
-    if ((healthy_ && now - healthy_since_ > 1min) || what != last_) failures_ = 0;
+    if ((healthy_ && now - healthy_since_ > 1min) || !same_kind(what, last_)) start_over();
+    if (what == Trouble::boot_loop && last_ == Trouble::mute && limits_.power) at_ = 0;  // past the soft rungs
     healthy_ = false;
     last_ = what;
+    const bool silent = what == Trouble::mute || what == Trouble::boot_loop;
+    const int call = calls_++;
+    LadderStep step;
+    step.hold = silent ? doubled(limits_.first_hold, call, limits_.max_hold) : doubled(limits_.radio_hold, call, 3600s);
+    const Rung look = silent ? Rung::reopen : Rung::none;  // instead of a rung that may not be taken now
     const auto rungs = rungs_of(what);
-    const int at = failures_++;
-    Rung rung = rungs[std::min(static_cast<std::size_t>(at), rungs.size() - 1)];
-    if (rung == Rung::restart && !limits_.restart_is_safe) rung = what == Trouble::mute ? Rung::reopen : Rung::radio;
-    if ((rung == Rung::restart || rung == Rung::hard_reset) && !may_restart(now)) rung = Rung::human;
-    rung_ = rung;
-    const auto hold = what == Trouble::mute ? doubled(limits_.first_hold, at, limits_.max_hold) : doubled(limits_.radio_hold, at, 3600s);
-    return {rung, hold};
+    if (rungs.empty()) {
+        step.human = true;
+        step.rung = look;
+    } else {
+        step.human = at_ >= rungs.size();
+        step.rung = rungs[std::min(at_, rungs.size() - 1)];  // at the end the last one again, as often as its limits allow
+        if (!is_hard(step.rung)) {
+            if (step.human && silent) step.rung = look;
+            ++at_;
+        } else if (may_reset(now)) {
+            note_reset(now);
+            ++at_;
+        } else {
+            step.human = step.human || std::ssize(recent_) >= limits_.hard_resets_per_hour;
+            step.rung = look;
+        }
+    }
+    rung_ = step.human ? Rung::human : step.rung;
+    return step;
 }
 
 void Ladder::healthy(Instant now) {
@@ -70,8 +112,10 @@ void Ladder::healthy(Instant now) {
     rung_ = Rung::none;
 }
 
-void Ladder::new_incarnation() {
-    failures_ = 0;
+void Ladder::new_incarnation(Instant now) {
+    const bool ours = !recent_.empty() && now - recent_.back() < own_replug;
+    if (ours) return;
+    start_over();
     rung_ = Rung::none;
     healthy_ = false;
 }

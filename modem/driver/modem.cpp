@@ -7,6 +7,7 @@
 #include "modem/at/ussd.hpp"
 #include "modem/driver/modem_impl.hpp"
 #include "modem/port/discover.hpp"
+#include "modem/port/usb.hpp"
 
 namespace conductor::driver {
 
@@ -71,10 +72,16 @@ Modem::Impl::Impl(aio::Executor ex, Log log, ModemSettings settings, Host& host,
       profile_{&profile::generic()} {
     status_.index = settings_.index;
     status_.since = BootClock::now();
+    ladder_.limits(ladder_limits());
+    inbox_->power_warning = [this] { power_.warned(BootClock::now()); };
 }
 
 void Modem::Impl::set(ModemState state, std::string reason, std::string text) {
-    if (status_.state == state && status_.reason == reason) return;
+    if (status_.state == state && status_.reason == reason) {
+        if (status_.reason_text == text) return;
+        status_.reason_text = std::move(text);
+        return publish();
+    }
     if (status_.state != state) status_.since = BootClock::now();
     const bool burst = (status_.state == ModemState::ready && state == ModemState::sending) ||
                        (status_.state == ModemState::sending && state == ModemState::ready);
@@ -90,7 +97,14 @@ void Modem::Impl::publish() {
     status_.brown_outs = inbox_->brown_outs;
     status_.urcs_dropped = inbox_->dropped;
     status_.rung = to_string(ladder_.rung());
-    status_.resets = ladder_.restarts();
+    status_.resets = ladder_.hard_resets();
+    const Instant now = BootClock::now();
+    status_.restarts_last_hour = power_.restarts(now);
+    auto advice = advise(now);
+    for (const Advice& one : advice)
+        if (std::ranges::find(status_.advice, one.code, &Advice::code) == status_.advice.end())
+            log_.warning("advice", {{"code", one.code}, {"text", one.text}});
+    status_.advice = std::move(advice);
     host_.changed(status_);
 }
 
@@ -165,25 +179,33 @@ aio::awaitable<void> Modem::Impl::live() {
         if (end == End::ok) {
             session_->resume();
             end = co_await bring_up();
+            if (end == End::again) co_await aio::sleep_for(500ms);  // one that restarts for ever does not keep the processor busy
         }
         if (end == End::ok) end = co_await serve();
+        if (session_) ctrl_z_at_ = session_->ctrl_z_at();
         switch (end) {
             case End::ok:
             case End::again:
             case End::stop: break;
             case End::lost:
                 log_.warning("port-lost", {{"port", status_.port}});
-                ladder_.new_incarnation();
+                if (ctrl_z_at_ && BootClock::now() - *ctrl_z_at_ <= PowerWatch::transmitting) note_restart();
+                ladder_.new_incarnation(BootClock::now());
                 refuses_acknowledgement_.clear();
                 co_await close();
                 break;
-            case End::mute: co_await recover(Trouble::mute); break;
+            case End::mute: co_await recover(silence()); break;
             case End::reset: co_await perform(Rung::restart); break;
             case End::mismatch:
                 co_await close();
                 co_await rest(settings_.port.empty() ? 1s : 10s);
                 break;
-            case End::blocked: co_await rest(60s); break;
+            case End::blocked:
+                co_await aio::sleep_for(500ms);  // a flood of URCs does not make it ask all the time
+                if (status_.reason == "sim-absent" && profile_->sim_needs_power && BootClock::now() >= network_trouble_at_)
+                    co_await recover(Trouble::sim_unseen);
+                if (session_) co_await rest(60s);
+                break;
         }
     }
 }
@@ -201,6 +223,9 @@ void Modem::Impl::attach(std::unique_ptr<port::ByteStream> stream, std::string n
     mid_message_ = false;
     submit_failures_ = 0;
     status_.port = std::move(name);
+    status_.usb = port::usb_device_of(status_.port);
+    network_ = NetworkWatch{};
+    network_trouble_at_ = {};
     ++status_.opened;
     host_.port_changed(descriptor);
 }
@@ -288,6 +313,15 @@ aio::awaitable<End> Modem::Impl::open() {
 aio::awaitable<void> Modem::Impl::rest(BootClock::duration most) {
     co_await inbox_->attention.wait_until(BootClock::now() + most);
     if (!requests_.empty()) co_await serve_requests();
+}
+
+aio::awaitable<void> Modem::Impl::hold(BootClock::duration time) {
+    const Instant until = BootClock::now() + time;
+    while (BootClock::now() < until && !unwanted() && !reset_wanted_) {
+        const bool raised = co_await inbox_->attention.wait_until(until);
+        if (!requests_.empty()) co_await serve_requests();
+        if (raised && (!session_ || session_->lost())) co_await aio::sleep_for(100ms);  // nothing to listen to: a lost line is found next
+    }
 }
 
 void Modem::Impl::request_reset() {

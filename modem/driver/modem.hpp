@@ -10,6 +10,7 @@
 
 #include "daemon/aio/aio.hpp"
 #include "daemon/core/ids.hpp"
+#include "modem/at/at.hpp"
 #include "modem/pdu/pdu.hpp"
 #include "modem/port/byte_stream.hpp"
 
@@ -81,6 +82,19 @@ enum class ModemState : std::uint8_t {
 };
 std::string_view to_string(ModemState s);
 
+/// What a person might do about a modem, as far as the daemon can tell; nothing of it is done by itself.
+struct Advice {
+    std::string code;  ///< stable word: "power-supply", "plan-without-sms", "bearer", "radio-switch", "usb-ids", "reset-helper" ...
+    std::string text;
+    bool operator==(const Advice&) const = default;
+};
+
+/// What takes the device away from the outside.
+enum class HardReset : std::uint8_t {
+    usb,    ///< USBDEVFS_RESET
+    power,  ///< deauthorised, powered off and on, or the configured command
+};
+
 /// What is known of a modem now; the Host gets a copy at each change.
 struct ModemStatus {
     ModemIndex index = 0;
@@ -89,6 +103,7 @@ struct ModemStatus {
     std::string reason_text;  ///< a sentence with what happens next and who must act
     Identity identity;
     std::string port;      ///< where it is now
+    std::string usb;       ///< its USB device, "1-1.2"; empty where it has none
     std::string profile;   ///< "generic", "huawei" ...
     int registration = 0;  ///< <stat> of CREG/CEREG, TS 27.007 §7.2
     std::string operator_name;
@@ -114,6 +129,8 @@ struct ModemStatus {
     bool ussd_open = false;         ///< a USSD session waits for a reply
     std::string smsc;
     std::string rung;     ///< recovery rung, empty when healthy
+    std::vector<Advice> advice;
+    std::size_t restarts_last_hour = 0;  ///< that nobody asked for
     std::string routing;  ///< of reports: "acknowledged", "stored" or "plain"; empty before the first bring-up
     std::uint64_t acknowledged = 0, acknowledgements_missed = 0;  ///< AT+CNMA that was accepted; how often the routing had to be set again
     std::uint64_t opened = 0, resets = 0, boots_seen = 0, urcs_dropped = 0;
@@ -178,6 +195,19 @@ public:
     /// False holds the modem: the SIM was swapped and not accepted.
     virtual aio::awaitable<bool> accepts_sim(Identity identity) = 0;
     virtual void changed(const ModemStatus& status) = 0;
+    /// Whether the configuration and this machine allow it.
+    virtual bool can_reset(HardReset how, const std::string& usb) const {
+        (void)how;
+        (void)usb;
+        return false;
+    }
+    /// Resets the device `usb` ("1-1.2", empty where it has none) from outside; ends within 30 s whatever the device does. An error says
+    /// that nothing was done.
+    virtual aio::awaitable<Result<void>> hard_reset(HardReset how, std::string usb) {
+        (void)how;
+        (void)usb;
+        co_return fail(at::AtErrc::forbidden, "hard-reset");
+    }
     /// The port was opened (descriptor for the FD store, -1 = none) or closed (-1).
     virtual void port_changed(int descriptor) = 0;
     virtual bool enabled() const = 0;

@@ -1,6 +1,6 @@
 #pragma once
-// The inside of Modem, spread over: modem.cpp (life), bring_up.cpp, sim.cpp, serve.cpp (sending, polls), receive.cpp, recover.cpp,
-// ussd.cpp.
+// The inside of Modem, spread over: modem.cpp (life), bring_up.cpp, sim.cpp, registration.cpp, serve.cpp (sending, polls), receive.cpp,
+// recover.cpp, ussd.cpp.
 #include <deque>
 #include <map>
 #include <set>
@@ -9,6 +9,8 @@
 #include "modem/driver/at_session.hpp"
 #include "modem/driver/ladder.hpp"
 #include "modem/driver/modem.hpp"
+#include "modem/driver/network_watch.hpp"
+#include "modem/driver/power_watch.hpp"
 #include "modem/port/recorder.hpp"
 #include "modem/profile/profile.hpp"
 
@@ -65,6 +67,7 @@ private:
     aio::awaitable<Result<std::unique_ptr<port::ByteStream>>> open_candidate();
     aio::awaitable<void> close();
     aio::awaitable<void> rest(BootClock::duration most);  ///< until then, a wake or a URC; requests are served
+    aio::awaitable<void> hold(BootClock::duration time);  ///< that long whatever the modem says; a stop or a person's wish ends it
     void attach(std::unique_ptr<port::ByteStream> stream, std::string name);
     void set(ModemState state, std::string reason = {}, std::string text = {});
     void publish();
@@ -80,9 +83,6 @@ private:
     aio::awaitable<End> set_up_stores();
     void note_silence();
     bool echo_is_back() const { return echoes_ && session_ && session_->echoes() != *echoes_; }
-    aio::awaitable<void> read_registration();
-    aio::awaitable<void> read_operator();
-    bool registered() const;
     /// Runs a command whose refusal does not matter; the lines of its answer, empty when refused. Transport errors end the stage.
     aio::awaitable<Result<Lines>> ask(std::string line);
     aio::awaitable<Result<bool>> tell(std::string line);
@@ -102,6 +102,18 @@ private:
     bool acknowledgement_fits() const;
     Instant next_recheck() const;
     bool routing_wants_care() const { return reroute_wanted_ || routing_ended_ || BootClock::now() >= next_recheck(); }
+
+    // registration.cpp
+    aio::awaitable<End> set_up_registration();
+    aio::awaitable<void> read_registration();
+    aio::awaitable<bool> read_domain(std::string domain);
+    aio::awaitable<void> read_reject_cause();
+    aio::awaitable<void> read_operator();
+    aio::awaitable<End> read_radio_switch();
+    aio::awaitable<End> watch_network();
+    void note_registration(bool before);
+    bool registered() const { return network_.usable(); }
+    std::vector<Advice> advise(Instant now) const;
 
     // sim.cpp
     aio::awaitable<End> unlock();
@@ -150,6 +162,12 @@ private:
     aio::awaitable<void> recover(Trouble what);
     aio::awaitable<void> perform(Rung rung);
     aio::awaitable<void> restart_modem();
+    aio::awaitable<void> switch_radio();
+    aio::awaitable<void> reset_device(HardReset how);
+    Trouble silence() const;
+    void note_restart();
+    void note_ending(const SubmitOutcome& outcome);
+    LadderLimits ladder_limits() const;
 
     // settings.cpp
     aio::awaitable<Result<std::string>> read_setting(std::string name);
@@ -210,7 +228,7 @@ private:
     std::set<std::pair<Slot, std::string>> undeletable_;  ///< kept by the Host, but the modem refuses to delete them; with their PDU
     bool sweep_wanted_ = false;
     int quiet_polls_ = 0;
-    Instant last_poll_{}, unregistered_since_{}, network_trouble_at_{};
+    Instant last_poll_{}, network_trouble_at_{};
     std::vector<std::string> domains_;  ///< registration commands that the modem knows
     std::vector<int> indications_;      ///< AT+CNMI as it was set
     std::string indications_text_;
@@ -224,6 +242,11 @@ private:
     int missed_in_row_ = 0;
     bool quick_ = false;  ///< the last submission took no time
     Instant routed_at_{};
+    NetworkWatch network_;
+    PowerWatch power_;
+    std::optional<Instant> ctrl_z_at_;  ///< when the last PDU was handed over
+    int open_endings_ = 0;              ///< submissions in a row that the network did not answer, though the modem was registered
+    bool registration_told_ = false, reject_cause_asked_ = false, radio_switched_off_ = false, reset_refused_ = false;
     std::optional<at::Ussd> ussd_answer_;
     std::optional<bool> ussd_form_;  ///< packed or text, once an answer proved it; empty: as the profile says
     Instant ussd_until_{};           ///< the open session ends by itself

@@ -62,6 +62,10 @@ aio::awaitable<Result<void>> Modem::Impl::take_urcs() {
         auto done = co_await take(urc);
         if (!done) co_return done;
     }
+    if (std::exchange(registration_told_, false)) {  // once, however often it was told
+        if (!registered()) co_await read_registration();
+        publish();
+    }
     if (!messages.empty()) {
         auto done = co_await read_slots(std::move(messages), false);
         if (!done) co_return done;
@@ -72,15 +76,10 @@ aio::awaitable<Result<void>> Modem::Impl::take_urcs() {
 
 aio::awaitable<Result<void>> Modem::Impl::take(const at::Urc& urc) {
     if (const auto* registration = std::get_if<at::Registration>(&urc)) {
-        const bool home = registration->stat == 1 || registration->stat == 5;
-        if (home && registration->domain != "+CGREG") {
-            status_.registration = registration->stat;
-            unregistered_since_ = {};
-            publish();
-        } else {
-            co_await read_registration();
-            publish();
-        }
+        const bool before = registered();
+        network_.told(registration->domain, registration->stat, BootClock::now());
+        note_registration(before);
+        registration_told_ = true;
     } else if (const auto* reference = std::get_if<at::Reference>(&urc)) {
         log_.notice("late-reference");
         co_await host_.late_reference(reference->tp_mr);

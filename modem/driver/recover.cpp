@@ -5,51 +5,93 @@ namespace conductor::driver {
 
 using namespace std::chrono_literals;
 
+LadderLimits Modem::Impl::ladder_limits() const {
+    LadderLimits limits;
+    limits.radio = !profile_->radio_off.empty();
+    limits.restart = profile_->restart_is_safe;
+    limits.usb_reset = host_.can_reset(HardReset::usb, status_.usb);
+    limits.power = host_.can_reset(HardReset::power, status_.usb);
+    return limits;
+}
+
+/// Which silence it is: ^BOOT again and again without an answer for a minute is a firmware that only power brings back (FIELD row 16).
+Trouble Modem::Impl::silence() const {
+    const bool boots = inbox_->boot_line_at > inbox_->answered_at && BootClock::now() - inbox_->boot_line_at < 60s;
+    return boots && BootClock::now() - inbox_->answered_at >= 60s ? Trouble::boot_loop : Trouble::mute;
+}
+
+void Modem::Impl::note_restart() {
+    const Instant now = BootClock::now();
+    power_.restarted(now, session_ ? session_->ctrl_z_at() : ctrl_z_at_);
+    log_.warning("modem-restarted", {{"last_hour", power_.restarts(now)}});
+}
+
+void Modem::Impl::note_ending(const SubmitOutcome& outcome) {
+    if (outcome.ending == Ending::accepted) open_endings_ = 0;
+    const bool unanswered = outcome.reason == "timeout" || outcome.cms == 332 || outcome.cms == 500;
+    if (outcome.ending == Ending::ambiguous && unanswered) ++open_endings_;
+}
+
 aio::awaitable<void> Modem::Impl::recover(Trouble what) {
+    ladder_.limits(ladder_limits());
     const LadderStep step = ladder_.trouble(what, BootClock::now());
-    log_.warning("recover", {{"rung", to_string(step.rung)}, {"hold_s", step.hold.count()}});
-    if (what == Trouble::unregistered) {
+    log_.warning("recover", {{"rung", to_string(step.rung)}, {"hold_s", step.hold.count()}, {"human", step.human}});
+    if (what != Trouble::mute && what != Trouble::boot_loop) {
         network_trouble_at_ = BootClock::now() + step.hold;
         co_return co_await perform(step.rung);
     }
     if (status_.state != ModemState::recovering) host_.incident("mute");
     set(ModemState::recovering, "mute",
-        step.rung == Rung::human
-            ? "The modem does not answer and no remedy helped; it is asked again every few seconds. Power it off and on."
-            : "The modem does not answer; the recovery ladder is at work.");
+        step.human ? "The modem does not answer and no remedy helped; it is asked again every few seconds. Power it off and on."
+                   : "The modem does not answer; the recovery ladder is at work.");
     publish();
     if (step.rung == Rung::resync && session_) {
         const bool answers = co_await session_->resync(2);
         if (answers) co_return;
     }
     co_await perform(step.rung);
-    co_await rest(step.hold);
+    co_await hold(step.hold);
 }
 
 aio::awaitable<void> Modem::Impl::perform(Rung rung) {
     switch (rung) {
         case Rung::none:
-        case Rung::resync: co_return;
-        case Rung::reregister: co_await tell("+COPS=0"); co_return;
-        case Rung::radio:
-            if (profile_->radio_off.empty()) co_return;
-            co_await tell(std::string{profile_->radio_off});
-            co_await tell("+CFUN=1");
-            bring_up_wanted_ = true;
+        case Rung::resync:
+        case Rung::human: co_return;
+        case Rung::reopen: co_await close(); co_return;
+        case Rung::reregister: {
+            const auto lines = co_await ask("+COPS?");
+            if (!lines) co_return;
+            const auto mode = at::parse_numbers(*lines);
+            if (!mode.empty() && mode[0] == 1) co_return;  // a person chose the operator
+            co_await tell("+COPS=0");
             co_return;
+        }
+        case Rung::radio: co_await switch_radio(); co_return;
         case Rung::restart: co_await restart_modem(); co_return;
-        case Rung::hard_reset:
-            log_.error("hard-reset-wanted", {{"port", status_.port}});
-            co_await close();
-            co_return;
-        case Rung::reopen:
-        case Rung::human: co_await close(); co_return;
+        case Rung::usb_reset: co_await reset_device(HardReset::usb); co_return;
+        case Rung::power: co_await reset_device(HardReset::power); co_return;
     }
+}
+
+/// Mute or not: what hears without answering obeys too.
+aio::awaitable<void> Modem::Impl::switch_radio() {
+    if (!session_ || profile_->radio_off.empty()) co_return;
+    const std::string off{profile_->radio_off}, on = "+CFUN=1";
+    for (const std::string* line : {&off, &on}) {
+        at::Command command = at::command(*line);
+        command.timeout = 8s;
+        const auto reply = co_await session_->run(std::move(command));
+        if (!reply && session_->lost()) co_return;
+        co_await session_->drain(500ms, 1s);
+    }
+    bring_up_wanted_ = true;
 }
 
 /// The port goes with the restart, or stays (a UART): either way it is opened anew.
 aio::awaitable<void> Modem::Impl::restart_modem() {
     reset_wanted_ = false;
+    power_.expect(BootClock::now());
     if (session_ && !session_->lost()) {
         log_.warning("restart-modem", {{"command", profile_->restart}});
         set(ModemState::recovering, "restarting", "The modem restarts; it is back within a minute.");
@@ -59,6 +101,16 @@ aio::awaitable<void> Modem::Impl::restart_modem() {
     }
     co_await close();
     co_await rest(2s);
+}
+
+/// Closed first: a port that is held open would come back under another number.
+aio::awaitable<void> Modem::Impl::reset_device(HardReset how) {
+    power_.expect(BootClock::now());
+    log_.warning("hard-reset", {{"how", how == HardReset::usb ? "usb" : "power"}, {"usb", status_.usb}, {"port", status_.port}});
+    co_await close();
+    const auto done = co_await host_.hard_reset(how, status_.usb);
+    reset_refused_ = !done && how == HardReset::power;
+    if (!done) log_.error("hard-reset-failed", {{"why", done.error().text()}});
 }
 
 }  // namespace conductor::driver

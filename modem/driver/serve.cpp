@@ -10,7 +10,6 @@ using at::AtErrc;
 
 namespace {
 constexpr auto poll_registered = 58s, poll_searching = 10s, poll_in_burst = 300s;
-constexpr auto network_patience = 180s;  ///< without a network before the ladder is asked
 }  // namespace
 
 Instant Modem::Impl::next_poll() const {
@@ -39,9 +38,11 @@ std::size_t Modem::Impl::report_room() const {
 aio::awaitable<End> Modem::Impl::serve() {
     std::optional<SubmitOutcome> finished;
     End end = co_await between_messages();
+    bool looked = true;  // after each look at what arrived a message may go out, however much arrives
     for (;;) {
         if (end == End::ok) end = condition();
-        const bool settle_only = end != End::ok || work_waits() || bring_up_wanted_;
+        const bool settle_only = end != End::ok || (work_waits() && !looked) || bring_up_wanted_;
+        looked = false;
         const bool mid = finished && finished->ending == Ending::accepted && mid_message_;
         const bool available = end == End::ok && registered() && (mid || !settle_only);
         if (finished || available) {
@@ -50,6 +51,7 @@ aio::awaitable<End> Modem::Impl::serve() {
                 set(ModemState::sending);
                 if (acknowledgement_fits()) co_await acknowledge(10s);  // of this commit; a failure is found by submit()
                 finished = co_await submit(std::move(*submission));
+                note_ending(*finished);
                 end = co_await settle_trouble(*finished);
                 continue;
             }
@@ -59,12 +61,13 @@ aio::awaitable<End> Modem::Impl::serve() {
         if (bring_up_wanted_) co_return End::again;
         if (work_waits() || idle_work_waits() || BootClock::now() >= next_poll()) {
             end = co_await between_messages();
+            looked = true;
             continue;
         }
         if (registered()) {
             show_ready();
         } else {
-            set(ModemState::searching, "unregistered", "The modem has no network yet; sending waits until it is registered.");
+            set(ModemState::searching, std::string{network_.word()}, network_.sentence());
         }
         if (BootClock::now() >= care_due()) {
             if (const auto done = co_await care(); !done) end = end_of(done.error());
@@ -164,12 +167,7 @@ aio::awaitable<End> Modem::Impl::poll() {
     }
     if (const auto done = co_await sweep(round % 10 == 9); !done) co_return end_of(done.error());
     if (const End end = condition(); end != End::ok) co_return end;
-    ladder_.healthy(last_poll_);
-    const Instant now = BootClock::now();
-    if (!registered() && now - unregistered_since_ > network_patience && now >= network_trouble_at_)
-        co_await recover(Trouble::unregistered);
-    publish();
-    co_return condition();
+    co_return co_await watch_network();
 }
 
 aio::awaitable<Result<AtAnswer>> Modem::Impl::perform_request(const Request& request) {

@@ -25,8 +25,8 @@ bool any_in(std::span<const std::string_view> words, std::string_view text) {
 }
 
 // Model words of a part of a maker's modems stand before the maker. Qualcomm is last: others sell its designs under their model's name.
-const Family* const all[] = {&simcom_classic, &simcom_catm, &simcom,         &huawei, &zte,    &quectel_serial, &quectel, &ublox, &telit,
-                             &cinterion,      &siemens,     &sierra_wavecom, &neoway, &phones, &stored_reports, &qualcomm};
+const Family* const all[] = {&simcom_classic, &simcom_catm, &simcom,  &huawei_late_sim, &huawei, &zte,    &quectel_serial, &quectel, &ublox,
+                             &telit,          &cinterion,   &siemens, &sierra_wavecom,  &neoway, &phones, &stored_reports, &qualcomm};
 
 }  // namespace
 

@@ -10,6 +10,7 @@ constexpr std::string_view models[] = {"E1550", "E1752", "E1750", "E173", "E171"
 // Row 2: ^CURC=0 ends ^RSSI, ^MODE, ^DSFLOWRPT and ^BOOT. Row 3: PORTSEL=1 brings +CMTI to this port. Row 18: the software radio
 // switch.
 constexpr std::string_view quiet[] = {"^CURC=0", "^PORTSEL=1", "^RFSWITCH=1"};
+constexpr std::string_view late_sim_models[] = {"E353"};
 constexpr std::string_view iccid[] = {"^ICCID?", "+CCID", "+ICCID", "+CCID?"};
 constexpr std::string_view tries[] = {"^CPIN?", "+CPINR=\"SIM PIN\""};
 
@@ -24,12 +25,23 @@ constexpr Profile make() {
     p.stored_late = std::chrono::milliseconds{500};  // row 6
     p.ussd_packed = true;                            // row 8
     p.restart_is_safe = false;                       // T47: comes back as mass storage
+    p.radio_switch = "^RFSWITCH?";                   // row 18
     return p;
 }
+
+constexpr Profile make_late_sim() {
+    Profile p = make();
+    p.name = "huawei-e353";
+    p.sim_needs_power = true;  // row 17
+    return p;
+}
+
 constexpr Profile profile = make();
+constexpr Profile late_sim = make_late_sim();
 
 }  // namespace
 
+const Family huawei_late_sim{{}, late_sim_models, &late_sim};
 const Family huawei{manufacturers, models, &profile};
 
 }  // namespace conductor::profile

@@ -12,6 +12,7 @@ constexpr Profile make() {
     Profile p = make_generic("neoway");
     p.receive_stores = stores;  // row 73: SM and ME are one store
     p.radio_off = "";           // row 73: stops talking with the radio off
+    p.sim_needs_power = true;   // row 17
     return p;
 }
 constexpr Profile profile = make();

@@ -49,6 +49,10 @@ struct Profile {
     std::string_view radio_off = "+CFUN=4";  ///< before +CFUN=1; the port stays
     std::string_view restart = "+CFUN=1,1";  ///< the modem's own restart; the port goes
     bool restart_is_safe = true;             ///< false: comes back as mass storage (T47, row 72)
+    bool sim_needs_power = false;            ///< a SIM put in after power-on is not seen (row 17)
+    std::string_view radio_switch = {};      ///< read form of the radio switch: software, hardware (row 18)
+    /// What a person may try where SMS over LTE fails though the modem is registered (rows 33, 43); in this order, never by itself.
+    std::span<const std::string_view> bearer = {};
 };
 
 /// The profile for what AT+CGMI and AT+CGMM said; generic where no family fits.
@@ -62,7 +66,7 @@ struct Family {
 };
 
 // One file for each maker.
-extern const Family huawei, zte, simcom_classic, simcom_catm, simcom, quectel_serial, quectel, ublox, telit, sierra_wavecom, cinterion,
-    siemens, neoway, qualcomm, stored_reports, phones;
+extern const Family huawei_late_sim, huawei, zte, simcom_classic, simcom_catm, simcom, quectel_serial, quectel, ublox, telit,
+    sierra_wavecom, cinterion, siemens, neoway, qualcomm, stored_reports, phones;
 
 }  // namespace conductor::profile

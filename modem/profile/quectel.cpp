@@ -8,6 +8,7 @@ constexpr std::string_view manufacturers[] = {"quectel"};
 constexpr std::string_view serial_models[] = {"QUECTEL_M", "UC15", "UC20"};                               // on a UART: no choice of a port
 constexpr std::string_view quiet[] = {"+QURCCFG=\"urcport\",\"usbat\"", "+QURCCFG=\"urcport\",\"all\""};  // row 42; newer ones know "all"
 constexpr std::string_view iccid[] = {"+QCCID", "+CCID", "+ICCID"};
+constexpr std::string_view bearer[] = {"+CGSMS=3", "+CGSMS=1", "+QCFG=\"ims\",2"};  // 2: IMS off
 constexpr std::string_view tries[] = {"+QPINC=\"SC\"", "+CPINR=\"SIM PIN\""};
 
 constexpr Profile make_serial() {
@@ -24,6 +25,7 @@ constexpr Profile make() {
     p.quiet = quiet;
     p.acknowledgements = numbered_acknowledgements;  // row 37
     p.report_slot_lies = true;                       // row 36, T27
+    p.bearer = bearer;                               // row 43
     return p;
 }
 

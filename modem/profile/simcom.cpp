@@ -13,6 +13,8 @@ constexpr std::string_view classic_tries[] = {"+SPIC", "+CPINR"};
 constexpr std::string_view sim_first[] = {"SM", "ME", "MT"};
 constexpr std::string_view modern_iccid[] = {"+CICCID", "+CCID", "+ICCID"};
 
+constexpr std::string_view modern_bearer[] = {"+CGSMS=3", "+CGSMS=1", "+CNMP=14", "+CNMP=13"};  // then 3G alone, then 2G alone
+
 constexpr Profile make_classic() {
     Profile p = make_generic("simcom-classic");
     p.iccid = classic_iccid;
@@ -34,6 +36,7 @@ constexpr Profile make_modern() {
     p.iccid = modern_iccid;
     p.sms_ready = std::chrono::seconds{30};  // row 35: before SMS DONE everything is ERROR
     p.restart = "+CRESET";                   // row 34: the rung before it is CFUN=4, CFUN=1
+    p.bearer = modern_bearer;                // row 33
     return p;
 }
 

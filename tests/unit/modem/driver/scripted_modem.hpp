@@ -76,7 +76,7 @@ public:
     std::vector<std::string> log, pdus;
     bool mute = false, no_prompt = false, echo = false;
     int next_mr = 1;
-    std::string memory = "ME";
+    std::string memory = "ME", receive_memory = "ME";
     bool one_store = false;    ///< SM and ME are one (row 73)
     bool undeletable = false;  ///< AT+CMGD is refused
 
@@ -164,9 +164,11 @@ private:
         if (line == "AT+CIMI") return info("001010000000017");
         if (line == "AT+CNUM") return info("+CNUM: ,\"+15550100117\",145");
         if (line == "AT+CPMS=?") return info("+CPMS: (\"SM\",\"ME\"),(\"SM\",\"ME\"),(\"SM\",\"ME\")");
-        if (line == "AT+CPMS?") return info("+CPMS: \"ME\"," + use() + ",\"ME\"," + use() + ",\"ME\"," + use());
+        if (line == "AT+CPMS?")
+            return info("+CPMS: \"" + memory + "\"," + use() + ",\"ME\"," + use() + ",\"" + receive_memory + "\"," + use());
         if (line.starts_with("AT+CPMS=")) {
             memory = line.substr(9, 2);
+            if (line.size() > 15) receive_memory = line.substr(line.size() - 3, 2);
             return info("+CPMS: " + use() + "," + use() + "," + use());
         }
         if (line.starts_with("AT+CNMI=")) {
@@ -200,7 +202,9 @@ public:
     int descriptors = 0;
     bool stop = false, on = true, sim_ok = true, pin_ok = true;
     int persist_failures = 0;
-    std::function<void()> on_outcome, on_incoming, on_change;
+    bool usb_reset = false, power_reset = false, helper = true;
+    std::vector<std::string> resets;  ///< "usb", "power"
+    std::function<void()> on_outcome, on_incoming, on_change, on_reset;
 
     aio::awaitable<std::optional<Submission>> next(std::optional<SubmitOutcome> finished, bool available) override {
         if (finished) {
@@ -262,6 +266,13 @@ public:
         if (!status.reason.empty()) word += ":" + status.reason;
         if (states.empty() || states.back() != word) states.push_back(word);
         if (on_change) on_change();
+    }
+    bool can_reset(HardReset how, const std::string&) const override { return how == HardReset::usb ? usb_reset : power_reset; }
+    aio::awaitable<Result<void>> hard_reset(HardReset how, std::string) override {
+        resets.emplace_back(how == HardReset::usb ? "usb" : "power");
+        if (on_reset) on_reset();
+        if (!helper) co_return fail(port::PortErrc::not_found, "helper");
+        co_return Result<void>{};
     }
     void port_changed(int) override { ++descriptors; }
     bool enabled() const override { return on; }
