@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 namespace conductor::dispatch {
 namespace {
@@ -67,11 +68,16 @@ NextTry busy(const Verdict& v, const Tried& tried, const config::Send& config, s
             .reason = v.word};
 }
 
-/// SIM, plan or PIN: that SIM rests and another takes over. A code with a limit of its own may be about this recipient: the SIM goes on,
-/// and SimStrikes sees whether others are refused too.
+/// SIM, plan or PIN: that SIM rests and another takes over. A code with a limit of its own may be about this recipient, or pass: the SIM
+/// goes on until then, and SimStrikes sees whether others are refused too.
 NextTry human(const Verdict& v, const Tried& tried, const config::Send& config, std::uint64_t random) {
     NextTry next{.then = Then::again, .counts = false, .other_modem = true, .pause_sim = v.tries == 0, .reason = v.word};
-    if (own_limit_reached(v, tried)) next.then = Then::give_up;
+    if (own_limit_reached(v, tried)) {
+        if (v.at_limit == at::AtLimit::rest_sim)
+            next.pause_sim = true;
+        else
+            next.then = Then::give_up;
+    }
     if (tried.strikes > 0) next.delay = pause_of(v, tried.strikes - 1, config.retry, random);
     return next;
 }
@@ -112,16 +118,18 @@ void SimStrikes::accepted() {
 
 SimStrikes::Outcome SimStrikes::refused(const Verdict& v, std::string phone_number, MessageId message, WallTime now) {
     const bool about_number = v.error_class == ErrorClass::permanent_recipient;
+    const bool open = v.error_class == ErrorClass::ambiguous && v.scope == Scope::sim;  // CMS 500: often balance or plan
     const bool about_sim = v.scope == Scope::sim && (v.error_class == ErrorClass::transient || v.error_class == ErrorClass::human);
-    if (!about_number && !about_sim) return {};
+    if (!about_number && !about_sim && !open) return {};
     std::erase_if(strikes_, [&](const Strike& s) { return s.at + window <= now || s.at > now; });
-    strikes_.push_back({now, std::move(phone_number), message, about_number});
+    strikes_.push_back({now, std::move(phone_number), message, about_number, open});
     if (strikes_.size() > most) strikes_.pop_front();
-    std::vector<std::string_view> numbers;
-    for (const Strike& s : strikes_) numbers.push_back(s.phone_number);
-    std::sort(numbers.begin(), numbers.end());
-    const auto distinct = std::unique(numbers.begin(), numbers.end()) - numbers.begin();
-    if (distinct < recipients) return {};
+    std::set<std::string_view> refused, all;
+    for (const Strike& s : strikes_) {
+        all.insert(s.phone_number);
+        if (!s.open) refused.insert(s.phone_number);
+    }
+    if (std::ssize(refused) < recipients && std::ssize(all) < open_recipients) return {};
     Outcome out{.pause = true, .reason = "sim-refused"};
     for (const Strike& s : strikes_)
         if (s.ended) out.reopen.push_back(s.message);

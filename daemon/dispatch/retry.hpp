@@ -46,7 +46,8 @@ NextTry next_try(const at::Verdict& verdict, const Tried& tried, const config::S
 class SimStrikes {
 public:
     static constexpr std::chrono::minutes window{10};
-    static constexpr int recipients = 3;  ///< distinct numbers within `window`, none accepted between them
+    static constexpr int recipients = 3;       ///< distinct numbers within `window`, none accepted between them
+    static constexpr int open_recipients = 5;  ///< where what the network did is not known (CMS 500): it may have taken some
     static constexpr std::size_t most = 64;
 
     struct Outcome {
@@ -55,7 +56,7 @@ public:
         std::vector<MessageId> reopen;  ///< messages that failed for their number: it was the SIM, so they wait again
     };
     void accepted();
-    /// Call after next_try() for each refusal.
+    /// Call after next_try() for each refusal, and for each open ending that speaks of the SIM.
     Outcome refused(const at::Verdict& verdict, std::string phone_number, MessageId message, WallTime now);
 
 private:
@@ -64,6 +65,7 @@ private:
         std::string phone_number;
         MessageId message;
         bool ended;  ///< the message failed for good
+        bool open;   ///< it may have gone out
     };
     std::deque<Strike> strikes_;
 };

@@ -63,12 +63,15 @@ json Gateway::describe(const ModemService& modem) const {
                             {"found", one.found},
                             {"now", one.now},
                             {"held", one.held}});
+    json advice = json::array();
+    for (const auto& one : s.advice) advice.push_back({{"code", one.code}, {"text", one.text}});
     json out = {{"index", modem.index()},
                 {"state", driver::to_string(s.state)},
                 {"reason", s.reason},
                 {"reason_text", s.reason_text},
                 {"enabled", modem.enabled()},
                 {"port", s.port},
+                {"usb", s.usb},
                 {"profile", s.profile},
                 {"report_routing", s.routing},
                 {"manufacturer", s.identity.manufacturer},
@@ -91,6 +94,9 @@ json Gateway::describe(const ModemService& modem) const {
                 {"resting", modem.resting()},
                 {"opened", s.opened},
                 {"resets", s.resets},
+                {"restarts_last_hour", s.restarts_last_hour},
+                {"brown_outs", s.brown_outs},
+                {"advice", std::move(advice)},
                 {"boots_seen", s.boots_seen},
                 {"acknowledged", s.acknowledged},
                 {"acknowledgements_missed", s.acknowledgements_missed},

@@ -80,7 +80,8 @@ void not_accepted(Tx& tx, const Env& env, MessageRow& row, const store::AttemptR
                                 .may_be_out = o.ending == Ending::ambiguous};
     const auto verdict = at::classify(failure_of(o));
     const auto next = dispatch::next_try(verdict, tried, env.config.send, random);
-    if (o.ending == Ending::refused) answer.refused = PickAnswer::Refused{verdict, row.phone_number, row.id};
+    const bool open_of_sim = o.ending == Ending::ambiguous && verdict.scope == at::Scope::sim;
+    if (o.ending == Ending::refused || open_of_sim) answer.refused = PickAnswer::Refused{verdict, row.phone_number, row.id};
     if (next.counts) ++row.attempts_used;
     // an interruption has a better word than the error table: "restarted", "rebooted"
     const bool interrupted = !o.cms && !o.cme && failure_of(o).kind == at::FailureKind::hang_up;

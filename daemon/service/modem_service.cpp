@@ -1,6 +1,9 @@
 #include "daemon/service/modem_service.hpp"
 
 #include <algorithm>
+#include <filesystem>
+
+#include "modem/port/usb.hpp"
 
 namespace conductor::service {
 
@@ -148,6 +151,23 @@ void ModemService::end_rest() {
     rest_until_.reset();
     strikes_ = {};
     wake_.raise();
+}
+
+bool ModemService::can_reset(driver::HardReset how, const std::string& usb) const {
+    const bool by_usb = config_.reset_usb && !usb.empty();
+    return how == driver::HardReset::usb ? by_usb : by_usb || !config_.reset_command.empty();
+}
+
+/// The USB reset is the service's own right, by the group of the device node. The power cycle is not: a unit of root's is asked, by a file
+/// beside the socket.
+aio::awaitable<Result<void>> ModemService::hard_reset(driver::HardReset how, std::string usb) {
+    if (how == driver::HardReset::usb) {
+        const std::string node = port::usb_node_of(usb);
+        if (node.empty()) co_return fail(port::PortErrc::not_found, usb);
+        co_return co_await port::reset_usb_node(node, std::chrono::seconds{10});
+    }
+    const std::string folder = (std::filesystem::path{context_.env->config.gateway.socket}.parent_path() / "reset").string();
+    co_return co_await port::request_power_cycle(folder, config_.index, std::move(usb), std::chrono::seconds{10});
 }
 
 /// Several numbers refused in a row are the SIM's trouble, not theirs: it rests, and what failed for it waits again.

@@ -55,6 +55,8 @@ public:
     void balance_answered(Result<std::string> text) override;
     aio::awaitable<bool> accepts_sim(driver::Identity identity) override;
     void changed(const driver::ModemStatus& status) override;
+    bool can_reset(driver::HardReset how, const std::string& usb) const override;
+    aio::awaitable<Result<void>> hard_reset(driver::HardReset how, std::string usb) override;
     void port_changed(int descriptor) override { shared_.keep_descriptor(config_.index, descriptor); }
     bool enabled() const override { return enabled_; }
     bool stopping() const override { return shared_.stopping; }

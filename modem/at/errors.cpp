@@ -81,8 +81,8 @@ bool is_definite(const Failure& f) {
 
 Verdict classify(const Failure& f) {
     const ErrorRow& row = row_of(f);
-    Verdict v{row.error_class, row.scope,   row.counts, row.tries, std::chrono::seconds{row.first_delay},
-              word_of(f),      row.meaning, row.advice};
+    Verdict v{row.error_class, row.scope,   row.counts, row.tries,   std::chrono::seconds{row.first_delay},
+              word_of(f),      row.meaning, row.advice, row.at_limit};
     if (is_definite(f)) return v;
     v.error_class = ambiguous;
     v.counts = true;

@@ -20,6 +20,12 @@ enum class ErrorClass : unsigned char {
 };
 enum class Scope : unsigned char { recipient, sim, modem, network, message };  ///< whom the strike counts against
 
+/// What follows when a code's own tries are used up.
+enum class AtLimit : unsigned char {
+    fail,      ///< the message fails: it is about its recipient or its content after all
+    rest_sim,  ///< the SIM is paused, and the message waits for another
+};
+
 enum class FailureKind : unsigned char { cms, cme, plain_error, timeout, hang_up, no_prompt };
 enum class Phase : unsigned char { before_ctrl_z, after_ctrl_z };
 
@@ -38,6 +44,7 @@ struct Verdict {
     std::string word;                     ///< stable reason: "cms-38", "cme-14", "timeout", "no-prompt", "error"
     std::string_view meaning;             ///< one sentence for people
     std::string_view advice;              ///< what happens next, and who must act
+    AtLimit at_limit = AtLimit::fail;
 };
 
 /// Total: an unknown code gets its range's verdict. Words are "cms-N", "cme-N", "error", "timeout", "port-lost" (hang-up) and "no-prompt".

@@ -16,6 +16,7 @@ struct ErrorRow {
     int first_delay;  ///< seconds
     std::string_view meaning;
     std::string_view advice;
+    AtLimit at_limit = AtLimit::fail;
 };
 
 std::span<const ErrorRow> cms_rows();  ///< rising, no overlap

@@ -193,6 +193,7 @@ aio::awaitable<void> Modem::Impl::live() {
                 ladder_.new_incarnation(BootClock::now());
                 refuses_acknowledgement_.clear();
                 co_await close();
+                co_await aio::sleep_for(200ms);  // one that opens and hangs up at once does not keep the processor busy
                 break;
             case End::mute: co_await recover(silence()); break;
             case End::reset: co_await perform(Rung::restart); break;

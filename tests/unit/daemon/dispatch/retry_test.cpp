@@ -61,6 +61,11 @@ TEST_CASE("next_try") {
         {"SIM absent", cme(10), {.counted = 4, .strikes = 2}, again, 60s, false, true, true},
         {"barred, maybe for this number", cms(10), {}, again, 0s, false, true, false},
         {"barred on a second SIM: it is the number", cms(10), {.strikes = 1}, give_up, 0s, false, true, false},
+        {"no channel: once more", cms(34), {}, again, 0s, false, true, false},
+        {"no channel again: the SIM rests, the message waits", cms(34), {.strikes = 1}, again, 30s, false, true, true},
+        {"no centre: once more", cms(330), {}, again, 0s, false, true, false},
+        {"no centre again: the SIM rests, the message waits", cms(330), {.strikes = 1}, again, 30s, false, true, true},
+        {"not in the plan, twice", cms(69), {.strikes = 1}, give_up, 0s, false, true, false},
         {"filter or credit", cms(21), {}, again, 30s, true, true},
         {"modem cannot: another one", cme(4), {}, again, 30s, false, true},
         {"SMSC has it already, after a resubmission", cms(197), {.resubmission = true}, Then::accepted},
@@ -144,6 +149,19 @@ TEST_CASE("SimStrikes: three numbers refused in a row blame the SIM") {
         CHECK_FALSE(accepted.refused(cms(1), "+1555010010" + std::to_string(i), MessageId{i}, t + 1s * i).pause);
         if (i % 2 == 1) accepted.accepted();
     }
+    SimStrikes open;  // CMS 500 after Ctrl-Z, five numbers in a row: what is queued must not all end as unknown
+    for (int i = 0; i < 4; ++i) CHECK_FALSE(open.refused(cms(500), "+1555010010" + std::to_string(i), MessageId{i}, t + 1s * i).pause);
+    CHECK_FALSE(open.refused(cms(332), "+15550100107", MessageId{7}, t + 4s).pause);  // the network's, not the SIM's
+    CHECK_FALSE(open.refused(cms(500), "+15550100103", MessageId{8}, t + 5s).pause);  // the same number
+    const auto paused = open.refused(cms(500), "+15550100109", MessageId{9}, t + 6s);
+    CHECK(paused.pause);
+    CHECK(paused.reopen.empty());  // they may have gone out: nothing is sent again
+    SimStrikes between;
+    for (int i = 0; i < 10; ++i) {
+        CHECK_FALSE(between.refused(cms(500), "+1555010010" + std::to_string(i), MessageId{i}, t + 1s * i).pause);
+        if (i % 4 == 3) between.accepted();
+    }
+
     SimStrikes slow;
     for (int i = 0; i < 9; ++i) CHECK_FALSE(slow.refused(cms(1), "+1555010010" + std::to_string(i), MessageId{i}, t + 6min * i).pause);
 }

@@ -298,22 +298,6 @@ TEST_CASE("radio switch (row 18): the software one is switched on, the hardware 
     }
 }
 
-TEST_CASE("the memory for incoming messages does not hold (row 71): the memories are toggled until it does") {
-    Rig rig;
-    int writes = 0;
-    rig.modem->answers["AT+CPMS?"] = "\r\n+CPMS: \"ME\",0,23,\"SM\",0,30,\"SM\",0,30\r\n\r\nOK\r\n";
-    rig.line->to_modem = [&, inner = rig.line->to_modem](std::string_view octets) {
-        inner(octets);
-        if (octets.starts_with("AT+CPMS=\"") && octets.size() > 16 && ++writes == 5) rig.modem->answers.erase("AT+CPMS?");
-    };
-    rig.start();
-    REQUIRE(rig.until_state("ready"));
-    std::vector<std::string> toggled;
-    for (const std::string& line : rig.modem->log)
-        if (line.starts_with("AT+CPMS=\"") && line.size() > 16) toggled.push_back(line.substr(9, 2));
-    CHECK(toggled == std::vector<std::string>{"ME", "ME", "MT", "SM", "ME"});
-}
-
 TEST_CASE(
     "a restart is never asked of a modem that comes back as mass storage (row 72), radio-off never of one that falls silent (row 73)") {
     struct Row {

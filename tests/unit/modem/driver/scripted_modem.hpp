@@ -1,5 +1,6 @@
 #pragma once
 // A small modem in memory behind a ByteStream: answers AT commands from a table, takes PDUs, holds a storage, and misbehaves on request.
+#include <boost/asio/post.hpp>
 #include <deque>
 #include <functional>
 #include <map>
@@ -27,6 +28,7 @@ public:
     std::function<void(std::string_view)> to_modem;
     std::string waiting;
     bool lost = false, closed = false;
+    bool in_turn = false;
     std::size_t piece = 4096;  ///< most octets that one read gives
     aio::Event readable;
 };
@@ -38,6 +40,8 @@ public:
         for (;;) {
             if (line_->closed) co_return fail(port::PortErrc::closed, "read");
             if (!line_->waiting.empty()) {
+                // as the reactor does: what is ready comes in turn with all else that is
+                if (line_->in_turn) co_await boost::asio::post(co_await boost::asio::this_coro::executor, aio::use_awaitable);
                 const std::size_t n = std::min({into.size(), line_->waiting.size(), line_->piece});
                 std::copy_n(line_->waiting.begin(), n, into.begin());
                 line_->waiting.erase(0, n);
