@@ -81,6 +81,7 @@ aio::awaitable<void> Modem::Impl::switch_radio() {
     for (const std::string* line : {&off, &on}) {
         at::Command command = at::command(*line);
         command.timeout = 8s;
+        command.blind = true;
         const auto reply = co_await session_->run(std::move(command));
         if (!reply && session_->lost()) co_return;
         co_await session_->drain(500ms, 1s);

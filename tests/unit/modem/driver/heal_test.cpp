@@ -87,9 +87,11 @@ TEST_CASE("^BOOT and nothing else for a minute (row 16): its power is cycled, pa
     rig.host.usb_reset = rig.host.power_reset = true;
     rig.modem->mute = true;
     rig.modem->log.clear();
-    rig.host.on_reset = [&] { rig.modem->mute = false; };
+    rig.host.on_reset = [&] {
+        if (rig.host.resets.back() == "power") rig.modem->mute = false;  // only that helps
+    };
     const Instant start = VirtualTime::current();
-    while (rig.host.resets.empty() && VirtualTime::current() - start < 300s) {
+    while (rig.modem->mute && VirtualTime::current() - start < 300s) {
         rig.modem->raw("\r\n^BOOT:35323129,0,0,0,26\r\n");
         rig.pass(5s);
     }
