@@ -88,6 +88,11 @@ public:
     /// {"text": "…"}
     virtual aio::awaitable<Answer<nlohmann::json>> modem_ussd(ModemIndex index, std::string code, Actor actor) = 0;
     virtual Answer<std::string> modem_trace(ModemIndex index) const = 0;
+    /// {"ports": [{"port", "answer", "imei", "score", "modem_index", "suggestion", ...}], "hints": [{"device", "state", "text"}]}. With
+    /// `ask` every port that no modem uses is asked first, for at most 20 s.
+    virtual aio::awaitable<Answer<nlohmann::json>> discovery(bool ask, Actor actor) = 0;
+    /// Identity, SIM, registration, storage and settings of the modem behind a port, whoever uses it: "findings" holds what it answered.
+    virtual aio::awaitable<Answer<nlohmann::json>> probe_port(std::string name, Actor actor) = 0;
     virtual aio::awaitable<Answer<std::vector<OptOut>>> opt_outs() = 0;
     virtual aio::awaitable<Answer<OptOut>> set_opt_out(std::string number, bool active, std::string reason, Actor actor) = 0;
     virtual aio::awaitable<Answer<nlohmann::json>> consent(std::string number) = 0;

@@ -36,6 +36,9 @@ awaitable<Response> modem_at(Backend&, Request);
 awaitable<Response> modem_ussd(Backend&, Request);
 awaitable<Response> modem_trace(Backend&, Request);
 
+awaitable<Response> get_discovery(Backend&, Request);
+awaitable<Response> post_discovery(Backend&, Request);
+awaitable<Response> probe_port(Backend&, Request);
 awaitable<Response> list_opt_outs(Backend&, Request);
 awaitable<Response> put_opt_out(Backend&, Request);
 awaitable<Response> delete_opt_out(Backend&, Request);

@@ -11,6 +11,7 @@ using nlohmann::json;
 
 constexpr std::string_view at_fields[] = {"command"};
 constexpr std::string_view ussd_fields[] = {"code"};
+constexpr std::string_view probe_fields[] = {"port"};
 constexpr std::string_view opt_out_fields[] = {"reason", "actor"};
 constexpr std::string_view modem_actions[] = {"enable", "disable", "reset", "accept-sim"};
 
@@ -125,6 +126,21 @@ awaitable<Response> modem_trace(Backend& backend, Request request) {
     response.content_type = "text/plain; charset=utf-8";
     response.body = *trace;
     co_return response;
+}
+
+awaitable<Response> get_discovery(Backend& backend, Request request) {
+    co_return json_answer(co_await backend.discovery(false, std::move(request.actor)));
+}
+
+awaitable<Response> post_discovery(Backend& backend, Request request) {
+    if (const auto refusal = no_body(request)) co_return error_response(*refusal);
+    co_return json_answer(co_await backend.discovery(true, std::move(request.actor)));
+}
+
+awaitable<Response> probe_port(Backend& backend, Request request) {
+    const auto name = line_of(request, probe_fields, 512);
+    if (!name) co_return error_response(name.error());
+    co_return json_answer(co_await backend.probe_port(*name, std::move(request.actor)));
 }
 
 awaitable<Response> list_opt_outs(Backend& backend, Request) {

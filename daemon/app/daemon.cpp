@@ -10,6 +10,7 @@
 #include "daemon/api/server.hpp"
 #include "daemon/app/system.hpp"
 #include "daemon/service/house.hpp"
+#include "modem/driver/finder.hpp"
 
 namespace conductor::app {
 namespace {
@@ -91,6 +92,7 @@ private:
     asio::io_context io_{1};
     asio::thread_pool disk_{1};
     std::unique_ptr<store::Store> store_;
+    std::unique_ptr<driver::Finder> finder_;
     std::unique_ptr<service::House> house_;
     std::unique_ptr<api::Server> server_;
     int exit_code_ = 0;
@@ -150,6 +152,12 @@ Result<void> Daemon::open() {
         systemd_.forget(name);
         if (descriptor >= 0) systemd_.keep(name, descriptor);
     };
+    driver::FinderOptions finder;
+    finder.scan = config_.discovery.scan;
+    for (const auto& modem : config_.modems)
+        if (!modem.port.empty()) finder.ports.push_back(modem.port);
+    finder_ = std::make_unique<driver::Finder>(io_.get_executor(), log_, std::move(finder));
+    house_->shared().finder = finder_.get();
     if (auto made = make_modems(); !made) return made;
     auto allowed = tokens();
     if (!allowed) return allowed.error();
@@ -185,6 +193,7 @@ awaitable<void> Daemon::start() {
     }
     const auto ex = io_.get_executor();
     aio::supervise(ex, log_, "api", [this] { return serve(); });
+    asio::co_spawn(ex, finder_->run(), asio::detached);
     house_->start([this] {
         server_->stop();
         io_.stop();
@@ -205,6 +214,7 @@ awaitable<void> Daemon::feed_watchdog() {
 void Daemon::stop(std::string_view why) {
     log_.notice("stopping", {{"why", why}});
     systemd_.stopping();
+    finder_->stop();
     house_->stop();
 }
 

@@ -36,6 +36,8 @@ public:
     aio::awaitable<api::Answer<nlohmann::json>> modem_at(ModemIndex index, std::string command, api::Actor actor) override;
     aio::awaitable<api::Answer<nlohmann::json>> modem_ussd(ModemIndex index, std::string code, api::Actor actor) override;
     api::Answer<std::string> modem_trace(ModemIndex index) const override;
+    aio::awaitable<api::Answer<nlohmann::json>> discovery(bool ask, api::Actor actor) override;
+    aio::awaitable<api::Answer<nlohmann::json>> probe_port(std::string name, api::Actor actor) override;
     aio::awaitable<api::Answer<std::vector<api::OptOut>>> opt_outs() override;
     aio::awaitable<api::Answer<api::OptOut>> set_opt_out(std::string number, bool active, std::string reason, api::Actor actor) override;
     aio::awaitable<api::Answer<nlohmann::json>> consent(std::string number) override;

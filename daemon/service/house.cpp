@@ -22,7 +22,6 @@ driver::ModemSettings modem_settings(const config::Config& config, const config:
         .index = modem.index, .imei = modem.imei, .iccid = modem.iccid, .imsi = modem.imsi, .usb = modem.usb, .port = modem.port};
     s.baud = modem.baud;
     s.delivery_reports = config.send.delivery_reports;
-    s.scan = config.discovery.scan;
     if (!pin.empty()) s.pin = std::move(pin);
     return s;
 }

@@ -29,7 +29,7 @@ ModemService::ModemService(Context& context, Shared& shared, config::Modem confi
       wake_{context.executor},
       inherited_{awaiting_late},
       window_{{config_.per_minute, config_.per_hour, config_.per_day, config_.per_month}},
-      modem_{context.executor, log_, std::move(settings), *this, adopted, awaiting_late, shared.open_port} {}
+      modem_{context.executor, log_, std::move(settings), *this, adopted, awaiting_late, shared.open_port, shared.finder} {}
 
 bool ModemService::able() const {
     const auto state = modem_.status().state;
@@ -291,8 +291,14 @@ aio::awaitable<bool> ModemService::accepts_sim(driver::Identity identity) {
     auto accepted = co_await context_.store.run(job);
     if (!accepted || !*accepted) co_return false;
     if (balance_iccid_ != identity.iccid) co_await load_balance(identity.iccid);
-    if (window_iccid_ == identity.iccid) co_return true;
-    // limits follow the SIM: its window is read from the journal
+    // limits follow the SIM: its window is read from the journal where another SIM, or this one in another modem, was used since
+    bool elsewhere = false;
+    for (ModemService* other : shared_.modems) {
+        if (other == this || other->window_iccid_ != identity.iccid) continue;
+        other->window_iccid_.clear();
+        elsewhere = true;
+    }
+    if (window_iccid_ == identity.iccid && !elsewhere) co_return true;
     window_iccid_ = identity.iccid;
     strikes_ = {};
     auto job2 = [iccid = identity.iccid, since = now - Limits::rate_window](store::Tx& tx) {

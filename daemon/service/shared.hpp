@@ -5,6 +5,7 @@
 
 #include "daemon/service/context.hpp"
 #include "daemon/service/ledger.hpp"
+#include "modem/driver/modem.hpp"
 
 namespace conductor::service {
 
@@ -25,6 +26,7 @@ struct Shared {
     bool stopping = false;
     bool paused = false;  ///< the whole queue
     Tally tally;
+    driver::Finder* finder = nullptr;  ///< who is where; set before the modems are made
     std::function<void(ModemIndex, int descriptor)> keep_descriptor = [](ModemIndex, int) {};  ///< systemd's FD store; -1 removes
 
     driver::Opener open_port;  ///< how modems open their ports; empty: port::open_port

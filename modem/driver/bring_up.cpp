@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "modem/driver/finder.hpp"
 #include "modem/driver/modem_impl.hpp"
 
 namespace conductor::driver {
@@ -112,13 +113,24 @@ aio::awaitable<End> Modem::Impl::identify() {
     profile_ = &profile::profile_for(who.manufacturer, who.model);
     status_.profile = profile_->name;
     ladder_.limits(ladder_limits());
-    if (!settings_.imei.empty() && settings_.imei != who.imei) {
-        if (settings_.port.empty()) co_return End::mismatch;
-        co_return block("wrong-modem", "The modem on this port has another IMEI than the configuration names.");
-    }
+    if (!settings_.imei.empty() && !same_imei(settings_.imei, who.imei)) co_return misplaced("wrong-modem");
     for (const std::string_view line : profile_->quiet)
         if (const auto done = co_await tell(std::string{line}); !done) co_return end_of(done.error());
     co_return End::ok;
+}
+
+/// Another modem or SIM is here than the configuration names: the finder hears who it is, and says where the right one is.
+End Modem::Impl::misplaced(const char* reason) {
+    if (finder_) {
+        finder_->learnt(settings_.index, status_.identity);
+        if (!settings_.port.empty()) finder_->search(settings_.index);
+    }
+    const bool modem = std::string_view{reason} == "wrong-modem";
+    const bool elsewhere = finder_ && (modem || settings_.imei.empty());  // a named modem with another SIM stays this modem
+    if (elsewhere && settings_.port.empty()) return End::mismatch;
+    block(reason, modem ? "The modem on this port has another IMEI than the configuration names; the right one is looked for elsewhere."
+                        : "The modem holds another SIM than the configuration names; put that one in, or name this one.");
+    return elsewhere ? End::mismatch : End::blocked;
 }
 
 aio::awaitable<End> Modem::Impl::set_up() {

@@ -5,8 +5,8 @@
 #include <boost/asio/post.hpp>
 
 #include "modem/at/ussd.hpp"
+#include "modem/driver/finder.hpp"
 #include "modem/driver/modem_impl.hpp"
-#include "modem/port/discover.hpp"
 #include "modem/port/usb.hpp"
 
 namespace conductor::driver {
@@ -28,8 +28,9 @@ std::string_view to_string(ModemState s) {
     return "?";
 }
 
-Modem::Modem(aio::Executor ex, Log log, ModemSettings settings, Host& host, int adopted, bool awaiting_late, Opener opener)
-    : impl_{std::make_unique<Impl>(std::move(ex), std::move(log), std::move(settings), host, adopted, awaiting_late, std::move(opener))} {}
+Modem::Modem(aio::Executor ex, Log log, ModemSettings settings, Host& host, int adopted, bool awaiting_late, Opener opener, Finder* finder)
+    : impl_{std::make_unique<Impl>(std::move(ex), std::move(log), std::move(settings), host, adopted, awaiting_late, std::move(opener),
+                                   finder)} {}
 Modem::~Modem() = default;
 
 aio::awaitable<void> Modem::run() {
@@ -59,7 +60,8 @@ aio::awaitable<Result<UssdAnswer>> Modem::ussd(std::string code) {
     co_return made;
 }
 
-Modem::Impl::Impl(aio::Executor ex, Log log, ModemSettings settings, Host& host, int adopted, bool awaiting_late, Opener opener)
+Modem::Impl::Impl(aio::Executor ex, Log log, ModemSettings settings, Host& host, int adopted, bool awaiting_late, Opener opener,
+                  Finder* finder)
     : ex_{ex},
       log_{log.with("modem", settings.index)},
       settings_{std::move(settings)},
@@ -67,6 +69,7 @@ Modem::Impl::Impl(aio::Executor ex, Log log, ModemSettings settings, Host& host,
       adopted_{adopted},
       awaiting_late_{awaiting_late},
       opener_{opener ? std::move(opener) : Opener{port::open_port}},
+      finder_{finder},
       inbox_{std::make_shared<Inbox>(ex)},
       recorder_{std::make_shared<port::FlightRecorder>()},
       profile_{&profile::generic()} {
@@ -143,6 +146,7 @@ aio::awaitable<void> Modem::Impl::run() {
     boost::asio::co_spawn(ex_, watch_host(),
                           boost::asio::bind_cancellation_slot(stop_watching.slot(), [&](std::exception_ptr) { watcher_ended.raise(); }));
     boost::asio::co_spawn(ex_, keep_handed_over(), [&](std::exception_ptr) { keeper_ended.raise(); });
+    if (finder_) finder_->join(settings_, [this] { inbox_->attention.raise(); });
     std::exception_ptr cancelled;
     try {
         co_await live();
@@ -150,6 +154,7 @@ aio::awaitable<void> Modem::Impl::run() {
         cancelled = std::current_exception();
     }
     ended_ = true;
+    if (finder_) finder_->leave(settings_.index);
     co_await boost::asio::this_coro::reset_cancellation_state();
     stop_watching.emit(boost::asio::cancellation_type::terminal);
     inbox_->direct.raise();
@@ -199,7 +204,7 @@ aio::awaitable<void> Modem::Impl::live() {
             case End::reset: co_await perform(Rung::restart); break;
             case End::mismatch:
                 co_await close();
-                co_await rest(settings_.port.empty() ? 1s : 10s);
+                co_await rest(settings_.port.empty() && finder_ ? 1s : 10s);
                 break;
             case End::blocked:
                 co_await aio::sleep_for(500ms);  // a flood of URCs does not make it ask all the time
@@ -228,14 +233,17 @@ void Modem::Impl::attach(std::unique_ptr<port::ByteStream> stream, std::string n
     network_ = NetworkWatch{};
     network_trouble_at_ = {};
     ++status_.opened;
+    if (finder_) finder_->opened(settings_.index, status_.port);
     host_.port_changed(descriptor);
 }
 
 aio::awaitable<void> Modem::Impl::close() {
     if (!session_) co_return;
+    const bool gone = session_->lost();
     session_->close();
     co_await session_->ended();
     session_.reset();
+    if (finder_) finder_->released(settings_.index, gone);
     host_.port_changed(-1);
 }
 
@@ -246,7 +254,7 @@ aio::awaitable<void> Modem::Impl::take_over() {
         log_.warning("adopt-failed", {{"why", stream.error().text()}});
         co_return;
     }
-    attach(std::move(*stream), settings_.port);
+    attach(std::move(*stream), settings_.port.empty() ? port::name_of((*stream)->descriptor()) : settings_.port);
     if (!awaiting_late_) co_return;
     set(ModemState::opening, "awaiting-answer", "The answer to the last submission before the restart is awaited.");
     const Instant until = BootClock::now() + 70s;
@@ -274,18 +282,40 @@ aio::awaitable<void> Modem::Impl::take_over() {
 
 aio::awaitable<Result<std::unique_ptr<port::ByteStream>>> Modem::Impl::open_candidate() {
     std::string name = settings_.port;
-    if (name.empty()) {
-        const auto found = port::candidates(settings_.scan, settings_.usb);
-        if (found.empty()) co_return fail(port::PortErrc::not_found, "scan");
-        name = found[candidate_++ % found.size()];
+    if (finder_) {
+        const auto place = finder_->place(settings_.index);
+        if (!place) {
+            status_.port = place.error().is(port::PortErrc::not_found) ? "" : place.error().where;
+            co_return place.error();
+        }
+        name = *place;
     }
+    if (name.empty()) co_return fail(port::PortErrc::not_found, "port");
     status_.port = name;
     port::PortSettings settings;
     settings.baud = settings_.baud;
-    co_return co_await opener_(name, settings);
+    auto stream = co_await opener_(name, settings);
+    if (!stream && finder_) finder_->released(settings_.index, true);
+    co_return stream;
 }
 
-/// Again and again, faster at first: a replugged device is back in a second or two. Never a rung of the ladder.
+void Modem::Impl::not_open(const Error& error) {
+    const bool misplaced = status_.state == ModemState::blocked && (status_.reason == "wrong-modem" || status_.reason == "wrong-sim");
+    if (misplaced) return;  // that says more: it is looked for elsewhere meanwhile
+    if (status_.state != ModemState::absent) log_.warning("open-failed", {{"port", status_.port}, {"why", error.text()}});
+    if (error.is(port::PortErrc::busy)) {
+        set(ModemState::absent, "port-busy", "Another process holds the port; stop it (conductorctl doctor, run as root, names it).");
+    } else if (error.is(port::PortErrc::denied)) {
+        set(ModemState::absent, "port-denied", "The service may not open the port; its group and the unit's DeviceAllow decide that.");
+    } else if (settings_.port.empty()) {
+        set(ModemState::absent, "no-port", "No port holds this modem now; it is looked for as soon as a device is plugged in.");
+    } else {
+        set(ModemState::absent, "no-port", "No such port now; it is looked for again every few seconds until the modem is plugged in.");
+    }
+}
+
+/// Again when the finder knows more, and now and then, faster at first: a replugged device is back in a second or two. Never a rung of the
+/// ladder.
 aio::awaitable<End> Modem::Impl::open() {
     BootClock::duration pause = 200ms;
     std::size_t failed = 0;
@@ -296,18 +326,11 @@ aio::awaitable<End> Modem::Impl::open() {
             attach(std::move(*stream), status_.port);
             co_return End::ok;
         }
-        const Error& error = stream.error();
-        const bool busy = error.is(port::PortErrc::busy), denied = error.is(port::PortErrc::denied);
-        if (status_.state != ModemState::absent) log_.warning("open-failed", {{"port", status_.port}, {"why", error.text()}});
-        if (busy) {
-            set(ModemState::absent, "port-busy", "Another process holds the port; stop it (conductorctl doctor, run as root, names it).");
-        } else if (denied) {
-            set(ModemState::absent, "port-denied", "The service may not open the port; its group and the unit's DeviceAllow decide that.");
-        } else {
-            set(ModemState::absent, "no-port", "No such port now; it is looked for again every few seconds until the modem is plugged in.");
-        }
-        co_await rest(pause);
-        if (++failed >= 10) pause = std::min<BootClock::duration>(pause * 3 / 2, 10s);
+        not_open(stream.error());
+        const bool told = finder_ && settings_.port.empty() && stream.error().is(port::PortErrc::not_found);
+        co_await rest(told ? BootClock::duration{10s} : pause);
+        const bool events = finder_ && !settings_.port.starts_with("tcp:");
+        if (++failed >= 10) pause = std::min<BootClock::duration>(pause * 3 / 2, events ? 10s : 4s);
     }
 }
 

@@ -19,13 +19,13 @@ namespace conductor::driver {
 /// What the configuration says of one modem ([[modem]]).
 struct ModemSettings {
     ModemIndex index = 0;
-    std::string imei, iccid, imsi, usb, port;  ///< `match`: those not empty must hold
+    /// `match`. An IMEI, ICCID or IMSI that is named must hold, and decides wherever it is found; `usb` and `port` bind alone where nothing
+    /// else is named, else they say where to look first.
+    std::string imei, iccid, imsi, usb, port;
     unsigned baud = 115200;
     std::optional<std::string> pin;  ///< 4-8 digits
     std::string smsc;                ///< set if not empty
     bool delivery_reports = true;
-    /// Where to look when `port` is empty: "serial" (every USB serial port) and folders or globs of ptys, "pty:DIR/*".
-    std::vector<std::string> scan = {"serial"};
 };
 
 struct Identity {
@@ -128,10 +128,10 @@ struct ModemStatus {
     std::string one_store;          ///< "SM = ME" where two names are one memory (row 73)
     bool ussd_open = false;         ///< a USSD session waits for a reply
     std::string smsc;
-    std::string rung;     ///< recovery rung, empty when healthy
+    std::string rung;  ///< recovery rung, empty when healthy
     std::vector<Advice> advice;
     std::size_t restarts_last_hour = 0;  ///< that nobody asked for
-    std::string routing;  ///< of reports: "acknowledged", "stored" or "plain"; empty before the first bring-up
+    std::string routing;                 ///< of reports: "acknowledged", "stored" or "plain"; empty before the first bring-up
     std::uint64_t acknowledged = 0, acknowledgements_missed = 0;  ///< AT+CNMA that was accepted; how often the routing had to be set again
     std::uint64_t opened = 0, resets = 0, boots_seen = 0, urcs_dropped = 0;
     std::uint64_t brown_outs = 0, calls = 0;  ///< restarts for want of power, as the modem said; incoming calls, hung up
@@ -230,11 +230,15 @@ struct UssdAnswer {
 /// How a port is opened; port::open_port unless a test or the simulation has lines of its own.
 using Opener = std::function<aio::awaitable<Result<std::unique_ptr<port::ByteStream>>>(std::string spec, port::PortSettings settings)>;
 
+class Finder;
+
 /// The modem's life as one coroutine. Destroy it only after run() has ended.
 class Modem {
 public:
     /// `adopted`: a descriptor from the FD store (-1 none); with `awaiting_late` the first thing read is the answer of an open submission.
-    Modem(aio::Executor ex, Log log, ModemSettings settings, Host& host, int adopted = -1, bool awaiting_late = false, Opener opener = {});
+    /// Without a `finder` only settings.port is opened.
+    Modem(aio::Executor ex, Log log, ModemSettings settings, Host& host, int adopted = -1, bool awaiting_late = false, Opener opener = {},
+          Finder* finder = nullptr);
     ~Modem();
     /// Opens, brings up, submits, receives and recovers until host.stopping(); never throws but when cancelled.
     aio::awaitable<void> run();

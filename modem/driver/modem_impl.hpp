@@ -47,7 +47,7 @@ enum class End : std::uint8_t {
 
 class Modem::Impl {
 public:
-    Impl(aio::Executor ex, Log log, ModemSettings settings, Host& host, int adopted, bool awaiting_late, Opener opener);
+    Impl(aio::Executor ex, Log log, ModemSettings settings, Host& host, int adopted, bool awaiting_late, Opener opener, Finder* finder);
 
     aio::awaitable<void> run();
     aio::awaitable<Result<AtAnswer>> request(std::string line, bool ussd);
@@ -66,6 +66,7 @@ private:
     aio::awaitable<End> open();
     aio::awaitable<Result<std::unique_ptr<port::ByteStream>>> open_candidate();
     aio::awaitable<void> close();
+    void not_open(const Error& error);
     aio::awaitable<void> rest(BootClock::duration most);  ///< until then, a wake or a URC; requests are served
     aio::awaitable<void> hold(BootClock::duration time);  ///< that long whatever the modem says; a stop or a person's wish ends it
     void attach(std::unique_ptr<port::ByteStream> stream, std::string name);
@@ -79,6 +80,7 @@ private:
     // bring_up.cpp
     aio::awaitable<End> bring_up();
     aio::awaitable<End> identify();
+    End misplaced(const char* reason);
     aio::awaitable<End> set_up();
     aio::awaitable<End> set_up_stores();
     void note_silence();
@@ -203,6 +205,7 @@ private:
     int adopted_;
     bool awaiting_late_;
     Opener opener_;
+    Finder* finder_;
 
     std::shared_ptr<Inbox> inbox_;
     std::shared_ptr<port::FlightRecorder> recorder_;
@@ -218,7 +221,6 @@ private:
     std::uint64_t echoes_at_off_ = 0;
     bool bring_up_wanted_ = false;   ///< settings were lost, or the SIM is another one
     std::string pin_refused_iccid_;  ///< a PIN failed on this SIM: none is entered any more
-    std::size_t candidate_ = 0;      ///< of open_candidate()
     bool mid_message_ = false;       ///< further parts of the same message follow
     int submit_failures_ = 0;        ///< in a row, without a prompt
     std::string boot_seen_;          ///< the last line of a modem that repeats it

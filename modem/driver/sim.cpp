@@ -1,4 +1,5 @@
 // The SIM: its lock, its identity, and whether it is the one that this modem may use.
+#include "modem/driver/finder.hpp"
 #include "modem/driver/modem_impl.hpp"
 
 namespace conductor::driver {
@@ -103,10 +104,8 @@ aio::awaitable<End> Modem::Impl::check_sim() {
     who.own_number = at::parse_cnum(*own);
     const bool other_iccid = !settings_.iccid.empty() && settings_.iccid != who.iccid;
     const bool other_imsi = !settings_.imsi.empty() && settings_.imsi != who.imsi;
-    if (other_iccid || other_imsi) {
-        if (settings_.port.empty() && settings_.imei.empty()) co_return End::mismatch;
-        co_return block("wrong-sim", "The modem holds another SIM than the configuration names.");
-    }
+    if (other_iccid || other_imsi) co_return misplaced("wrong-sim");
+    if (finder_) finder_->learnt(settings_.index, who);
     const bool accepted = co_await host_.accepts_sim(who);
     if (!accepted)
         co_return block("sim-changed", "The SIM was swapped; accept it (conductorctl modem accept-sim) or put the old one back.");

@@ -44,5 +44,7 @@ struct PortSettings {
 aio::awaitable<Result<std::unique_ptr<ByteStream>>> open_port(std::string spec, PortSettings settings);
 /// Takes over a descriptor that was open before (FD store).
 Result<std::unique_ptr<ByteStream>> adopt_port(aio::Executor ex, int descriptor);
+/// The device that a descriptor was opened on; empty when that cannot be told.
+std::string name_of(int descriptor);
 
 }  // namespace conductor::port

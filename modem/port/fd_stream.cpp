@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -62,7 +64,7 @@ namespace asio = boost::asio;
 
 class FdStream final : public ByteStream {
 public:
-    FdStream(aio::Executor ex, Fd fd) : descriptor_{std::move(ex), fd.get()} { fd.release(); }
+    FdStream(aio::Executor ex, Fd fd) : descriptor_{std::move(ex), fd.get()}, socket_{is_socket(fd.get())} { fd.release(); }
     ~FdStream() override { FdStream::close(); }
 
     aio::awaitable<Result<std::size_t>> read_some(std::span<std::uint8_t> into) override {
@@ -82,7 +84,9 @@ public:
     aio::awaitable<Result<void>> write(std::span<const std::uint8_t> octets) override {
         while (!octets.empty()) {
             if (!descriptor_.is_open()) co_return fail(PortErrc::closed, "write");
-            const ssize_t n = ::write(descriptor_.native_handle(), octets.data(), octets.size());
+            // a socket whose peer is gone must not raise SIGPIPE, whoever uses this library
+            const ssize_t n = socket_ ? ::send(descriptor_.native_handle(), octets.data(), octets.size(), MSG_NOSIGNAL)
+                                      : ::write(descriptor_.native_handle(), octets.data(), octets.size());
             if (n > 0) {
                 octets = octets.subspan(static_cast<std::size_t>(n));
                 continue;
@@ -105,11 +109,16 @@ public:
     int descriptor() const override { return descriptor_.is_open() ? const_cast<FdStream*>(this)->descriptor_.native_handle() : -1; }
 
 private:
+    static bool is_socket(int fd) {
+        struct stat st {};
+        return ::fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
+    }
     bool hung_up() {
         pollfd p{descriptor_.native_handle(), POLLIN, 0};
         return ::poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0 && (p.revents & POLLIN) == 0;
     }
     asio::posix::stream_descriptor descriptor_;
+    bool socket_;
 };
 
 }  // namespace

@@ -29,6 +29,9 @@ std::unique_ptr<ByteStream> make_fd_stream(aio::Executor ex, Fd fd);
 /// The back ends of open_port(). `path` is resolved already.
 Result<std::unique_ptr<ByteStream>> open_pty(aio::Executor ex, const std::string& path);
 Result<std::unique_ptr<ByteStream>> open_serial(aio::Executor ex, const std::string& path, const PortSettings& settings);
+/// What libserialport leaves undone on an open tty: hardware flow control as asked for, DTR kept at a close, no XON/XOFF, VMIN 1. 0 or
+/// errno.
+int finish_serial_settings(int fd, bool rts_cts);
 aio::awaitable<Result<std::unique_ptr<ByteStream>>> open_tcp(std::string host, std::string service);
 
 }  // namespace conductor::port

@@ -10,6 +10,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <array>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -104,6 +105,12 @@ Result<std::unique_ptr<ByteStream>> adopt_port(aio::Executor ex, int descriptor)
     if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) < 0 || ::fcntl(fd.get(), F_SETFD, FD_CLOEXEC) < 0)
         return port_error(errno, "adopted");
     return make_fd_stream(std::move(ex), std::move(fd));
+}
+
+std::string name_of(int descriptor) {
+    std::array<char, 512> name{};
+    const ssize_t n = ::readlink(("/proc/self/fd/" + std::to_string(descriptor)).c_str(), name.data(), name.size());
+    return n > 0 && name[0] == '/' ? std::string{name.data(), static_cast<std::size_t>(n)} : std::string{};
 }
 
 }  // namespace conductor::port

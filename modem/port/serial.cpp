@@ -31,9 +31,11 @@ Error serial_error(sp_return rc, const std::string& path) {
     return fail(PortErrc::io, path);
 }
 
+}  // namespace
+
 /// What the library does not do: it writes CRTSCTS into c_iflag, sets HUPCL (closing would drop DTR, and a modem with &D2 would reset), and
 /// leaves VMIN at 0, so that a hang-up reads like silence.
-int finish_settings(int fd, bool rts_cts) {
+int finish_serial_settings(int fd, bool rts_cts) {
     termios tio{};
     if (::tcgetattr(fd, &tio) != 0) return errno;
     tio.c_cflag &= ~static_cast<tcflag_t>(HUPCL);
@@ -48,8 +50,6 @@ int finish_settings(int fd, bool rts_cts) {
     return ::tcsetattr(fd, TCSANOW, &tio) == 0 ? 0 : errno;
 }
 
-}  // namespace
-
 Result<std::unique_ptr<ByteStream>> open_serial(aio::Executor ex, const std::string& path, const PortSettings& settings) {
     sp_port* found = nullptr;
     if (const sp_return rc = sp_get_port_by_name(path.c_str(), &found); rc != SP_OK) return serial_error(rc, path);
@@ -57,16 +57,17 @@ Result<std::unique_ptr<ByteStream>> open_serial(aio::Executor ex, const std::str
     if (const sp_return rc = sp_open(port.get(), SP_MODE_READ_WRITE); rc != SP_OK) return serial_error(rc, path);
     const auto checked = [&](sp_return rc) { return rc == SP_OK; };
     if (!checked(sp_set_baudrate(port.get(), static_cast<int>(settings.baud))) || !checked(sp_set_bits(port.get(), 8)) ||
-        !checked(sp_set_parity(port.get(), SP_PARITY_NONE)) || !checked(sp_set_stopbits(port.get(), 1)) ||
-        !checked(sp_set_dtr(port.get(), SP_DTR_ON)))
+        !checked(sp_set_parity(port.get(), SP_PARITY_NONE)) || !checked(sp_set_stopbits(port.get(), 1)))
         return port_error(sp_last_error_code(), path);
+    if (!checked(sp_set_dtr(port.get(), SP_DTR_ON)) && sp_last_error_code() == EIO)
+        return port_error(EIO, path);  // some have no modem lines
     int handle = -1;
     if (const sp_return rc = sp_get_port_handle(port.get(), &handle); rc != SP_OK) return serial_error(rc, path);
     Fd fd{::fcntl(handle, F_DUPFD_CLOEXEC, 3)};  // the library's own descriptor goes when `port` does
     if (fd.get() < 0) return port_error(errno, path);
     if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return port_error(errno, path);
     if (::ioctl(fd.get(), TIOCEXCL) != 0) return port_error(errno, path);
-    if (const int error = finish_settings(fd.get(), settings.rts_cts)) return port_error(error, path);
+    if (const int error = finish_serial_settings(fd.get(), settings.rts_cts)) return port_error(error, path);
     return make_fd_stream(std::move(ex), std::move(fd));
 }
 

@@ -11,12 +11,16 @@ constexpr std::string_view models[] = {"E1550", "E1752", "E1750", "E173", "E171"
 // switch.
 constexpr std::string_view quiet[] = {"^CURC=0", "^PORTSEL=1", "^RFSWITCH=1"};
 constexpr std::string_view late_sim_models[] = {"E353"};
+constexpr std::string_view other_ports[] = {"^CURC=0"};  // row 2: on every port, also those that nobody reads
+constexpr int at_interfaces[] = {2};                     // PCUI of the E1xx and E173, where URCs come
 constexpr std::string_view iccid[] = {"^ICCID?", "+CCID", "+ICCID", "+CCID?"};
 constexpr std::string_view tries[] = {"^CPIN?", "+CPINR=\"SIM PIN\""};
 
 constexpr Profile make() {
     Profile p = make_generic("huawei");
     p.quiet = quiet;
+    p.other_ports = other_ports;
+    p.at_interfaces = at_interfaces;
     p.iccid = iccid;
     p.pin_tries = tries;
     p.indications = stored_report_indications;  // rows 19, 66: stored, not handed over

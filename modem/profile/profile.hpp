@@ -29,6 +29,10 @@ struct Profile {
     bool pin_ready_without_ok = false;                      ///< AT+CPIN? has no OK (row 53)
     std::chrono::seconds after_pin{0};                      ///< the modem must be left alone after AT+CPIN= (row 69)
 
+    // A stick with several ports
+    std::span<const int> at_interfaces = {};             ///< USB interfaces that usually carry AT with all URCs (rows 3, 42, 68)
+    std::span<const std::string_view> other_ports = {};  ///< said to the stick's other ports, which are then kept open and drained (row 2)
+
     // Submitting
     KeepLink keep_link = KeepLink::once;
     std::chrono::milliseconds link_window{

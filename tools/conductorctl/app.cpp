@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "tools/conductorctl/commands.hpp"
+#include "tools/conductorctl/doctor.hpp"
 #include "tools/conductorctl/pdu.hpp"
 
 namespace conductor::ctl {
@@ -45,6 +46,9 @@ public:
         add_sync();
         add_config();
         add_pdu();
+        command(app_, "doctor", "every check: pass, warn or fail, with its cause, evidence and remedy", [this](Session& s) {
+            return doctor(s, o.socket, o.config);
+        })->add_option("--config", o.config, "default /etc/conductor/conductor.toml");
     }
 
 private:
@@ -124,6 +128,13 @@ private:
     void add_modem() {
         CLI::App& modem = group("modem", "modems");
         command(modem, "list", "all of them", modem_list);
+        command(modem, "discover", "every port, who is behind it, and a block for the configuration where it is new", [this](Session& s) {
+            return modem_discover(s, o.config);
+        })->add_option("--config", o.config, "says where to look when no daemon runs; default /etc/conductor/conductor.toml");
+        command(modem, "probe", "identity, SIM, registration, storage and settings behind one port",
+                [this](Session& s) { return modem_probe(s, o.argument); })
+            ->add_option("PORT", o.argument, "/dev/ttyUSB2, pty:PATH or tcp:HOST:PORT")
+            ->required();
         index(*command(modem, "show", "everything about one", [this](Session& s) { return modem_show(s, o.index); }));
         for (const char* action : {"reset", "enable", "disable", "accept-sim"})
             index(*command(modem, action, "see the manual", [this, action](Session& s) { return modem_action(s, o.index, action); }));

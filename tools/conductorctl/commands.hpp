@@ -42,6 +42,9 @@ int modem_action(Session& session, int index, const std::string& action);
 int modem_at(Session& session, int index, const std::string& command);
 int modem_ussd(Session& session, int index, const std::string& code);
 int modem_trace(Session& session, int index);
+/// `config_file` says where to look when no daemon runs.
+int modem_discover(Session& session, const std::string& config_file);
+int modem_probe(Session& session, const std::string& port);
 
 int opt_out_list(Session& session);
 int opt_out_set(Session& session, const std::string& number, bool active, const std::string& reason);

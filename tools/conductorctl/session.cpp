@@ -40,18 +40,25 @@ std::optional<std::string> Session::raw(std::string_view method, const std::stri
         fail(unreachable, "unreachable", reply.problem);
         return std::nullopt;
     }
+    if (exit_code_of(reply.status) == done) {
+        code = done;
+        return std::move(reply.body);
+    }
+    tell(reply);
+    return std::nullopt;
+}
+
+int Session::tell(const Client::Reply& reply) {
     code = exit_code_of(reply.status);
-    if (code == done) return std::move(reply.body);
     const auto error = nlohmann::json::parse(reply.body, nullptr, false);
     if (json && error.is_object()) {
         io.out << reply.body << '\n';
-        return std::nullopt;
+        return code;
     }
     const bool known = error.is_object() && error.contains("error") && error["error"].is_object();
     std::string message = known ? cell(error["error"], "message") : "the daemon answered " + std::to_string(reply.status);
     if (known && error["error"].contains("id")) message += " (message " + cell(error["error"], "id") + ")";
-    fail(code, known ? cell(error["error"], "code") : "bad-answer", message);
-    return std::nullopt;
+    return fail(code, known ? cell(error["error"], "code") : "bad-answer", message);
 }
 
 std::optional<json> Session::call(std::string_view method, const std::string& path, const nlohmann::json* body,

@@ -30,6 +30,8 @@ public:
 
     /// Tells an error of ours as call() tells the daemon's.
     int fail(int exit_code, std::string_view error_code, const std::string& message);
+    /// Tells a refusal that came as an answer; the exit code.
+    int tell(const Client::Reply& reply);
 
 private:
     std::optional<std::string> raw(std::string_view method, const std::string& path, const nlohmann::json* body,

@@ -28,13 +28,15 @@ std::string gateway_config(const fs::path& folder, const GatewayOptions& options
     std::string text = "[gateway]\nid = \"box-1\"\nregion = \"US\"\ntime_zone = \"" + zone_of_noon() + "\"\n";
     text += "database = \"" + (folder / "conductor.db").string() + "\"\n";
     text += "socket = \"" + (folder / "control.sock").string() + "\"\n\n";
-    text += "[discovery]\nscan = []\n\n";
+    text += "[discovery]\nscan = " + options.scan + "\n\n";
     text += "[send]\nwindow = \"00:00-24:00\"\ndays = [\"mon\",\"tue\",\"wed\",\"thu\",\"fri\",\"sat\",\"sun\"]\ncountries = []\n";
     text += "per_recipient_gap = \"0s\"\nper_recipient = { per_day = 0, per_week = 0 }\nduplicate_window = \"0s\"\n";
     text += std::string{"delivery_reports = "} + (options.reports ? "true" : "false") + "\n" + options.send + "\n";
     text += "[opt_out]\nrequire_consent = false\nbrand = \"Example Shop\"\n\n";
     for (std::size_t index = 0; index < options.ports.size(); ++index) {
-        text += "[[modem]]\nindex = " + std::to_string(index) + "\nmatch = { port = \"" + options.ports[index] + "\" }\n";
+        text += "[[modem]]\nindex = " + std::to_string(index) + "\nmatch = { ";
+        const bool is_match = options.ports[index].find(" = ") != std::string::npos;
+        text += (is_match ? options.ports[index] : "port = \"" + options.ports[index] + "\"") + " }\n";
         text += "per_minute = " + std::to_string(options.per_minute) + "\nper_hour = " + std::to_string(options.per_hour);
         text += "\nper_day = " + std::to_string(options.per_day) + "\n\n";
     }

@@ -15,11 +15,12 @@ namespace conductor::harness {
 fs::path program(std::string_view name);
 
 struct GatewayOptions {
-    std::vector<std::string> ports;  ///< one [[modem]] each: "pty:PATH", in the order of their index
+    std::vector<std::string> ports;  ///< one [[modem]] each, in the order of their index: "pty:PATH", or a match as in TOML, `imei = "…"`
     std::string send = {};           ///< further lines of [send]
     std::string more = {};           ///< further tables
     int per_minute = 0, per_hour = 0, per_day = 0;
     bool reports = true;
+    std::string scan = "[]";  ///< of [discovery]
 };
 
 /// The configuration that the tests use: always open, no consent asked, no spacing, no limit but what the options say.

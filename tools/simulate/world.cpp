@@ -45,12 +45,6 @@ World::World(WorldSettings settings)
     config_.send.window = {0, 1440};
     config_.send.days = 0b1111111;
     config_.opt_out.brand = "Example Shop";
-    if (settings_.by_imei) {
-        folder_ = std::filesystem::temp_directory_path() / ("conductor-ports-" + std::to_string(::getpid()));
-        std::filesystem::remove_all(folder_);
-        std::filesystem::create_directories(folder_);
-        config_.discovery.scan = {"pty:" + folder_.string() + "/*"};
-    }
     for (const auto& modem : fleet_.modems()) {
         config::Modem m{.index = modem->index()};
         if (settings_.by_imei)
@@ -60,9 +54,8 @@ World::World(WorldSettings settings)
         m.per_minute = m.per_hour = m.per_day = 0;
         config_.modems.push_back(m);
         ports_.push_back(std::make_unique<Port>(*modem, settings_.chunk));
-        if (settings_.by_imei) ports_.back()->on_change = [this] { keep_folder(); };
+        if (settings_.by_imei) ports_.back()->on_change = [this] { ports_changed(); };
     }
-    keep_folder();
     if (settings_.configure) settings_.configure(config_);
     fleet_.network().on_submission = [this](const modemsim::Submission& s) {
         taken_.push_back(s);
@@ -75,10 +68,6 @@ World::World(WorldSettings settings)
 
 World::~World() {
     bury("end");
-    if (!folder_.empty()) {
-        std::error_code ignored;
-        std::filesystem::remove_all(folder_, ignored);
-    }
 }
 
 void World::note(const std::string& what) {
@@ -89,15 +78,22 @@ void World::note(const std::string& what) {
     if (trace_.size() > trace_limit) trace_.pop_front();
 }
 
-/// One empty file for each port that is there.
-void World::keep_folder() {
-    if (folder_.empty()) return;
-    for (const auto& entry : std::filesystem::directory_iterator{folder_}) std::filesystem::remove(entry);
+/// What inotify and udev tell the daemon.
+void World::ports_changed() {
+    ++port_changes_;
+    if (process_ && process_->finder) process_->finder->refresh();
+}
+
+std::vector<port::Candidate> World::candidates() const {
+    std::vector<port::Candidate> all;
     for (const auto& port : ports_) {
         if (!port->plugged()) continue;
-        std::FILE* made = std::fopen((folder_ / port->name()).c_str(), "w");
-        if (made) std::fclose(made);
+        port::Candidate one;
+        one.name = one.path = "pty:" + port->name();
+        one.incarnation = std::to_string(port_changes_);
+        all.push_back(std::move(one));
     }
+    return all;
 }
 
 nlohmann::json World::control(const nlohmann::json& request) {
@@ -126,6 +122,15 @@ aio::awaitable<void> World::begin(std::string uuid, std::uint64_t seed) {
     p.house =
         std::make_unique<service::House>(p.loop.get_executor(), clock_, *p.store, log_, config_, std::move(*inherited), std::nullopt, seed);
     p.house->shared().open_port = [this](std::string spec, port::PortSettings) { return open_port(std::move(spec)); };
+    if (settings_.by_imei) {
+        driver::FinderOptions options;
+        options.hotplug = false;
+        options.opener = p.house->shared().open_port;
+        options.candidates = [this] { return candidates(); };
+        p.finder = std::make_unique<driver::Finder>(p.loop.get_executor(), log_, std::move(options));
+        p.house->shared().finder = p.finder.get();
+        asio::co_spawn(p.loop, p.finder->run(), asio::detached);
+    }
     for (std::size_t i = 0; i < config_.modems.size(); ++i)
         p.house->add_modem(config_.modems[i],
                            service::modem_settings(config_, config_.modems[i], i < settings_.pins.size() ? settings_.pins[i] : ""));
@@ -182,6 +187,7 @@ void World::cut_power() {
 void World::stop() {
     if (!up()) return;
     note("process: SIGTERM");
+    if (process_->finder) process_->finder->stop();
     process_->house->stop();
 }
 

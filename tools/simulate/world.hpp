@@ -7,6 +7,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "daemon/service/house.hpp"
+#include "modem/driver/finder.hpp"
 #include "tools/modemsim/core/fleet.hpp"
 #include "tools/simulate/clockwork.hpp"
 #include "tools/simulate/disk.hpp"
@@ -100,6 +101,7 @@ private:
         Loop loop;
         SlowThread::State worker;
         std::unique_ptr<store::Store> store;
+        std::unique_ptr<driver::Finder> finder;
         std::unique_ptr<service::House> house;
         bool running = false, ended = false;
     };
@@ -117,7 +119,8 @@ private:
     bool step(Instant limit);
     void run_ready();
     void bury(const std::string& how);
-    void keep_folder();
+    void ports_changed();
+    std::vector<port::Candidate> candidates() const;
 
     WorldSettings settings_;
     std::mt19937_64 random_;
@@ -126,7 +129,7 @@ private:
     Disk disk_;
     modemsim::Fleet fleet_;
     std::vector<std::unique_ptr<Port>> ports_;
-    std::filesystem::path folder_;  ///< of the ports' names, where modems are found by IMEI
+    std::uint64_t port_changes_ = 0;
     config::Config config_;
     std::multimap<Instant, std::function<void()>> script_;
     std::vector<modemsim::Submission> taken_;

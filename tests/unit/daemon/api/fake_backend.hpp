@@ -107,6 +107,32 @@ public:
         return modem_call("ussd", index, code, actor);
     }
     Answer<std::string> modem_trace(ModemIndex) const override { return std::string{"> AT\n< OK\n"}; }
+    aio::awaitable<Answer<nlohmann::json>> discovery(bool ask, Actor actor) override {
+        calls.push_back(std::string{"discovery "} + (ask ? "ask " : "look ") + actor.name);
+        nlohmann::json port = {{"port", "/dev/ttyUSB2"},
+                               {"path", "/dev/ttyUSB2"},
+                               {"answer", "at"},
+                               {"model", "EX100"},
+                               {"imei", "350000000000017"},
+                               {"score", 95},
+                               {"iccid", ""},
+                               {"modem_index", nullptr},
+                               {"suggestion", "[[modem]]\n"},
+                               {"meant", nullptr}};
+        nlohmann::json out;
+        out["ports"] = nlohmann::json::array();
+        out["ports"].push_back(std::move(port));
+        out["hints"] = nlohmann::json::array();
+        co_return out;
+    }
+    aio::awaitable<Answer<nlohmann::json>> probe_port(std::string name, Actor actor) override {
+        calls.push_back("probe " + name + ' ' + actor.name);
+        if (name != "/dev/ttyUSB2") co_return Refusal{404, "not-found", "port: no such device now (" + name + ")", "port"};
+        nlohmann::json out = {{"port", name}, {"answer", "at"}, {"imei", "350000000000017"}};
+        out["findings"] = nlohmann::json::array();
+        out["findings"].push_back({{"topic", "signal"}, {"command", "AT+CSQ"}, {"lines", {"+CSQ: 20,99"}}, {"result", "OK"}});
+        co_return out;
+    }
     aio::awaitable<Answer<std::vector<OptOut>>> opt_outs() override {
         std::vector<OptOut> all(1);
         all[0] = {"+15550100123", true, "STOP", "uid:0", from_ms(0)};

@@ -8,48 +8,12 @@
 #include <optional>
 
 #include "modem/port/recorder.hpp"
+#include "tests/unit/modem/port/ports.hpp"
 
 using namespace conductor;
 using namespace conductor::port;
+using namespace conductor::port::test;
 using namespace std::chrono_literals;
-
-namespace {
-
-/// The master side of a pty, closed at the end.
-struct Master {
-    Master() : fd{::posix_openpt(O_RDWR | O_NOCTTY)} {
-        REQUIRE(fd >= 0);
-        REQUIRE(::grantpt(fd) == 0);
-        REQUIRE(::unlockpt(fd) == 0);
-        slave = ::ptsname(fd);
-    }
-    ~Master() { hang_up(); }
-    void hang_up() {
-        if (fd >= 0) ::close(std::exchange(fd, -1));
-    }
-    int fd;
-    std::string slave;
-};
-
-template <class T>
-T run(boost::asio::io_context& ctx, aio::awaitable<T> task) {
-    std::optional<T> result;
-    boost::asio::co_spawn(ctx, std::move(task), [&](std::exception_ptr e, T value) {
-        CHECK(!e);
-        result = std::move(value);
-    });
-    ctx.restart();
-    ctx.run();
-    REQUIRE(result);
-    return std::move(*result);
-}
-
-using Opened = Result<std::unique_ptr<ByteStream>>;
-Opened open(boost::asio::io_context& ctx, const std::string& name) {
-    return run<Opened>(ctx, open_port(name, {}));
-}
-
-}  // namespace
 
 TEST_CASE("a pty: octets both ways unchanged, the lock, and the hang-up") {
     boost::asio::io_context ctx;

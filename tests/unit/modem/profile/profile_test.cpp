@@ -1,6 +1,10 @@
 #include <doctest/doctest.h>
 
+#include <string>
+#include <vector>
+
 #include "modem/profile/profile.hpp"
+#include "modem/profile/stick_state.hpp"
 
 using namespace conductor::profile;
 
@@ -81,5 +85,27 @@ TEST_CASE("every rung of every profile makes messages known") {
             CHECK(value.find_first_not_of("0123,") == std::string_view::npos);
             CHECK((value[2] == '1' || value[2] == '2'));  // <mt> 0 would keep them silent, 3 too where only class 3 goes out
         }
+    }
+}
+
+TEST_CASE("sticks without a port: by their USB ids, and for makers of modems by the classes of their interfaces") {
+    struct Row {
+        const char *name, *vendor, *product;
+        std::vector<std::string> classes;
+        std::string_view want;
+    };
+    const Row rows[] = {{"CD-ROM of the table", "12d1", "1f01", {"08"}, "mass-storage"},
+                        {"HiLink of the table", "12d1", "14dc", {"02", "0a", "08"}, "network-only"},
+                        {"a CD-ROM of a known maker", "19d2", "ffff", {"08"}, "mass-storage"},
+                        {"RNDIS of a known maker", "19d2", "fffe", {"0a", "e0"}, "network-only"},
+                        {"a maker's modem with its own classes", "2c7c", "0125", {"ff"}, ""},
+                        {"somebody else's disk", "0781", "5567", {"08"}, ""},
+                        {"somebody else's network card", "0b95", "772b", {"02", "0a"}, ""},
+                        {"a maker's device without interfaces", "12d1", "ffff", {}, ""}};
+    for (const Row& row : rows) {
+        CAPTURE(row.name);
+        const auto state = conductor::profile::stick_state(row.vendor, row.product, "Example", row.classes);
+        CHECK((state ? state->state : "") == row.want);
+        if (state) CHECK(!state->text.empty());
     }
 }

@@ -108,6 +108,10 @@ TEST_CASE("conductorctl: exit codes") {
         {{"modem", "show", "0"}, 0},
         {{"modem", "reset", "0"}, 0},
         {{"modem", "at", "0", "AT+CSQ"}, 0},
+        {{"modem", "discover"}, 0},
+        {{"modem", "probe", "/dev/ttyUSB2"}, 0},
+        {{"modem", "probe", "/dev/ttyUSB7"}, 4},
+        {{"modem", "probe"}, 2},
         {{"modem", "ussd", "0", "*100#"}, 0},
         {{"modem", "trace", "0"}, 0},
         {{"opt-out", "list"}, 0},
@@ -352,4 +356,19 @@ TEST_CASE("what a person writes as a time") {
         const auto got = ctl::parse_time(row.written, now);
         CHECK((got ? to_rfc3339(*got) : "") == row.want);
     }
+}
+
+TEST_CASE("conductorctl doctor: one document, and 1 when a check fails") {
+    Daemon daemon;
+    const Outcome found = daemon.ctl({"--json", "doctor", "--config", daemon.dir.path + "/none.toml"});
+    CHECK(found.code == 1);
+    const json body = found.document();
+    CHECK(body["ok"] == false);
+    REQUIRE(!body["checks"].empty());
+    for (const char* member : {"check", "result", "cause", "evidence", "remedy"}) CHECK(body["checks"][0][member].is_string());
+    CHECK(body["checks"][0]["check"] == "config");
+    CHECK(body["checks"][0]["result"] == "fail");
+    const Outcome shown = daemon.ctl({"doctor", "--config", daemon.dir.path + "/none.toml"});
+    CHECK(shown.code == 1);
+    CHECK(shown.out.find("remedy:") != std::string::npos);
 }
