@@ -9,7 +9,7 @@ struct Arrived {
     bool undecodable = false;
     std::optional<MessageId> message;     ///< a whole message came to be
     std::optional<MessageId> unreadable;  ///< what could not be decoded is shown as this one
-    bool wants_sending = false;        ///< an answer was queued
+    bool wants_sending = false;           ///< an answer was queued
     std::vector<Changed> changed;
 };
 
