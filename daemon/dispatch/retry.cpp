@@ -17,6 +17,7 @@ constexpr milliseconds slow_from{600'000};        // a code with so long a pause
 constexpr milliseconds slow_most{4 * 3'600'000};  // 15 min, 1 h, 4 h
 constexpr double slow_factor = 4.0;
 constexpr int network_strikes = 2;  // then another operator is worth a try
+constexpr int last_try_waits = 10;  // times as long: an outage of minutes must not use up the tries of a code with a limit of its own
 
 /// first * factor^n, at most `most`, times 1 +- jitter.
 milliseconds grown(milliseconds first, double factor, int n, milliseconds most, double jitter, std::uint64_t random) {
@@ -45,6 +46,8 @@ NextTry again_or(Then otherwise, const Verdict& v, const Tried& tried, const con
         return next;
     }
     next.delay = pause_of(v, v.counts ? tried.counted : tried.strikes, config.retry, random);
+    const bool may_pass = v.error_class == ErrorClass::transient && v.scope != Scope::sim && v.tries > 0;
+    if (may_pass && tried.strikes + 2 >= v.tries) next.delay *= last_try_waits;
     next.other_modem =
         v.scope == Scope::sim || v.scope == Scope::modem || (v.scope == Scope::network && tried.strikes + 1 >= network_strikes);
     return next;

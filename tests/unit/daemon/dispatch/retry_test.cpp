@@ -45,6 +45,8 @@ TEST_CASE("next_try") {
         {"network failure again: another operator", cms(41), {.counted = 1, .strikes = 1}, again, 60s, true, true},
         {"network failure, fourth", cms(41), {.counted = 3, .strikes = 3}, again, 240s, true, true},
         {"attempts used up", cms(41), {.counted = 4, .strikes = 4}, give_up},
+        {"38: soon again", cms(38), {}, again, 30s},
+        {"38, the last of its three strikes comes late", cms(38), {.counted = 1, .strikes = 1}, again, 600s},
         {"38 has three strikes of its own", cms(38), {.counted = 2, .strikes = 2}, give_up},
         {"38 after another error", cms(38), {.counted = 2, .strikes = 0}, again, 120s},
         {"phone off: quarter of an hour", cms(27), {}, again, 15min},
