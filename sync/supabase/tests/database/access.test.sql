@@ -105,7 +105,7 @@ select is(pg_temp.can('box', $$select private.act_as('reaper')$$), 'no', 'a box 
 select is(pg_temp.can('admin', $$select 1 from private.transitions$$), 'no', 'the guard''s table is closed');
 select set_eq(
   $$select p.proname::text from pg_proc p where p.pronamespace = 'private'::regnamespace and has_function_privilege('authenticated', p.oid, 'execute')$$,
-  array['jwt', 'has_role', 'actor', 'touch'], 'only what policies and triggers need may be executed in "private"');
+  array['jwt', 'has_role', 'actor', 'touch', 'potency_band'], 'only what policies, triggers and views need may be executed in "private"');
 select is_empty($$select p.oid::regprocedure from pg_proc p where p.pronamespace in ('private'::regnamespace, 'public'::regnamespace)
   and has_function_privilege('anon', p.oid, 'execute')$$, 'anon may execute nothing');
 select is_empty($$select p.oid::regprocedure from pg_proc p where p.pronamespace in ('private'::regnamespace, 'public'::regnamespace)

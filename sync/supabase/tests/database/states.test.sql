@@ -29,6 +29,7 @@ select set_eq(
     ('approved', 'draft'), ('approved', 'rejected'), ('approved', 'scheduled'), ('approved', 'cancelled'), ('approved', 'expired'),
     ('rejected', 'draft'), ('scheduled', 'draft'), ('scheduled', 'approved'), ('scheduled', 'cancelled'),
     ('queued', 'scheduled'), ('queued', 'cancelled'), ('claimed', 'scheduled'), ('claimed', 'cancelled'),
+    ('queued', 'approved'), ('claimed', 'approved'),  -- a paused campaign
     ('undelivered', 'scheduled'), ('failed', 'scheduled'), ('expired', 'scheduled'), ('cancelled', 'scheduled'), ('suppressed', 'scheduled'),
     ('unknown', 'scheduled')$$, 'people plan, cancel and ask for another round, and nothing else');
 select is_empty(

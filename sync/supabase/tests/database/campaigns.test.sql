@@ -1,0 +1,98 @@
+-- Review, planning, hand-off, pause, cancel, and what flows back; and the calls of agents.
+begin;
+create extension if not exists pgtap with schema extensions;
+set local search_path = public, extensions;
+select no_plan();
+
+insert into auth.users (id, email) values ('30000000-0000-4000-8000-000000000001', 'reviewer@campaign.example.com'),
+  ('30000000-0000-4000-8000-000000000002', 'agent@campaign.example.com'), ('30000000-0000-4000-8000-000000000003', 'box@campaign.example.com'),
+  ('30000000-0000-4000-8000-000000000004', 'viewer@campaign.example.com');
+insert into staff_roles values ('30000000-0000-4000-8000-000000000001', 'reviewer'), ('30000000-0000-4000-8000-000000000002', 'agent'),
+  ('30000000-0000-4000-8000-000000000004', 'viewer');
+insert into gateways (id, auth_user_id, pool) values ('campaign-box', '30000000-0000-4000-8000-000000000003', 'campaign-pool');
+create function pg_temp.be(who integer) returns void language sql as
+  $$ select set_config('request.jwt.claims', jsonb_build_object('role', 'authenticated', 'sub', '30000000-0000-4000-8000-00000000000' || who)::text, true) $$;
+
+insert into campaigns (campaign_name) values ('fall');
+insert into customers (member_id, phone) values ('K', '+15550100101');
+insert into campaign_messages (id, phone_number, customer_id, message_content, status, campaign_name, generation_cost) values
+  (1, '+15550100101', 'K', 'Hello Kay [BUBBLE] We miss you [BUBBLE]', 'suggested', 'fall', 0.02), (2, '+15550100102', null, 'Hello {first_name}', 'suggested', 'fall', 0),
+  (3, '+15550100103', null, 'Hi', 'suggested', 'fall', 0), (4, '+15550100104', null, 'Hi', 'suggested', 'fall', 0);
+
+select pg_temp.be(4);
+select throws_ok($$select campaign_review_v1('{"items": []}')$$, 'PT403', null, 'a viewer does not review');
+select pg_temp.be(1);
+select is(campaign_review_v1('{"items": [{"id": 1, "action": "approve"}, {"id": 2, "action": "approve"}, {"id": 3, "action": "edit", "text": "Hi there"},
+    {"id": 3, "action": "edit", "text": "Hi there", "reason": "warmer"}, {"id": 4, "action": "reject"}, {"id": 4, "action": "reject", "reason": "no fit"},
+    {"id": 99, "action": "approve"}, {"id": 4, "action": "approve"}]}') #> '{verdicts}' @? '$[*] ? (@.verdict == "rejected" && @.id == 99)', true, 'an unknown one is rejected alone');
+select results_eq('select id, status, message_content, original_message, reviewed_by is not null from campaign_messages order by id',
+  $$values (1::bigint, 'approved', 'Hello Kay [BUBBLE] We miss you [BUBBLE]', null, true), (2::bigint, 'approved', 'Hello {first_name}', null, true),
+           (3::bigint, 'approved', 'Hi there', 'Hi', true), (4::bigint, 'rejected', 'Hi', null, true)$$,
+  'reasons are needed to edit and to reject; a rejected one is not approved');
+select results_eq('select campaign_message_id, action, human_reasoning from message_feedback order by 1, 2',
+  $$values (1::bigint, 'approved', null), (2::bigint, 'approved', null), (3::bigint, 'edited', 'warmer'), (4::bigint, 'rejected', 'no fit')$$, 'each decision is kept');
+select is(campaign_plan_v1(jsonb_build_object('items', jsonb_build_array(jsonb_build_object('id', 1, 'at', now() + interval '1 hour'),
+    jsonb_build_object('id', 2, 'at', now()), jsonb_build_object('id', 3, 'at', now() + interval '1 hour'), jsonb_build_object('id', 4, 'at', now())))) -> 'verdicts' -> 1 ->> 'reason',
+  'the variable {first_name} was not replaced', 'a text with a variable is not planned');
+select results_eq('select id, status from campaign_messages order by id', $$values (1::bigint, 'scheduled'), (2::bigint, 'approved'), (3::bigint, 'scheduled'), (4::bigint, 'rejected')$$, 'planned');
+
+update campaign_messages set message_content = 'Now {broken}' where id = 3;
+select is(campaign_hand_off_v1(), '{"handed_over": 1, "rows": 2, "refused": 1}'::jsonb, 'handed over: two bubbles; what was broken since goes back');
+select is((select status from campaign_messages where id = 3), 'approved', 'to be planned anew');
+select is(campaign_hand_off_v1(), '{"handed_over": 0, "rows": 0, "refused": 0}'::jsonb, 'nothing is handed over twice');
+select results_eq('select bubble_no, bubble_total, message_content, status, class, extract(epoch from scheduled_send_time - now())::integer from scheduled_messages where campaign_message_id = 1 order by 1',
+  $$values (1, 2, 'Hello Kay', 'scheduled', 'marketing', 3600), (2, 2, 'We miss you', 'scheduled', 'marketing', 3603)$$, 'expanded, in order, 3 s apart, no empty bubble');
+select results_eq('select status, exported_to from campaign_messages where id = 1', $$values ('exported', 'scheduled_messages')$$, 'export fields');
+
+-- Pause and resume; a box that holds a row is told.
+update scheduled_messages set pool = 'campaign-pool' where campaign_message_id = 1;
+select set_config('conductor.actor', 'reaper', true);
+update scheduled_messages set status = 'queued' where campaign_message_id = 1;
+update scheduled_messages set status = 'claimed', claimed_by = 'campaign-box', claim_epoch = 1, lease_expires_at = now() + interval '1 hour' where campaign_message_id = 1 and bubble_no = 1;
+select set_config('conductor.actor', '', true);
+insert into scheduled_messages (phone_number, message_content, status, campaign_name, class) values ('+15550100101', 'answer', 'scheduled', 'fall', 'reply');
+select is(campaign_pause_v1('{"campaign": "fall"}') ->> 'rows', '2', 'both bubbles are taken back');
+select results_eq($$select class, status from scheduled_messages where campaign_name = 'fall' order by id$$, $$values ('marketing', 'approved'), ('marketing', 'approved'), ('reply', 'scheduled')$$, 'replies are left alone');
+select is((select count(*) from gateway_commands where gateway_id = 'campaign-box' and kind = 'cancel'), 1::bigint, 'the box that held one is told');
+select is(campaign_hand_off_v1() ->> 'handed_over', '0', 'a paused campaign hands nothing over');
+select is(campaign_resume_v1('{"campaign": "fall"}') ->> 'rows', '2', 'resumed');
+select throws_ok($$select campaign_cancel_v1('{"campaign": "none"}')$$, 'PT404', null, 'an unknown campaign');
+
+-- Results flow back.
+select set_config('conductor.actor', 'campaign-box', true);
+update scheduled_messages set status = 'queued' where campaign_message_id = 1;
+update scheduled_messages set status = 'sent', delivery_status = 'pending', actual_send_time = now() where campaign_message_id = 1 and bubble_no = 1;
+select is((select status from campaign_messages where id = 1), 'exported', 'not sent while a bubble waits');
+update scheduled_messages set status = 'sent', delivery_status = 'pending', actual_send_time = now() where campaign_message_id = 1;
+select results_eq('select status, delivery_status from campaign_messages where id = 1', $$values ('sent', 'pending')$$, 'sent');
+update scheduled_messages set status = 'delivered', delivery_status = 'delivered' where campaign_message_id = 1;
+select is((select delivery_status from campaign_messages where id = 1), 'delivered', 'delivered');
+insert into messages (id, phone_number, content, status, direction, gateway_id, "timestamp") values (920001, '+15550100101', 'thanks', 'unread', 'inbound', 'campaign-box', now() + interval '1 minute');
+select isnt((select responded_at from campaign_messages where id = 1), null, 'the answer is noted');
+
+-- Agents.
+select pg_temp.be(4);
+select throws_ok($$select inbox_claim_v1('{"owner": "x"}')$$, 'PT403', null, 'a viewer claims nothing');
+select pg_temp.be(2);
+select is(jsonb_array_length(inbox_claim_v1('{"owner": "bot-1"}') -> 'messages'), 1, 'claimed');
+select is(jsonb_array_length(inbox_claim_v1('{"owner": "bot-2"}') -> 'messages'), 0, 'by one owner alone');
+select is(context_v1('{"phone": "(555) 010-0101"}') -> 'customers' -> 0 ->> 'member_id', 'K', 'context');
+select throws_ok($$select context_v1('{"phone": "abc"}')$$, 'PT400', null, 'no phone number');
+select is(reply_v1('{"message_id": 920001, "text": "Welcome", "key": "1"}') -> 'scheduled_message_id', reply_v1('{"message_id": 920001, "text": "Welcome", "key": "1"}') -> 'scheduled_message_id', 'a reply asked twice is one');
+select results_eq($$select class, gateway_id, pool, status from scheduled_messages where dedup_key = 'reply:920001:1'$$, $$values ('reply', 'campaign-box', 'campaign-pool', 'scheduled')$$, 'by the box that got the message');
+select is((select status from messages where id = 920001), 'read', 'and the message is read');
+select throws_ok($$select reply_v1('{"message_id": 920001, "text": "Hi {name}"}')$$, 'PT400', null, 'no variables in replies');
+select results_eq($$select l ->> 'lead_status', l ->> 'conversation_stage', (l ->> 'conversion_probability')::numeric from lead_upsert_v1('{"phone": "+15550100101"}') l$$, $$values ('warm', 'discovery', 0.8)$$, 'a customer''s lead is warm');
+select results_eq($$select l ->> 'lead_status', l ->> 'load_status' from lead_upsert_v1('{"phone": "+15550100101", "stage": "qualification"}') l$$, $$values ('qualified', 'qualified')$$, 'one row a number');
+select is((select count(*) from leads where phone_number = '+15550100101'), 1::bigint, 'one lead');
+
+-- Guards.
+select throws_ok($$update campaign_messages set status = 'sent' where id = 2$$, '23514', null, 'nobody marks a message as sent by hand');
+insert into bundle_offers (id, customer_email, bundle_products, total_quantity, base_price, discount_amount, final_price)
+values ('40000000-0000-4000-8000-000000000001', 'a@example.com', '[]', 4, 50, 5, 45);
+select throws_ok($$update bundle_offers set status = 'purchased' where id = '40000000-0000-4000-8000-000000000001'$$, '23514', null, 'an offer is viewed first');
+update bundle_offers set status = 'viewed' where id = '40000000-0000-4000-8000-000000000001';
+select results_eq($$select viewed_at is not null, responded_at is null from bundle_offers where id = '40000000-0000-4000-8000-000000000001'$$, $$values (true, true)$$, 'viewed is no answer');
+select throws_ok($$update shop_settings set time_zone = 'Mars/Olympus'$$, '23514', null, 'an unknown time zone is refused');
+select * from finish();
+rollback;
