@@ -50,7 +50,7 @@ bool write_all(int fd, std::string_view text) {
 std::string flight_folder(store::Tx& tx) {
     store::Rows rows = tx.query("PRAGMA database_list");
     while (rows.next()) {
-        if (rows.text(1) != "main" || rows.text(2).empty()) continue;
+        if (rows.text(1) != "main" || !rows.text(2).starts_with('/')) continue;
         return (fs::path{rows.text(2)}.parent_path() / "flight").string();
     }
     return {};

@@ -16,7 +16,7 @@ struct FlightLimits {
     static constexpr std::chrono::minutes between{5};  ///< two records of one modem for one kind of incident
 };
 
-/// The folder beside the database of `tx`; empty for a database in memory.
+/// The folder beside the database of `tx`; empty for one that is in no folder: in memory, or on a simulated disk.
 std::string flight_folder(store::Tx& tx);
 /// Writes "20261122T060512Z-modem0-mute.at", durably; the path, or an error with the system's number. A second one within the same second
 /// is left out (the path is given all the same).
