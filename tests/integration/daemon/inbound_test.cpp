@@ -47,7 +47,8 @@ std::vector<json> arrived(Gateway& gateway) {
 
 int in_memories(const Sim& sim) {
     int used = 0;
-    for (const json& modem : sim.request({{"do", "state"}})["modems"]) {
+    const json state = sim.request({{"do", "state"}});
+    for (const json& modem : state["modems"]) {
         used += modem["waiting"].get<int>();
         for (const auto& [name, memory] : modem["memories"].items())
             if (name != "MT") used += memory["used"].get<int>();
