@@ -37,7 +37,10 @@ House::House(aio::Executor executor, const Clock& clock, store::Store& store, Lo
       shared_{executor},
       inherited_{std::move(inherited)},
       sync_{sync ? std::make_unique<SyncService>(context_, shared_, std::move(*sync)) : nullptr},
-      gateway_{context_, shared_, modems_, sync_.get()} {}
+      gateway_{context_, shared_, modems_, sync_.get()} {
+    if (context_.env->config.send.journal == config::Journal::modem)
+        context_.log.warning("journal-of-host", {{"why", "send.journal = \"modem\" is not supported yet; the database's journal is used"}});
+}
 
 void House::add_modem(const config::Modem& modem, driver::ModemSettings settings, int adopted) {
     const bool awaiting = adopted >= 0 && std::ranges::find(inherited_.open, modem.index) != inherited_.open.end();

@@ -54,6 +54,15 @@ std::string block_for(const PortReport& report, ModemIndex index) {
     return "[[modem]]\nindex = " + std::to_string(index) + "\nmatch = { " + match + " }\n";
 }
 
+/// What a probe found beside the identity.
+void add_findings(json& out, const Probe& probe) {
+    out["problem"] = text_or_null(probe.problem);
+    out["profile"] = text_or_null(probe.profile);
+    out["sim"] = text_or_null(probe.sim);
+    out["sms"] = probe.sms;
+    out["score"] = probe.score;
+}
+
 }  // namespace
 
 json to_json(const Identity& who) {
@@ -72,11 +81,7 @@ json to_json(const PortReport& report, const std::vector<PortReport>& all, Modem
     out["path"] = report.at.path;
     out["usb"] = usb_json(report.at.usb);
     out["answer"] = report.probed ? json(to_string(report.found.answer)) : json(nullptr);
-    out["problem"] = text_or_null(report.found.problem);
-    out["profile"] = text_or_null(report.found.profile);
-    out["sim"] = text_or_null(report.found.sim);
-    out["sms"] = report.found.sms;
-    out["score"] = report.found.score;
+    add_findings(out, report.found);
     out["modem_index"] = index_or_null(report.modem);
     out["meant"] = index_or_null(report.meant);
     out["quietened"] = report.quietened;
@@ -122,11 +127,7 @@ json to_json(const Examined& examined, const std::string& port) {
     out["port"] = port;
     out["modem_index"] = nullptr;
     out["answer"] = to_string(examined.probe.answer);
-    out["problem"] = text_or_null(examined.probe.problem);
-    out["profile"] = text_or_null(examined.probe.profile);
-    out["sim"] = text_or_null(examined.probe.sim);
-    out["sms"] = examined.probe.sms;
-    out["score"] = examined.probe.score;
+    add_findings(out, examined.probe);
     out["findings"] = to_json(examined.findings);
     return out;
 }
