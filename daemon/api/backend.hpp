@@ -100,6 +100,8 @@ public:
     /// {"gateway": {"id", "pool", "version"}, "uptime_s", "paused", "queue": {"ready", "waiting", "sending", "next_at"}, "inbox":
     /// {"unread"}, "modems": as above, "since_start": {"accepted", …}, "clock": {"sure"}, "store": {"trouble"}, "sync": object or null}
     virtual aio::awaitable<Answer<nlohmann::json>> status() = 0;
+    /// What a restored, downgraded or moved database holds goes on: {"released": count}.
+    virtual aio::awaitable<Answer<nlohmann::json>> release_database(Actor actor) = 0;
     virtual aio::awaitable<Answer<nlohmann::json>> sync_status() = 0;
     virtual aio::awaitable<Answer<nlohmann::json>> sync_now(Actor actor) = 0;
     virtual nlohmann::json health() const = 0;  ///< {"ok": bool, …}: progress, not liveness

@@ -46,6 +46,7 @@ awaitable<Response> get_consent(Backend&, Request);
 awaitable<Response> put_consent(Backend&, Request);
 
 awaitable<Response> get_status(Backend&, Request);
+awaitable<Response> release_database(Backend&, Request);
 awaitable<Response> get_sync(Backend&, Request);
 awaitable<Response> post_sync(Backend&, Request);
 awaitable<Response> get_health(Backend&, Request);

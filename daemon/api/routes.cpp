@@ -38,6 +38,7 @@ constexpr Route routes[] = {
     {"GET", "/v1/consents/{number}", Scope::read, get_consent},
     {"PUT", "/v1/consents/{number}", Scope::admin, put_consent},
     {"GET", "/v1/status", Scope::read, get_status},
+    {"POST", "/v1/db/release", Scope::admin, release_database},
     {"GET", "/v1/sync", Scope::read, get_sync},
     {"POST", "/v1/sync", Scope::admin, post_sync},
     {"GET", "/healthz", Scope::read, get_health},

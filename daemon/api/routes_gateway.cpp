@@ -191,6 +191,11 @@ awaitable<Response> get_status(Backend& backend, Request) {
     co_return json_answer(co_await backend.status());
 }
 
+awaitable<Response> release_database(Backend& backend, Request request) {
+    if (const auto refusal = no_body(request)) co_return error_response(*refusal);
+    co_return json_answer(co_await backend.release_database(std::move(request.actor)));
+}
+
 awaitable<Response> get_sync(Backend& backend, Request) {
     co_return json_answer(co_await backend.sync_status());
 }

@@ -74,7 +74,7 @@ public:
 
 private:
     Result<void> open();
-    Result<service::Inherited> inherit(std::string fresh);
+    service::Inherited inherit(std::string fresh);
     Result<void> make_modems();
     Result<api::Tokens> tokens() const;
     awaitable<void> start();
@@ -98,16 +98,20 @@ private:
     int exit_code_ = 0;
 };
 
-Result<service::Inherited> Daemon::inherit(std::string fresh) {
+/// A database that cannot be read now leaves nothing: Gateway::recover() looks again when it can.
+service::Inherited Daemon::inherit(std::string fresh) {
     // read on the disk's thread like everything else, before any other coroutine runs
-    Result<service::Inherited> inherited = fail(AppErrc::system, "database");
+    service::Inherited inherited{.instance = fresh};
+    bool done = false;
     asio::co_spawn(
         io_,
-        [](store::Store& store, std::string uuid, Result<service::Inherited>& out) -> awaitable<void> {
-            out = co_await service::inherit(store, std::move(uuid));
-        }(*store_, std::move(fresh), inherited),
+        [](store::Store& store, std::string uuid, service::Inherited& out, bool& ended) -> awaitable<void> {
+            auto found = co_await service::inherit(store, std::move(uuid));
+            if (found) out = std::move(*found);
+            ended = true;
+        }(*store_, std::move(fresh), inherited, done),
         asio::detached);
-    io_.run();
+    while (!done && io_.run_one() > 0) {}
     io_.restart();
     return inherited;
 }
@@ -132,21 +136,26 @@ Result<api::Tokens> Daemon::tokens() const {
 
 Result<void> Daemon::open() {
     if (auto locked = lock_file(config_.gateway.database + ".lock"); !locked) return locked;
-    auto store = store::Store::open({.path = config_.gateway.database}, io_.get_executor(), disk_.get_executor());
+    auto store = store::Store::open(
+        {.path = config_.gateway.database, .witness = store::witness_path(config_.gateway.database), .machine = store::machine_id()},
+        io_.get_executor(), disk_.get_executor());
     if (!store) return store.error();
     store_ = std::move(*store);
     std::random_device device;
     const auto word = [&device] { return std::uint64_t{device()} << 32 | device(); };
     auto inherited = inherit(service::format_uuid(word(), word(), 4));
-    if (!inherited) return inherited.error();
+    if (inherited.newest) clock_.judge().not_before(*inherited.newest);
     std::optional<sync::ClientSettings> supabase;
     if (config_.supabase) {
         auto settings = client_settings(*config_.supabase);
         if (!settings) return settings.error();
         supabase = std::move(*settings);
     }
-    house_ = std::make_unique<service::House>(io_.get_executor(), clock_, *store_, log_, config_, std::move(*inherited),
-                                              std::move(supabase), word());
+    house_ = std::make_unique<service::House>(io_.get_executor(), clock_, *store_, log_, config_, std::move(inherited), std::move(supabase),
+                                              word());
+    house_->shared().told_time = [this](TimeSource source, Instant at, WallTime time) { clock_.judge().told(source, at, time); };
+    house_->shared().clock_state = [this] { return clock_.state(); };
+    house_->shared().in_background = run_in_background;
     house_->shared().keep_descriptor = [this](ModemIndex index, int descriptor) {
         const auto name = "modem-" + std::to_string(index);
         systemd_.forget(name);
@@ -179,12 +188,8 @@ awaitable<void> Daemon::serve() {
 
 awaitable<void> Daemon::start() {
     auto recovered = co_await house_->recover();
-    if (!recovered) {
-        log_.error("cannot-recover", {{"error", recovered.error().text()}});
-        exit_code_ = 1;
-        io_.stop();
-        co_return;
-    }
+    if (!recovered)  // it answers, receives nothing that it cannot store, and sends nothing until the database takes it
+        log_.error("cannot-recover", {{"error", recovered.error().text()}, {"technician", store_->needs_technician()}});
     if (auto opened = server_->listen(); !opened) {
         log_.error("cannot-listen", {{"error", opened.error().text()}});
         exit_code_ = 1;
@@ -235,6 +240,7 @@ awaitable<void> Daemon::watch_signals() {
 
 /// SIGHUP: secrets always, and of the configuration what can change while it runs. A file with problems changes nothing.
 void Daemon::reload() {
+    clock_.judge().confirm(clock_.look());  // whoever reloads has looked at the box
     if (auto wanted = load(path_)) {
         house_->reload(*wanted);
         config_ = house_->config();

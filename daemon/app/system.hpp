@@ -8,6 +8,7 @@
 #include "daemon/core/clock.hpp"
 #include "daemon/core/log.hpp"
 #include "daemon/core/result.hpp"
+#include "daemon/core/wall_clock.hpp"
 
 namespace conductor::app {
 
@@ -15,13 +16,25 @@ enum class AppErrc { no_file = 1, bad_secret, busy, system };
 const char* errc_library(AppErrc);
 std::string_view describe(AppErrc e);
 
-/// Boot time and wall time of this machine. The wall clock is sure once it is past the day this program was built: a box without RTC that
-/// boots in 1970 fires nothing before NTP has set it.
+/// The clocks of this machine, as core/wall_clock.hpp judges them. Used on one thread.
 class SystemClock final : public Clock {
 public:
+    SystemClock();
     Instant now() const override;
     std::optional<WallTime> wall() const override;
+    WallClock& judge() { return judge_; }
+    ClockState state() const { return judge_.state(); }
+    /// The system's clocks at this moment.
+    SystemTime look() const;
+
+private:
+    mutable WallClock judge_;  // wall() notices jumps
+    mutable Instant looked_{};
+    mutable bool synchronized_ = false;
 };
+
+/// Runs blocking work on a thread of its own, at low priority; it ends with the process, wherever it is.
+void run_in_background(std::function<void()> work);
 
 Result<std::string> read_file(const std::string& path);
 /// First line of a secret, without the line end. The error names the file, never its content.

@@ -60,6 +60,17 @@ constexpr Sentence sentences[] = {
     {"no-time-zone", "The system's tzdata lacks the time zone of recipient and box, so the send window is not known. Install tzdata."},
     {"disk-full",
      "The disk is full, and nothing is sent that cannot be journaled. A technician must free space; then it goes out by itself."},
+    {"disk-read-only",
+     "The disk takes no writes, and nothing is sent that cannot be journaled. A technician must look at the disk; then it goes on by "
+     "itself."},
+    {"database-damaged",
+     "The database is damaged: nothing is sent, and nothing was moved or deleted. A technician must stop the daemon, run conductorctl db "
+     "check, and put a good copy back with conductorctl db restore."},
+    {"database-missing",
+     "The database is gone, though this machine had one: nothing is sent. A technician must put it back (conductorctl db restore), or say "
+     "with conductorctl db release that it is to begin anew."},
+    {"database-newer",
+     "The database was made by a newer version of conductord: nothing is sent. A technician must install that version again."},
     {"sim-rests", "The SIM that it needs is resting. It goes out by itself afterwards, or through another modem."},
     {"sim-refused",
      "The network refused several numbers in a row on this SIM, so the SIM is paused. Ask its operator about plan and balance, then "

@@ -35,29 +35,6 @@ Refusal clock_unsure() {
 Gateway::Gateway(Context& context, Shared& shared, std::vector<std::unique_ptr<ModemService>>& modems, SyncService* sync)
     : context_{context}, shared_{shared}, modems_{modems}, sync_{sync}, started_{context.clock.now()} {}
 
-Refusal Gateway::unavailable(const Error& error) const {
-    context_.log.error("store-failed", {{"error", error.text()}});
-    const bool full = error.is(store::StoreErrc::full);
-    return {503, full ? "disk-full" : "store-failed", dispatch::reason_text(full ? "disk-full" : "store-failed", error.text())};
-}
-
-aio::awaitable<Result<void>> Gateway::recover(std::vector<ModemIndex> still_listening) {
-    const WallTime now = context_.wall().value_or(WallTime{});
-    auto job = [env = context_.env, still_listening = std::move(still_listening), now](Tx& tx) {
-        const auto changed = service::recover(tx, *env, still_listening, now);
-        return std::tuple{changed, store::count_open(tx), store::get_setting(tx, "paused").has_value()};
-    };
-    auto done = co_await context_.store.run(job);
-    if (!done) co_return done.error();
-    const auto& [changed, open, paused] = *done;
-    open_ = open;
-    shared_.paused = paused;
-    for (const auto& c : changed)
-        context_.log.notice("recovered", {{"msg", c.id.value}, {"status", to_string(c.status)}, {"reason", c.reason}});
-    shared_.note(changed);
-    co_return Result<void>{};
-}
-
 aio::awaitable<void> Gateway::housekeeping() {
     unsigned minutes = 0;
     Instant flights_at{};  // records of modems that have no incident any more end, too
@@ -66,7 +43,8 @@ aio::awaitable<void> Gateway::housekeeping() {
         const bool on_time = co_await aio::sleep_for(std::chrono::seconds{open_ > 0 ? 10 : 60});
         if (!on_time) co_return;
         const auto now = context_.wall();
-        if (!now) continue;
+        if (!now || !shared_.recovered) continue;
+        co_await tidy(*now);
         if (context_.clock.now() - flights_at >= std::chrono::hours{1}) {
             flights_at = context_.clock.now();
             auto prune = [now = *now, keep = context_.env->config.retention.flight](Tx& tx) {
@@ -128,6 +106,9 @@ aio::awaitable<Answer<api::Submitted>> Gateway::submit(NewMessage message, Actor
 
 aio::awaitable<std::vector<Answer<api::Submitted>>> Gateway::submit_all(std::vector<NewMessage> messages, Actor) {
     const auto count = messages.size();
+    if (!shared_.recovered)
+        co_return std::vector<Answer<api::Submitted>>(
+            count, Answer<api::Submitted>{unavailable(context_.store.trouble().value_or(fail(store::StoreErrc::failed, "starting")))});
     const auto now = context_.wall();
     if (!now) co_return std::vector<Answer<api::Submitted>>(count, Answer<api::Submitted>{clock_unsure()});
     auto job = [env = context_.env, messages = std::move(messages), now = *now, open = open_](Tx& tx) {
@@ -313,16 +294,7 @@ aio::awaitable<Answer<api::OptOut>> Gateway::set_opt_out(std::string number, boo
     auto job = [env = context_.env, row](Tx& tx) {
         store::set_opt_out(tx, row);
         tell_supabase_opt_out(tx, *env, row);
-        std::vector<Changed> changed;
-        if (!row.active) return changed;
-        for (auto& queued : store::queued_for(tx, row.phone)) {
-            if (queued.message_class == MessageClass::reply) continue;
-            dispatch::abandon(queued, MessageStatus::suppressed, "opted-out");
-            queued.ready = false;
-            save(tx, *env, queued, row.at);
-            changed.push_back({queued.id, queued.status, "opted-out"});
-        }
-        return changed;
+        return row.active ? suppress_queued(tx, *env, row.phone, row.at) : std::vector<Changed>{};
     };
     auto done = co_await context_.store.run(job);
     if (!done) co_return unavailable(done.error());

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "daemon/api/backend.hpp"
+#include "daemon/service/housekeeping.hpp"
 #include "daemon/service/intake.hpp"
 #include "daemon/service/modem_service.hpp"
 
@@ -14,8 +15,8 @@ class Gateway final : public api::Backend {
 public:
     Gateway(Context& context, Shared& shared, std::vector<std::unique_ptr<ModemService>>& modems, SyncService* sync);
 
-    /// Before anything runs: settles what the last process left open. `still_listening`: modems whose descriptor was kept with a submission
-    /// open on it.
+    /// Before anything is sent: settles what the last process left open, and holds what is queued where the database may be an older copy.
+    /// `still_listening`: modems whose descriptor was kept with a submission open on it. Repeat it where it failed.
     aio::awaitable<Result<void>> recover(std::vector<ModemIndex> still_listening);
     /// Once a minute: overdue reports, concatenated messages that miss parts.
     aio::awaitable<void> housekeeping();
@@ -43,6 +44,7 @@ public:
     aio::awaitable<api::Answer<nlohmann::json>> consent(std::string number) override;
     aio::awaitable<api::Answer<nlohmann::json>> set_consent(std::string number, nlohmann::json body, api::Actor actor) override;
     aio::awaitable<api::Answer<nlohmann::json>> status() override;
+    aio::awaitable<api::Answer<nlohmann::json>> release_database(api::Actor actor) override;
     aio::awaitable<api::Answer<nlohmann::json>> sync_status() override;
     aio::awaitable<api::Answer<nlohmann::json>> sync_now(api::Actor actor) override;
     nlohmann::json health() const override;
@@ -58,12 +60,23 @@ private:
     Message show(store::MessageRow row) const;
     nlohmann::json describe(const ModemService& modem) const;
     api::Refusal unavailable(const Error& error) const;
+    /// Retention, ticks of the witness, the backup of the day.
+    aio::awaitable<void> tidy(WallTime now);
+    void note_damage();
+    void look_after_file(WallTime now, bool idle);
+    aio::awaitable<Result<void>> hold_everything(std::string why, WallTime now);
 
     Context& context_;
     Shared& shared_;
     std::vector<std::unique_ptr<ModemService>>& modems_;
     SyncService* sync_;
     Instant started_;
+    Sweep sweep_;
+    Instant next_tidy_{}, next_tick_{};
+    std::optional<Instant> swept_from_start_, looked_after_;
+    std::shared_ptr<FileCare> file_care_ = std::make_shared<FileCare>();
+    std::int64_t held_ = 0;  ///< queued rows that wait for a confirmation
+    std::string held_why_;   ///< empty: nothing is held
     std::int64_t open_ = 0;  ///< open messages, counted at start and every minute, moved by what is taken in
 };
 

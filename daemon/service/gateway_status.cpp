@@ -259,7 +259,7 @@ aio::awaitable<Answer<json>> Gateway::explain(MessageId id) {
 
 aio::awaitable<Answer<json>> Gateway::status() {
     struct Counts {
-        std::int64_t ready = 0, waiting = 0, unread = 0, open = 0;
+        std::int64_t ready = 0, waiting = 0, unread = 0, open = 0, held = 0;
         std::optional<WallTime> next;
     };
     auto job = [](Tx& tx) {
@@ -272,12 +272,14 @@ aio::awaitable<Answer<json>> Gateway::status() {
         c.waiting = count("SELECT count(*) FROM messages INDEXED BY messages_waiting WHERE status = 0 AND ready = 0");
         c.unread = count("SELECT count(*) FROM messages INDEXED BY messages_unread WHERE status = 20");
         c.open = count("SELECT count(*) FROM attempts WHERE outcome IS NULL");
+        c.held = store::count_held(tx);
         c.next = store::next_waiting(tx);
         return c;
     };
     auto counts = co_await context_.store.read(job);
-    if (!counts) co_return unavailable(counts.error());
-    open_ = counts->ready + counts->waiting + counts->open;
+    if (!counts) counts = Counts{};  // a database that cannot be read is what `store` tells of
+    open_ = counts->ready + counts->waiting + counts->open + counts->held;
+    held_ = counts->held;
     json modems = json::array();
     for (const auto& m : modems_)
         modems.push_back({{"index", m->index()},
@@ -290,15 +292,22 @@ aio::awaitable<Answer<json>> Gateway::status() {
     for (std::size_t i = 0; i < std::size(t.ended); ++i) ended[std::string{to_string(static_cast<MessageStatus>(i))}] = t.ended[i];
     const auto& gateway = context_.env->config.gateway;
     const auto now = context_.wall();
+    const auto clock = shared_.clock_state();
     json body = {
         {"gateway", {{"id", gateway.id}, {"pool", gateway.pool}, {"version", CONDUCTOR_VERSION}, {"instance", context_.env->instance}}},
-        {"clock", {{"sure", now.has_value()}, {"now", optional_time(now)}}},
+        {"clock",
+         {{"sure", now.has_value()},
+          {"now", optional_time(now)},
+          {"source", to_string(clock.source)},
+          {"offset_ms", clock.offset.count()},
+          {"reason", clock.reason}}},
         {"paused", shared_.paused},
         {"queue",
          {{"open", open_},
           {"ready", counts->ready},
           {"waiting", counts->waiting},
           {"sending", counts->open},
+          {"held", counts->held},
           {"next_at", optional_time(counts->next)}}},
         {"inbox", {{"unread", counts->unread}}},
         {"modems", std::move(modems)},
@@ -313,7 +322,13 @@ aio::awaitable<Answer<json>> Gateway::status() {
           {"became", std::move(ended)}}},
         {"store",
          {{"commits", context_.store.counters().commits},
+          {"doubt", held_why_.empty() ? json(nullptr) : json(held_why_)},
           {"trouble", context_.store.trouble() ? json(context_.store.trouble()->text()) : json(nullptr)}}}};
+    {
+        const std::lock_guard lock{file_care_->mutex};
+        body["store"]["backup"] = file_care_->backup.empty() ? json(nullptr) : json(file_care_->backup);
+        body["store"]["backup_problem"] = file_care_->problem.empty() ? json(nullptr) : json(file_care_->problem);
+    }
     body["uptime_s"] = std::chrono::duration_cast<std::chrono::seconds>(context_.clock.now() - started_).count();
     body["sync"] = sync_ ? sync_->status() : json(nullptr);
     body["last_accepted"] = optional_time(t.last_accepted);
@@ -337,8 +352,9 @@ json Gateway::health() const {
     // progress, not liveness: something sendable while no modem is able is trouble
     const bool able = std::ranges::any_of(modems_, [](const auto& m) { return m->able(); });
     const bool store_ok = !context_.store.trouble();
-    json out = {{"ok", store_ok && (able || open_ == 0)},
+    json out = {{"ok", store_ok && shared_.recovered && held_ == 0 && (able || open_ == 0)},
                 {"store", store_ok},
+                {"held", held_},
                 {"modem_able", able},
                 {"open", open_},
                 {"clock_sure", context_.wall().has_value()}};

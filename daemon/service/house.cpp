@@ -6,15 +6,12 @@ namespace conductor::service {
 
 aio::awaitable<Result<Inherited>> inherit(store::Store& store, std::string fresh) {
     auto job = [fresh = std::move(fresh)](store::Tx& tx) {
-        Inherited inherited{.instance = fresh, .open = {}};
-        if (auto known = store::get_setting(tx, "instance"))
-            inherited.instance = *known;
-        else
-            store::set_setting(tx, "instance", fresh);
+        Inherited inherited{.instance = store::get_setting(tx, "instance").value_or(fresh)};
         for (const auto& attempt : store::open_attempts(tx)) inherited.open.push_back(attempt.modem_index);
+        inherited.newest = store::newest_time(tx);
         return inherited;
     };
-    co_return co_await store.run(job);
+    co_return co_await store.read(job);
 }
 
 driver::ModemSettings modem_settings(const config::Config& config, const config::Modem& modem, std::string pin) {
@@ -60,6 +57,7 @@ void House::start(std::function<void()> ended) {
     ended_ = std::move(ended);
     const auto& ex = context_.executor;
     aio::supervise(ex, context_.log, "housekeeping", [this] { return gateway_.housekeeping(); });
+    if (!shared_.recovered) asio::co_spawn(ex, recover_later(), asio::detached);
     if (sync_) aio::supervise(ex, context_.log, "sync", [this] { return sync_->run(); });
     running_ = modems_.size();
     for (std::size_t i = 0; i < modems_.size(); ++i) asio::co_spawn(ex, modem_ended(i), asio::detached);
@@ -70,9 +68,20 @@ aio::awaitable<void> House::modem_ended(std::size_t index) {
     co_await modems_[index]->run();
     if (--running_ > 0) co_return;
     auto flush = [](store::Tx&) {};  // takes everything with it that waits for a commit
-    if (auto flushed = co_await context_.store.run(flush); !flushed)
-        context_.log.error("flush-failed", {{"error", flushed.error().text()}});
+    auto flushed = co_await context_.store.run(flush);
+    if (flushed && shared_.recovered) flushed = co_await context_.store.tick();
+    if (!flushed) context_.log.error("flush-failed", {{"error", flushed.error().text()}});
     ended_();
+}
+
+aio::awaitable<void> House::recover_later() {
+    while (!shared_.recovered) {
+        const bool on_time = co_await aio::sleep_for(std::chrono::seconds{2});
+        if (!on_time || shared_.stopping) co_return;
+        if (context_.store.trouble()) continue;  // the store finds out by itself when it is over
+        auto recovered = co_await recover();
+        if (recovered) context_.log.notice("recovered", {{"what", "database"}});
+    }
 }
 
 void House::stop() {

@@ -8,10 +8,11 @@ namespace conductor::service {
 
 /// What the process before left in the database.
 struct Inherited {
-    std::string instance;          ///< UUID of this database
-    std::vector<ModemIndex> open;  ///< modems with a submission open
+    std::string instance;                 ///< UUID of this database
+    std::vector<ModemIndex> open = {};    ///< modems with a submission open
+    std::optional<WallTime> newest = {};  ///< time that it holds
 };
-/// Reads it; `fresh` becomes the instance of a database that has none.
+/// Reads it; `fresh` becomes the instance of a database that has none, when recover() writes it.
 aio::awaitable<Result<Inherited>> inherit(store::Store& store, std::string fresh);
 
 /// What the driver must know of a modem. `pin`: the content of its pin_file, empty for none.
@@ -32,7 +33,8 @@ public:
     void add_modem(const config::Modem& modem, driver::ModemSettings settings, int adopted = -1);
     SyncService* sync() { return sync_.get(); }
 
-    /// Settles what the process before left open. Nothing else may run before it.
+    /// Settles what the process before left open. Nothing else may run before it; where the disk refuses, start() tries it again until it
+    /// is done, and nothing is taken or sent before.
     aio::awaitable<Result<void>> recover();
     /// Starts modems, housekeeping and sync. `ended` is called after stop(), when every modem has ended and the last commit is on the disk.
     void start(std::function<void()> ended);
@@ -44,6 +46,7 @@ public:
 
 private:
     aio::awaitable<void> modem_ended(std::size_t index);
+    aio::awaitable<void> recover_later();
 
     Context context_;
     Shared shared_;

@@ -28,19 +28,6 @@ std::string sender_of(const pdu::Deliver& deliver, const config::Config& config)
     return number ? number->text : deliver.from.digits;
 }
 
-/// Stops what is queued for a number that opted out; a reply may still answer.
-void suppress_queued(Tx& tx, const Env& env, const std::string& phone, WallTime now, Arrived& arrived) {
-    for (auto& row : store::queued_for(tx, phone)) {
-        const bool begun = std::ranges::any_of(row.parts, [](const Part& p) { return p.status != PartStatus::waiting; });
-        if (begun || row.message_class == MessageClass::reply) continue;
-        row.status = MessageStatus::suppressed;
-        row.reason = "opted-out";
-        row.ready = false;
-        save(tx, env, row, now);
-        arrived.changed.push_back({row.id, row.status, "opted-out"});
-    }
-}
-
 /// The answer to a wish, unless the loop guard forbids it. Its key makes it one per inbound message.
 void answer(Tx& tx, const Env& env, const MessageRow& inbound, dispatch::Wish wish, bool was_out, WallTime now, Arrived& arrived) {
     const auto text = dispatch::answer_to(wish, env.config.opt_out);
@@ -81,7 +68,7 @@ void obey(Tx& tx, const Env& env, const MessageRow& inbound, WallTime now, Arriv
         store::audit(tx, now, "recipient", "review", inbound.phone_number,
                      "revoked in free words, inbound " + std::to_string(inbound.id.value));
     tell_supabase_opt_out(tx, env, row);
-    if (out) suppress_queued(tx, env, inbound.phone_number, now, arrived);
+    if (out) std::ranges::move(suppress_queued(tx, env, inbound.phone_number, now), std::back_inserter(arrived.changed));
     answer(tx, env, inbound, wish, was_out, now, arrived);
 }
 

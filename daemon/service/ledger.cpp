@@ -191,6 +191,18 @@ std::vector<Changed> reopen(Tx& tx, const Env& env, const std::vector<MessageId>
     return changed;
 }
 
+std::vector<Changed> suppress_queued(Tx& tx, const Env& env, std::string_view phone, WallTime now) {
+    std::vector<Changed> changed;
+    for (auto& row : store::queued_for(tx, phone)) {
+        if (row.message_class == MessageClass::reply || has_begun(tx, row)) continue;
+        dispatch::abandon(row, MessageStatus::suppressed, "opted-out");
+        row.ready = false;
+        save(tx, env, row, now);
+        changed.push_back({row.id, row.status, "opted-out"});
+    }
+    return changed;
+}
+
 std::vector<Changed> close_overdue_reports(Tx& tx, const Env& env, WallTime now, int limit) {
     std::vector<Changed> changed;
     for (auto& row : store::overdue_reports(tx, now, limit)) {

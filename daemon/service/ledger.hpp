@@ -72,6 +72,9 @@ std::vector<Changed> expire_overdue(store::Tx& tx, const Env& env, WallTime now,
 /// Messages that failed for their number, though it was the SIM: they wait again, for any modem.
 std::vector<Changed> reopen(store::Tx& tx, const Env& env, const std::vector<MessageId>& ids, WallTime now);
 
+/// Ends as suppressed what is queued for a number that opted out. A set under way is completed, and a reply may still answer.
+std::vector<Changed> suppress_queued(store::Tx& tx, const Env& env, std::string_view phone, WallTime now);
+
 /// The modems that may take a message, as a bit mask of their indexes (0-63); 0 = any, `no_lane` = none is configured for it.
 inline constexpr std::uint64_t no_lane = ~std::uint64_t{0};
 std::uint64_t lane_of(const config::Config& config, const Message& message, std::optional<ModemIndex> pinned);

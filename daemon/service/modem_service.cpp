@@ -94,11 +94,15 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
     idle_ = false;
     next_due_ = Instant::max();
     if (finished) note_outcome(*finished);
-    if (inherited_) {  // its answer did not come
+    if (inherited_ && shared_.recovered) {  // its answer did not come
         driver::SubmitOutcome open_end{.ending = Ending::ambiguous, .reason = "restarted"};
         co_await settle_what_was_inherited(std::move(open_end));
     }
     for (;;) {
+        if (!shared_.recovered && !finished) {  // the disk does not take what the process before left open: nothing new before that
+            next_due_ = context_.clock.now() + store_pause;
+            co_return std::nullopt;
+        }
         const auto now = context_.wall();
         if (!now) {  // an unsure clock fires nothing; what was done is settled as soon as the clock is sure
             next_due_ = context_.clock.now() + std::chrono::seconds{10};
@@ -187,14 +191,20 @@ aio::awaitable<void> ModemService::note_refusal(PickAnswer::Refused refused, Wal
 aio::awaitable<Result<void>> ModemService::store_incoming(driver::Incoming incoming, store::Urgency urgency) {
     const bool report = incoming.kind == driver::Incoming::Kind::report;
     // an unsure clock must not lose a message: it is stored with the best time there is
-    const WallTime now = context_.wall().value_or(WallTime{});
-    auto job = [env = context_.env, incoming = std::move(incoming), now](store::Tx& tx) { return take_in(tx, *env, incoming, now); };
+    const auto now = context_.wall();
+    auto job = [env = context_.env, incoming = std::move(incoming), now](store::Tx& tx) {
+        return take_in(tx, *env, incoming, store::not_before_stored(tx, now));
+    };
+    if (!shared_.recovered) {  // it stays in the modem
+        log_.error("incoming-not-stored", {{"error", "the database is not ready"}});
+        co_return fail(store::StoreErrc::failed, "not recovered");
+    }
     auto arrived = co_await context_.store.run(job, urgency);
     if (!arrived) {
         log_.error("incoming-not-stored", {{"error", arrived.error().text()}});
         co_return arrived.error();
     }
-    note_arrival(*arrived, report, now);
+    note_arrival(*arrived, report, now.value_or(WallTime{}));
     co_return Result<void>{};
 }
 
@@ -280,16 +290,18 @@ aio::awaitable<void> ModemService::settle_what_was_inherited(driver::SubmitOutco
 aio::awaitable<bool> ModemService::accepts_sim(driver::Identity identity) {
     const WallTime now = context_.wall().value_or(WallTime{});
     const bool named = !config_.iccid.empty() && config_.iccid == identity.iccid;
-    auto job = [index = config_.index, iccid = identity.iccid, named, now](store::Tx& tx) {
-        const auto known = store::sim_of(tx, index);
-        if (known == iccid) return true;
-        if (known && !named) return false;
-        store::set_sim(tx, index, iccid, now);
-        store::audit(tx, now, "daemon", "sim", std::to_string(index), iccid);
-        return true;
-    };
-    auto accepted = co_await context_.store.run(job);
-    if (!accepted || !*accepted) co_return false;
+    // looked up first: a disk that takes no writes must not hold a modem whose SIM is known
+    auto look = [index = config_.index](store::Tx& tx) { return store::sim_of(tx, index); };
+    auto known = co_await context_.store.read(look);
+    if (!known || (*known && *known != identity.iccid && !named)) co_return false;
+    if (*known != identity.iccid) {
+        auto job = [index = config_.index, iccid = identity.iccid, now](store::Tx& tx) {
+            store::set_sim(tx, index, iccid, now);
+            store::audit(tx, now, "daemon", "sim", std::to_string(index), iccid);
+        };
+        auto accepted = co_await context_.store.run(job);
+        if (!accepted) co_return false;
+    }
     if (balance_iccid_ != identity.iccid) co_await load_balance(identity.iccid);
     // limits follow the SIM: its window is read from the journal where another SIM, or this one in another modem, was used since
     bool elsewhere = false;

@@ -3,6 +3,7 @@
 #include <functional>
 #include <vector>
 
+#include "daemon/core/wall_clock.hpp"
 #include "daemon/service/context.hpp"
 #include "daemon/service/ledger.hpp"
 #include "modem/driver/modem.hpp"
@@ -25,11 +26,18 @@ struct Shared {
     aio::Event sync_wake;  ///< the outbox got something, or somebody asked to sync
     bool stopping = false;
     bool paused = false;  ///< the whole queue
+    /// What the process before left open is settled. Until then nothing is taken, sent or deleted from a modem.
+    bool recovered = false;
     Tally tally;
     driver::Finder* finder = nullptr;  ///< who is where; set before the modems are made
     std::function<void(ModemIndex, int descriptor)> keep_descriptor = [](ModemIndex, int) {};  ///< systemd's FD store; -1 removes
 
     driver::Opener open_port;  ///< how modems open their ports; empty: port::open_port
+    /// What the clock makes of it when Supabase or a modem says what time it is; and how sure the clock is, for `status`.
+    std::function<void(TimeSource, Instant at, WallTime)> told_time = [](TimeSource, Instant, WallTime) {};
+    std::function<ClockState()> clock_state = [] { return ClockState{.source = TimeSource::system, .sure = true}; };
+    /// Runs blocking work on a thread of its own, one after the other; empty: such work is left out (simulation).
+    std::function<void(std::function<void()>)> in_background;
 
     /// Something became sendable: wakes one idle modem that may take it (lane 0: any).
     void wake_one(std::uint64_t lane = 0);

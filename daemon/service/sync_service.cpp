@@ -72,6 +72,13 @@ bool take_job(Tx& tx, const Env& env, const Claimed& claimed, WallTime now) {
     const auto& job = claimed.job;
     if (auto known = store::find_by_scheduled(tx, job.id)) {
         known->lease_until = claimed.lease_until;
+        // held since the database was put back: Supabase says that it is ours and that nothing of it went out
+        const bool confirmed = known->held && !job.begun;
+        if (confirmed) {
+            known->held = false;
+            known->not_before = std::max(known->not_before, now);
+            known->reason.reset();
+        }
         const bool same_round = known->claim_epoch == job.epoch;
         const bool under_way = known->status == MessageStatus::queued || known->status == MessageStatus::sending;
         const bool out = known->status == MessageStatus::sent || known->status == MessageStatus::delivered;
@@ -81,7 +88,7 @@ bool take_job(Tx& tx, const Env& env, const Claimed& claimed, WallTime now) {
             known->claim_epoch = job.epoch;
             if (!same_round) known->stored_status = MessageStatus::queued;
             save(tx, env, *known, now);
-            return false;
+            return confirmed;
         }
     }
     if (job.opted_out && job.message_class != MessageClass::reply) {
@@ -114,9 +121,15 @@ SyncService::SyncService(Context& context, Shared& shared, sync::ClientSettings 
 
 aio::awaitable<void> SyncService::run() {
     while (!shared_.stopping) {
+        if (!shared_.recovered || context_.store.trouble()) {  // nothing is claimed that could not be stored
+            if (!co_await aio::sleep_for(std::chrono::seconds{1})) co_return;
+            continue;
+        }
         const bool fine = (greeted_ || co_await greet()) && co_await round();
         asked_ = false;
         if (fine) last_success_ = context_.wall();
+        if (const Instant boot = context_.clock.now(); const auto time = client_.server_clock().now(boot))
+            shared_.told_time(TimeSource::supabase, boot, *time);
         const auto poll = std::chrono::duration_cast<BootClock::duration>(context_.env->config.supabase->poll);
         const auto pause = fine ? poll : std::max<BootClock::duration>(client_.back_off(), std::chrono::milliseconds{200});
         if (fine) {
@@ -148,9 +161,38 @@ aio::awaitable<bool> SyncService::greet() {
     log_.notice("connected", {{"gateway", hello->gateway_id}, {"pool", hello->pool}, {"alone", alone_}});
     auto mine = co_await client_.mine();
     if (!mine) co_return false;
+    std::vector<std::int64_t> ours;
+    for (const auto& job : mine->jobs) ours.push_back(job.id);
     auto taken = co_await take_jobs(std::move(*mine));
+    if (taken) taken = co_await give_up_held(std::move(ours));
     greeted_ = taken.has_value();
     co_return greeted_;
+}
+
+/// After a restore: held rows that Supabase does not name are another box's by now, or have ended. They leave this box unsent.
+aio::awaitable<Result<void>> SyncService::give_up_held(std::vector<std::int64_t> ours) {
+    const auto now = context_.wall();
+    if (!now) co_return Result<void>{};
+    std::ranges::sort(ours);
+    MessageId after{0};
+    for (;;) {
+        auto job = [env = context_.env, ours, now = *now, after](Tx& tx) {
+            MessageId last = after;
+            for (auto& row : store::held_of_supabase(tx, after, 500)) {
+                last = row.id;
+                if (std::ranges::binary_search(ours, *row.scheduled_message_id)) continue;
+                dispatch::abandon(row, MessageStatus::cancelled, "lease-lost");
+                row.held = false;
+                row.stored_status = row.status;  // nothing to tell: the server knows better
+                save(tx, *env, row, now);
+            }
+            return last;
+        };
+        auto last = co_await context_.store.run(job);
+        if (!last) co_return last.error();
+        if (*last == after) co_return Result<void>{};
+        after = *last;
+    }
 }
 
 /// Confess first, then take more.
@@ -347,18 +389,13 @@ aio::awaitable<Result<void>> SyncService::obey(const sync::Command& command) {
                                    .actor = payload.value("actor", "supabase"),
                                    .at = now};
         auto job2 = [env = context_.env, row](Tx& tx) {
-            if (row.phone.empty()) return;
+            if (row.phone.empty()) return std::vector<Changed>{};
             store::set_opt_out(tx, row);
-            if (!row.active) return;
-            for (auto& queued : store::queued_for(tx, row.phone)) {
-                if (queued.message_class == MessageClass::reply || may_have_gone_out(queued)) continue;
-                dispatch::abandon(queued, MessageStatus::suppressed, "opted-out");
-                queued.ready = false;
-                save(tx, *env, queued, row.at);
-            }
+            return row.active ? suppress_queued(tx, *env, row.phone, row.at) : std::vector<Changed>{};
         };
         auto done = co_await context_.store.run(job2);
         if (!done) co_return done.error();
+        shared_.note(*done);
         co_return Result<void>{};
     }
     if (command.kind == "pause" || command.kind == "resume") {

@@ -26,6 +26,7 @@ private:
     aio::awaitable<bool> obey_commands();
     aio::awaitable<bool> claim();
     aio::awaitable<bool> keep_leases();
+    aio::awaitable<Result<void>> give_up_held(std::vector<std::int64_t> ours);
     aio::awaitable<Result<void>> take_jobs(sync::ClaimAnswer answer);
     aio::awaitable<Result<void>> obey(const sync::Command& command);
 

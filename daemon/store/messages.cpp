@@ -36,7 +36,9 @@ MessageRow read(const Rows& q) {
     r.segments = q.i32(c++);
     r.status = q.as<MessageStatus>(c++);
     r.delivery_status = q.as<DeliveryStatus>(c++);
-    r.ready = q.flag(c++);
+    const auto ready = q.i64(c++);
+    r.ready = ready == 1;
+    r.held = ready == 2;
     r.lane = static_cast<std::uint64_t>(q.i64(c++));
     r.priority = q.real(c++);
     r.due_at = q.time(c++);
@@ -149,9 +151,9 @@ void update(Tx& tx, const MessageRow& r) {
         "UPDATE messages SET status=?, delivery=?, ready=?, lane=?, not_before=?, expires_at=?, modem_index=?, iccid=?, retry_count=?,"
         " attempts_used=?, sent_at=?, delivered_at=?, report_until=?, cost=?, reason=?, reason_detail=?, parts=?, last_attempt=?,"
         " claim_epoch=?, lease_until=?, due_at=? WHERE id=?",
-        r.status, r.delivery_status, r.ready, r.lane, r.not_before, r.expires_at, r.modem_index, r.iccid, r.retry_count, r.attempts_used,
-        r.sent_at, r.delivered_at, r.report_until, r.cost, r.reason, r.reason_text, pack_parts(r.parts), r.last_attempt, r.claim_epoch,
-        r.lease_until, r.due_at.value_or(r.timestamp), r.id);
+        r.status, r.delivery_status, r.held && r.status == MessageStatus::queued ? 2 : int{r.ready}, r.lane, r.not_before, r.expires_at,
+        r.modem_index, r.iccid, r.retry_count, r.attempts_used, r.sent_at, r.delivered_at, r.report_until, r.cost, r.reason, r.reason_text,
+        pack_parts(r.parts), r.last_attempt, r.claim_epoch, r.lease_until, r.due_at.value_or(r.timestamp), r.id);
 }
 
 std::vector<MessageRow> list(Tx& tx, const Filter& f) {
@@ -215,8 +217,37 @@ std::int64_t count_open(Tx& tx) {
     Rows q = tx.query(
         "SELECT (SELECT count(*) FROM messages INDEXED BY messages_ready WHERE status = 0 AND ready = 1)"
         " + (SELECT count(*) FROM messages INDEXED BY messages_waiting WHERE status = 0 AND ready = 0)"
+        " + (SELECT count(*) FROM messages INDEXED BY messages_held WHERE status = 0 AND ready = 2)"
         " + (SELECT count(*) FROM attempts WHERE outcome IS NULL)");
     return q.next() ? q.i64(0) : 0;
+}
+
+std::int64_t hold_queued(Tx& tx, int limit) {
+    return tx.run(
+        "UPDATE messages SET ready = 2, reason = 'restored', reason_detail = NULL WHERE id IN ("
+        " SELECT id FROM (SELECT id FROM messages INDEXED BY messages_ready WHERE status = 0 AND ready = 1 LIMIT ?1)"
+        " UNION ALL SELECT id FROM (SELECT id FROM messages INDEXED BY messages_waiting WHERE status = 0 AND ready = 0 LIMIT ?1))",
+        limit);
+}
+
+std::int64_t release_held(Tx& tx, WallTime now, int limit) {
+    return tx.run(
+        "UPDATE messages SET ready = 0, reason = NULL, not_before = max(due_at, ?1) WHERE id IN (SELECT id FROM messages"
+        " INDEXED BY messages_held WHERE status = 0 AND ready = 2 LIMIT ?2)",
+        now, limit);
+}
+
+std::int64_t count_held(Tx& tx) {
+    Rows q = tx.query("SELECT count(*) FROM messages INDEXED BY messages_held WHERE status = 0 AND ready = 2");
+    return q.next() ? q.i64(0) : 0;
+}
+
+std::vector<MessageRow> held_of_supabase(Tx& tx, MessageId after, int limit) {
+    return read_all(
+        tx.query("SELECT " MESSAGE_COLUMNS
+                 " FROM messages INDEXED BY messages_held WHERE status = 0 AND ready = 2 AND id > ? AND scheduled_id IS NOT NULL"
+                 " ORDER BY id LIMIT ?",
+                 after, limit));
 }
 
 std::vector<MessageRow> reportable(Tx& tx, std::string_view phone, int limit) {

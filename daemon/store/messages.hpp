@@ -12,6 +12,7 @@ namespace conductor::store {
 
 struct MessageRow : Message {
     bool ready = false;      ///< due: waits for a modem alone
+    bool held = false;       ///< queued, and in no queue until somebody confirms it: the database may be an older copy
     std::uint64_t lane = 0;  ///< bit mask of the modems that may take it; 0 = any
     WallTime not_before{};   ///< when it is looked at again
     int attempts_used = 0;   ///< attempts that count against max_attempts
@@ -57,7 +58,14 @@ std::vector<MessageRow> ready_and_expired(Tx& tx, WallTime now, int limit);
 /// When the next waiting row is due.
 std::optional<WallTime> next_waiting(Tx& tx);
 bool any_ready(Tx& tx);
-std::int64_t count_open(Tx& tx);  ///< queued and sending
+std::int64_t count_open(Tx& tx);  ///< queued (held ones too) and sending
+/// Holds at most `limit` queued rows, for `restored`; how many. Repeat until 0.
+std::int64_t hold_queued(Tx& tx, int limit);
+/// Lets at most `limit` held rows go on at `now`; how many. Repeat until 0.
+std::int64_t release_held(Tx& tx, WallTime now, int limit);
+std::int64_t count_held(Tx& tx);
+/// Held rows of Supabase with an id above `after`, by id.
+std::vector<MessageRow> held_of_supabase(Tx& tx, MessageId after, int limit);
 /// Messages of a number that may be what a status report is about: sent or unknown ones, newest first.
 std::vector<MessageRow> reportable(Tx& tx, std::string_view phone, int limit);
 std::vector<MessageRow> overdue_reports(Tx& tx, WallTime now, int limit);

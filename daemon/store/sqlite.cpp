@@ -1,6 +1,8 @@
 #include "daemon/store/sqlite.hpp"
 
 #include <cstring>
+#include <filesystem>
+#include <span>
 
 namespace conductor::store {
 
@@ -19,6 +21,8 @@ std::string_view describe(StoreErrc e) {
         case StoreErrc::newer_schema: return "the database was made by a newer version of this program";
         case StoreErrc::failed: return "the database refused";
         case StoreErrc::cancelled: return "rolled back";
+        case StoreErrc::read_only: return "the disk takes no writes";
+        case StoreErrc::missing: return "the database is gone, and there was one";
     }
     return "unknown";
 }
@@ -26,8 +30,8 @@ std::string_view describe(StoreErrc e) {
 StoreErrc store_errc(int code) {
     switch (code & 0xff) {
         case SQLITE_CANTOPEN:
-        case SQLITE_PERM:
-        case SQLITE_READONLY: return StoreErrc::open;
+        case SQLITE_PERM: return StoreErrc::open;
+        case SQLITE_READONLY: return StoreErrc::read_only;
         case SQLITE_BUSY:
         case SQLITE_LOCKED: return StoreErrc::locked;
         case SQLITE_FULL: return StoreErrc::full;
@@ -53,19 +57,59 @@ std::string Rows::text(int column) const {
     return text ? std::string{text, static_cast<std::size_t>(sqlite3_column_bytes(stmt_, column))} : std::string{};
 }
 
-Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, const std::string& vfs) {
+namespace {
+
+/// A path as the file: URI that SQLite reads.
+std::string uri_of(const std::string& path, std::string_view query) {
+    std::string out = "file:";
+    for (const char c : path) {
+        if (c == '%' || c == '?' || c == '#') {
+            constexpr std::string_view digits = "0123456789abcdef";
+            out += {'%', digits[static_cast<unsigned char>(c) >> 4], digits[static_cast<unsigned char>(c) & 15]};
+        } else {
+            out += c;
+        }
+    }
+    return out += query;
+}
+
+bool has_content(const std::string& path) {
+    std::error_code ec;
+    const auto size = std::filesystem::file_size(path, ec);
+    return !ec && size > 0;
+}
+
+// page_size and auto_vacuum only have an effect before the first table is made. 1024: a step of a submission touches a row or two on each
+// of half a dozen pages, and each is written whole; 2048 costs half as much again. FULL: what was told to anyone survives a power cut.
+constexpr const char* first_pragmas[] = {"PRAGMA page_size = 1024", "PRAGMA auto_vacuum = INCREMENTAL"};
+constexpr const char* usual_pragmas[] = {"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL",  "PRAGMA foreign_keys = ON",
+                                         "PRAGMA cache_size = -2000", "PRAGMA temp_store = MEMORY", "PRAGMA wal_autocheckpoint = 2000"};
+constexpr const char* salvage_pragmas[] = {"PRAGMA locking_mode = EXCLUSIVE", "PRAGMA query_only = ON", "PRAGMA wal_autocheckpoint = 0",
+                                           "PRAGMA temp_store = MEMORY", "SELECT count(*) FROM sqlite_schema"};
+
+}  // namespace
+
+Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, const OpenOptions& options) {
     sqlite3* raw = nullptr;
-    const int code = sqlite3_open_v2(path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-                                     vfs.empty() ? nullptr : vfs.c_str());
+    // a salvaged database is locked by nobody and its wal-index is in memory: a full or read-only disk has no room for a -shm file
+    const bool wal = options.salvage && has_content(path + "-wal");
+    const std::string name = options.salvage ? uri_of(path, wal ? "?mode=ro" : "?mode=ro&immutable=1") : path;
+    const char* vfs = !options.vfs.empty() ? options.vfs.c_str() : wal ? "unix-none" : nullptr;
+    const int flags = (options.salvage ? SQLITE_OPEN_READONLY | SQLITE_OPEN_URI : SQLITE_OPEN_READWRITE) |
+                      (options.create && !options.salvage ? SQLITE_OPEN_CREATE : 0) | SQLITE_OPEN_NOMUTEX;
+    const int code = sqlite3_open_v2(name.c_str(), &raw, flags, vfs);
     Db db{raw};
-    if (code != SQLITE_OK) return fail(StoreErrc::open, path);
+    if (code != SQLITE_OK) return fail(store_errc(code) == StoreErrc::failed ? StoreErrc::open : store_errc(code), path);
     sqlite3_extended_result_codes(raw, 1);
     sqlite3_busy_timeout(raw, 5000);
+    if (options.salvage) sqlite3_db_config(raw, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
     std::unique_ptr<Connection> connection{new Connection{std::move(db)}};
-    // page_size only has an effect before the first table is made. FULL: what was told to anyone survives a power cut.
-    for (const char* pragma :
-         {"PRAGMA page_size = 2048", "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON",
-          "PRAGMA cache_size = -2000", "PRAGMA temp_store = MEMORY", "PRAGMA wal_autocheckpoint = 1000"})
+    const std::span<const char* const> pragmas =
+        options.salvage ? std::span<const char* const>{salvage_pragmas} : std::span<const char* const>{usual_pragmas};
+    if (!options.salvage && !has_content(path))
+        for (const char* pragma : first_pragmas)
+            if (auto done = connection->execute(pragma); !done) return done.error();
+    for (const char* pragma : pragmas)
         if (auto done = connection->execute(pragma); !done) return done.error();
     return connection;
 }

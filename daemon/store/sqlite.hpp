@@ -27,6 +27,8 @@ enum class StoreErrc {
     newer_schema,  ///< made by a newer version of this program
     failed,        ///< any other error of SQLite
     cancelled,     ///< the job asked to be rolled back
+    read_only,     ///< the file or its file system takes no writes
+    missing,       ///< the file is gone or empty, and there was one
 };
 const char* errc_library(StoreErrc);
 std::string_view describe(StoreErrc e);
@@ -70,10 +72,18 @@ private:
     sqlite3_stmt* stmt_;
 };
 
+struct OpenOptions {
+    std::string vfs = {};  ///< name of a registered VFS; empty = SQLite's own
+    bool create = true;    ///< make the file where there is none
+    /// For a disk that takes no writes: no lock, no -shm file, no checkpoint, no statement that changes anything. The caller must be the
+    /// only process that has the database open.
+    bool salvage = false;
+};
+
 /// One connection with its prepared statements. Statements are found by the address of their SQL literal.
 class Connection {
 public:
-    static Result<std::unique_ptr<Connection>> open(const std::string& path, const std::string& vfs = {});
+    static Result<std::unique_ptr<Connection>> open(const std::string& path, const OpenOptions& options = {});
     Result<void> execute(const char* sql);
     sqlite3* handle() const { return db_.get(); }
     Result<sqlite3_stmt*> prepare(const char* sql);

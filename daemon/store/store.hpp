@@ -1,6 +1,11 @@
 #pragma once
 // The database on a thread of its own. Jobs that wait at the same time share one commit, so a slow card costs each modem one commit at
 // most, never one per modem.
+//
+// Trouble. A disk that is full, read-only or fails: jobs that write get the error and store nothing, reading goes on (from a connection
+// that needs no room, where the usual one cannot be opened), and every three seconds a small write finds out whether it is over. A database
+// that is damaged, not one of ours, newer than this program or gone: nothing more is written until a technician acted (conductorctl db);
+// what can still be read is read. Nothing is moved, deleted or made anew by itself.
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/executor_work_guard.hpp>
@@ -11,6 +16,7 @@
 
 #include "daemon/aio/aio.hpp"
 #include "daemon/store/sqlite.hpp"
+#include "daemon/store/witness.hpp"
 
 namespace conductor::store {
 
@@ -23,7 +29,9 @@ enum class Urgency : std::uint8_t {
 struct Settings {
     std::string path;
     std::chrono::milliseconds soon{200}, late{2000};
-    std::string vfs{};  ///< SQLite's name of the file system; empty: the system's
+    std::string vfs = {};      ///< of SQLite; empty = its own
+    std::string witness = {};  ///< file (witness.hpp); empty: nothing is witnessed
+    std::string machine = {};  ///< id of this machine; empty: unknown
 };
 
 /// Figures of the store, for metrics and the bench.
@@ -33,8 +41,9 @@ struct Counters {
 
 class Store {
 public:
-    /// Opens and migrates. `home` is where completions run (the io_context), `worker` where SQL runs: a thread of its own, or `home` in
-    /// the simulation.
+    /// Opens and migrates. A disk or a database in trouble gives a store in trouble; an error is for what another start does not mend: the
+    /// folder is not there, or another process holds the file. `home` is where completions run (the io_context), `worker` where SQL runs: a
+    /// thread of its own, or `home` in the simulation.
     static Result<std::unique_ptr<Store>> open(Settings settings, aio::Executor home, aio::Executor worker);
     ~Store();
 
@@ -50,8 +59,19 @@ public:
         return start<false>(std::move(job), Urgency::now);
     }
     const Counters& counters() const { return shown_; }
-    /// The last failure of a commit (disk full, damaged file); empty while all is well.
+    /// Why nothing can be written now (disk full, damaged file); empty while all is well.
     const std::optional<Error>& trouble() const { return trouble_; }
+    /// True when only a technician can end the trouble: damaged, foreign, newer or gone.
+    bool needs_technician() const { return trouble_ && lasting(*trouble_); }
+    /// Why the unsent rows of this database must be held (witness.hpp); empty when they need not. As it was found at the start.
+    const std::string& doubt() const { return doubt_; }
+    /// Puts a tick into the database and its witness, if anything was written since the last one. The first one of a process says that this
+    /// is now the database of this machine: make it only when what must be held is held.
+    aio::awaitable<Result<void>> tick(Urgency urgency = Urgency::now);
+    /// Damage was found: nothing is written any more.
+    void condemn(std::string what);
+    /// A technician says that the old database is not coming back: a new one is made where none is.
+    aio::awaitable<Result<void>> begin_anew();
 
 private:
     struct Task {
@@ -101,7 +121,14 @@ private:
             aio::use_awaitable, std::move(job));
     }
 
-    Store(Settings settings, std::unique_ptr<Connection> connection, aio::Executor home, aio::Executor worker);
+    Store(Settings settings, aio::Executor home, aio::Executor worker);
+    static bool lasting(const Error& error);
+    std::optional<Error> connect(bool anew);  // worker, or before it runs
+    void settle_trouble(std::optional<Error> trouble);
+    void watch_trouble();
+    void probe();
+    void prepare_tick(Tx& tx);
+    void witness_commit(Tx& tx);
     void submit(std::unique_ptr<Task> task, Urgency urgency);
     struct Delayed {
         aio::Timer timer;
@@ -111,6 +138,7 @@ private:
     void kick_after(Delayed& one, std::chrono::milliseconds delay);
     void drain();
     void run_batch(std::vector<std::unique_ptr<Task>>& batch);
+    std::optional<Error> write_batch(std::vector<std::unique_ptr<Task>>& batch, Tx& tx, std::ptrdiff_t writers);
     void execute(Task& task, Tx& tx, bool shared);
 
     Settings settings_;
@@ -120,12 +148,26 @@ private:
     std::mutex mutex_;     // guards queue_, scheduled_
     std::vector<std::unique_ptr<Task>> queue_;
     bool scheduled_ = false;
-    Counters counted_;              // worker only
-    Counters shown_;                // home only
-    std::optional<Error> trouble_;  // home only
+    Counters counted_;                // worker only
+    Counters shown_;                  // home only
+    std::optional<Error> trouble_;    // home only
+    aio::Timer probe_;                // home only
+    bool probing_ = false;            // home only
+    std::optional<Error> fault_;      // worker only: why nothing may be written
+    bool salvaged_ = false;           // worker only: the connection is one for reading alone
+    std::string doubt_;               // set before anything runs, or by begin_anew() on the worker while nothing is written
+    std::optional<Witness> witness_;  // worker only, as all below
+    Tick tick_;                       // the last one that the witness has
+    std::optional<Tick> prepared_;
+    bool blessed_ = false;  // the first tick of this process is made
+    std::int64_t changes_at_tick_ = 0;
+    std::int64_t schema_ = 0;
 };
 
 /// Applies the migrations that are missing, each in a transaction of its own.
 Result<void> migrate(Connection& connection);
+/// The schema that this program makes, and that of a database (0: an empty one).
+std::int64_t newest_schema();
+Result<std::int64_t> schema_of(Connection& connection);
 
 }  // namespace conductor::store

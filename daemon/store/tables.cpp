@@ -188,6 +188,19 @@ OutboxCount count_outbox(Tx& tx) {
     return {.waiting = q.i64(0) - q.i64(1), .dead = q.i64(1)};
 }
 
+std::optional<WallTime> newest_time(Tx& tx) {
+    Rows q = tx.query(
+        "SELECT max(t) FROM (SELECT (SELECT created_at FROM messages ORDER BY id DESC LIMIT 1) AS t"
+        " UNION ALL SELECT (SELECT max(started_at, ifnull(ended_at, 0)) FROM attempts ORDER BY id DESC LIMIT 1)"
+        " UNION ALL SELECT (SELECT received_at FROM incoming ORDER BY id DESC LIMIT 1)"
+        " UNION ALL SELECT (SELECT at FROM audit ORDER BY id DESC LIMIT 1))");
+    return q.next() ? q.opt_time(0) : std::nullopt;
+}
+
+WallTime not_before_stored(Tx& tx, std::optional<WallTime> now) {
+    return now ? *now : newest_time(tx).value_or(WallTime{});
+}
+
 std::optional<std::string> get_setting(Tx& tx, std::string_view name) {
     Rows q = tx.query("SELECT value FROM settings WHERE name = ?", name);
     return q.next() ? std::optional{q.text(0)} : std::nullopt;

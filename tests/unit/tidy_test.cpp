@@ -154,7 +154,7 @@ const std::vector<Outside>& outside() {
         {"sqlite3", {"daemon/store", "tests", "tools"}},
         {"curl/", {"sync/client", "sync/sources", "tools"}},
         {"libserialport", {"modem/port", "tools"}},
-        {"systemd/", {"daemon/app", "modem/port"}},
+        {"systemd/", {"daemon/app", "daemon/store", "modem/port"}},
         {"boost/asio", {}},
         {"boost/beast", {"daemon/aio", "daemon/api", "sync/client", "tests", "tools"}},
         {"toml++", {"daemon/config", "tools"}},

@@ -45,6 +45,7 @@ public:
         add_opt_out();
         add_sync();
         add_config();
+        add_db();
         add_pdu();
         command(app_, "doctor", "every check: pass, warn or fail, with its cause, evidence and remedy", [this](Session& s) {
             return doctor(s, o.socket, o.config);
@@ -180,6 +181,21 @@ private:
         command(config, "show", "with all defaults, as JSON", [this](Session& s) {
             return config_show(s, o.config);
         })->add_option("--config", o.config, "default /etc/conductor/conductor.toml");
+    }
+
+    void add_db() {
+        CLI::App& db = group("db", "the database file; check and backup work beside a running daemon, restore only without one");
+        CLI::App* all[] = {
+            command(db, "check", "integrity, schema, sizes, what is held", [this](Session& s) { return db_check(s, o.config); }),
+            command(db, "backup", "a copy of this moment, compact and whole",
+                    [this](Session& s) { return db_backup(s, o.config, o.argument); }),
+            command(db, "restore", "put a copy in its place; what was there is kept beside it",
+                    [this](Session& s) { return db_restore(s, o.config, o.argument); }),
+            command(db, "release", "this database is the right one: what is held goes on",
+                    [this](Session& s) { return db_release(s, o.config); })};
+        for (CLI::App* one : all) one->add_option("--config", o.config, "names the database (default /etc/conductor/conductor.toml)");
+        all[1]->add_option("FILE", o.argument, "must not exist")->required();
+        all[2]->add_option("FILE", o.argument, "a backup")->required();
     }
 
     void add_pdu() {

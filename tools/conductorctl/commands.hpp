@@ -51,6 +51,13 @@ int opt_out_set(Session& session, const std::string& number, bool active, const 
 int sync_status(Session& session);
 int sync_now(Session& session);
 
+/// `config` names the file in which the database is named. Exit 1 where the database has problems.
+int db_check(Session& session, const std::string& config);
+int db_backup(Session& session, const std::string& config, const std::string& file);
+int db_restore(Session& session, const std::string& config, const std::string& file);
+/// Through the daemon; on the file itself where none runs.
+int db_release(Session& session, const std::string& config);
+
 int config_check(Session& session, const std::string& file);
 int config_show(Session& session, const std::string& file);
 

@@ -64,7 +64,13 @@ void print_status(Session& session, const json& status) {
     row("inbox", cell(part_of(status, "inbox"), "unread") + " unread");
     row("sent", fmt::format("{} parts since the start, last {}", cell(since, "accepted"), time_cell(status, "last_accepted")));
     row("received", fmt::format("{} since the start, last {}", cell(since, "inbound"), time_cell(status, "last_inbound")));
-    if (!part_of(status, "clock").value("sure", true)) row("clock", "not sure: nothing is sent or expired by it", Colour::red);
+    if (const json& clock = part_of(status, "clock"); !clock.value("sure", true))
+        row("clock", fmt::format("not sure ({}): nothing is sent or expired by it", cell(clock, "reason")), Colour::red);
+    if (queue.value("held", 0) > 0)
+        row("held",
+            fmt::format("{} messages, for the database may be an older copy: {}. `conductorctl db release` lets them go",
+                        cell(queue, "held"), cell(part_of(status, "store"), "doubt")),
+            Colour::red);
     if (const std::string trouble = cell(part_of(status, "store"), "trouble"); trouble != "-") row("store", trouble, Colour::red);
     if (!part_of(status, "sync").empty())
         row("sync", "see `conductorctl sync status`");

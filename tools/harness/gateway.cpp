@@ -26,7 +26,7 @@ std::string zone_of_noon() {
 
 std::string gateway_config(const fs::path& folder, const GatewayOptions& options) {
     std::string text = "[gateway]\nid = \"box-1\"\nregion = \"US\"\ntime_zone = \"" + zone_of_noon() + "\"\n";
-    text += "database = \"" + (folder / "conductor.db").string() + "\"\n";
+    text += "database = \"" + (options.database.empty() ? folder / "conductor.db" : options.database).string() + "\"\n";
     text += "socket = \"" + (folder / "control.sock").string() + "\"\n\n";
     text += "[discovery]\nscan = " + options.scan + "\n\n";
     text += "[send]\nwindow = \"00:00-24:00\"\ndays = [\"mon\",\"tue\",\"wed\",\"thu\",\"fri\",\"sat\",\"sun\"]\ncountries = []\n";

@@ -21,6 +21,7 @@ struct GatewayOptions {
     int per_minute = 0, per_hour = 0, per_day = 0;
     bool reports = true;
     std::string scan = "[]";  ///< of [discovery]
+    fs::path database = {};   ///< empty: conductor.db in the gateway's folder
 };
 
 /// The configuration that the tests use: always open, no consent asked, no spacing, no limit but what the options say.
@@ -50,7 +51,8 @@ public:
 
     const fs::path& folder() const { return folder_; }
     fs::path socket() const { return folder_ / "control.sock"; }
-    fs::path database() const { return folder_ / "conductor.db"; }
+    fs::path database() const { return options_.database.empty() ? folder_ / "conductor.db" : options_.database; }
+    fs::path config() const { return folder_ / "conductor.toml"; }
     std::string log() const { return slurp(folder_ / "conductord.log"); }
     /// The end of the log, for the message of a failed test.
     std::string log_end() const;

@@ -154,6 +154,10 @@ public:
         nlohmann::json out = {{"queued", messages.size()}};
         co_return out;
     }
+    aio::awaitable<Answer<nlohmann::json>> release_database(Actor) override {
+        nlohmann::json body = {{"released", 3}};
+        co_return body;
+    }
     aio::awaitable<Answer<nlohmann::json>> sync_status() override { co_return Refusal{409, "no-sync", "no [supabase] is configured"}; }
     aio::awaitable<Answer<nlohmann::json>> sync_now(Actor actor) override {
         calls.push_back("sync " + actor.name);

@@ -91,11 +91,16 @@ TEST_CASE("sqlite: what its codes mean") {
         int code;
         StoreErrc want;
     };
-    const Row rows[] = {
-        {SQLITE_CANTOPEN, StoreErrc::open},        {SQLITE_READONLY, StoreErrc::open},  {SQLITE_BUSY, StoreErrc::locked},
-        {SQLITE_BUSY_SNAPSHOT, StoreErrc::locked}, {SQLITE_FULL, StoreErrc::full},      {SQLITE_CORRUPT, StoreErrc::corrupt},
-        {SQLITE_NOTADB, StoreErrc::corrupt},       {SQLITE_IOERR_FSYNC, StoreErrc::io}, {SQLITE_CONSTRAINT_UNIQUE, StoreErrc::constraint},
-        {SQLITE_MISUSE, StoreErrc::failed}};
+    const Row rows[] = {{SQLITE_CANTOPEN, StoreErrc::open},
+                        {SQLITE_READONLY, StoreErrc::read_only},
+                        {SQLITE_BUSY, StoreErrc::locked},
+                        {SQLITE_BUSY_SNAPSHOT, StoreErrc::locked},
+                        {SQLITE_FULL, StoreErrc::full},
+                        {SQLITE_CORRUPT, StoreErrc::corrupt},
+                        {SQLITE_NOTADB, StoreErrc::corrupt},
+                        {SQLITE_IOERR_FSYNC, StoreErrc::io},
+                        {SQLITE_CONSTRAINT_UNIQUE, StoreErrc::constraint},
+                        {SQLITE_MISUSE, StoreErrc::failed}};
     for (const Row& row : rows) {
         CAPTURE(row.code);
         CHECK(store_errc(row.code) == row.want);

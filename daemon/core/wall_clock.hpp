@@ -1,0 +1,77 @@
+#pragma once
+// What time it is, and whether that is sure. Pure: it is handed looks at the system's clocks, and what others say the time is.
+//
+// The system's wall clock is believed, in this order of certainty:
+//   ntp       the kernel says that a time service disciplines it, or systemd-timesyncd has set it since the boot;
+//   supabase  the server's clock agrees within two minutes; where it does not, the server's time is used instead, counted on by BootClock;
+//   rtc       it is plausible, and the machine has a real-time clock;
+//   system    it is plausible, and no file of a time before the last power-off could have set it;
+//   modem     the network's time (NITZ) agrees within five minutes, or is used instead where the system's is not plausible.
+// Plausible: not before this program was made, not more than five minutes before the newest time in the database, not more than 400 days
+// after it. A clock that moves by more than three minutes against BootClock while it runs has jumped: it is not sure until a time service,
+// Supabase, the modem's network or a person (SIGHUP) confirms it, or it comes back. Nothing fires or expires while it is not sure.
+#include <chrono>
+#include <optional>
+#include <string_view>
+
+#include "daemon/core/clock.hpp"
+
+namespace conductor {
+
+enum class TimeSource : std::uint8_t { none, system, modem, rtc, supabase, ntp };
+std::string_view to_string(TimeSource source);
+
+/// One look at the system's clocks.
+struct SystemTime {
+    Instant boot{};
+    WallTime real{};
+    bool synchronized = false;  ///< the kernel or systemd-timesyncd says so
+};
+
+/// What `status` shows.
+struct ClockState {
+    TimeSource source = TimeSource::none;
+    bool sure = false;
+    std::chrono::milliseconds offset{0};  ///< what is added to the system's wall clock
+    std::string_view reason;              ///< why it is not sure: "implausible", "from-file", "jumped"; else empty
+};
+
+class WallClock {
+public:
+    struct Traits {
+        WallTime built{};        ///< no time before this is plausible
+        bool rtc = true;         ///< the machine has a real-time clock
+        bool from_file = false;  ///< without one: its time at boot may be that of the last power-off, read from a file
+    };
+    static constexpr std::chrono::milliseconds jump{3 * 60'000};
+    explicit WallClock(Traits traits) : traits_{traits} {}
+
+    /// The newest time that the database holds.
+    void not_before(WallTime newest) { newest_ = newest; }
+    /// What somebody else says the time is at `at`; `source` is supabase or modem.
+    void told(TimeSource source, Instant at, WallTime time);
+    /// A person says that the system's clock is right.
+    void confirm(const SystemTime& now);
+    /// The time, or nothing while it is not sure. Also notices jumps: look at least once a minute.
+    std::optional<WallTime> wall(const SystemTime& now);
+    const ClockState& state() const { return state_; }
+
+private:
+    struct Reference {
+        Instant at{};
+        WallTime time{};
+    };
+    bool plausible(WallTime real) const;
+    void notice_jump(const SystemTime& now);
+    ClockState judge(const SystemTime& now) const;
+
+    Traits traits_;
+    std::optional<WallTime> newest_;
+    std::optional<Reference> supabase_, modem_;
+    std::optional<std::chrono::milliseconds> last_, trusted_;  ///< wall minus boot: at the last look, and when it was last sure
+    bool jumped_ = false;                                      ///< away from what was sure
+    bool set_ = false;                                         ///< moved while it was not sure: somebody or something set it
+    ClockState state_;
+};
+
+}  // namespace conductor

@@ -1,0 +1,131 @@
+#include "daemon/service/housekeeping.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <vector>
+
+#include "daemon/store/db_file.hpp"
+#include "daemon/store/messages.hpp"
+
+namespace conductor::service {
+namespace {
+
+using store::Rows;
+using store::Tx;
+
+constexpr std::int64_t free_pages_kept = 2000;  // they are filled again without growing the file
+
+struct Old {
+    std::int64_t id = 0;
+    bool finished = false;
+};
+
+/// The next rows of a table after `from` that are older than `before`, in the order of their ids; the newest row of the table never is.
+std::vector<Old> next_old(Tx& tx, const char* sql, std::int64_t from, WallTime before, int limit) {
+    std::vector<Old> rows;
+    for (Rows q = tx.query(sql, from, limit); q.next() && q.time(1) < before;) rows.push_back({q.i64(0), q.flag(2)});
+    return rows;
+}
+
+// final ones (daemon/core/message.hpp, is_final): a message that waits for a report is not; of the inbound ones those that were read
+constexpr const char* old_messages =
+    "SELECT id, created_at, (direction = 0 AND status NOT IN (0, 1) AND report_until IS NULL) OR (direction = 1 AND status = 21)"
+    " FROM messages WHERE id > ?1 AND id < (SELECT max(id) FROM messages) ORDER BY id LIMIT ?2";
+constexpr const char* old_attempts =
+    "SELECT id, started_at, outcome IS NOT NULL AND NOT EXISTS (SELECT 1 FROM messages WHERE id = attempts.message_id)"
+    " FROM attempts WHERE id > ?1 AND id < (SELECT max(id) FROM attempts) ORDER BY id LIMIT ?2";
+constexpr const char* old_incoming =
+    "SELECT id, received_at, state <> 0 OR kind = 1"
+    " FROM incoming WHERE id > ?1 AND id < (SELECT max(id) FROM incoming) ORDER BY id LIMIT ?2";
+
+struct Table {
+    const char *old, *drop;
+    std::int64_t Sweep::*at;
+    std::int64_t Swept::*count;
+};
+constexpr Table tables[] = {{old_messages, "DELETE FROM messages WHERE id = ?", &Sweep::message, &Swept::messages},
+                            {old_attempts, "DELETE FROM attempts WHERE id = ?", &Sweep::attempt, &Swept::attempts},
+                            {old_incoming, "DELETE FROM incoming WHERE id = ?", &Sweep::incoming, &Swept::incoming}};
+
+WallTime age_of(const Table& table, const config::Retention& retention, WallTime now) {
+    if (table.at == &Sweep::incoming) return now - retention.raw_pdus;
+    return now - std::max<std::chrono::milliseconds>(retention.messages, least_retention);
+}
+
+std::int64_t free_pages(Tx& tx) {
+    Rows keeps = tx.query("PRAGMA auto_vacuum");
+    if (!keeps.next() || keeps.i64(0) == 0) return 0;
+    Rows q = tx.query("PRAGMA freelist_count");
+    return q.next() ? q.i64(0) : 0;
+}
+
+}  // namespace
+
+bool wants_sweep(Tx& tx, const config::Retention& retention, const Sweep& at, WallTime now) {
+    for (const Table& table : tables)
+        if (!next_old(tx, table.old, at.*table.at, age_of(table, retention, now), 1).empty()) return true;
+    return free_pages(tx) > free_pages_kept;
+}
+
+Swept sweep(Tx& tx, const config::Retention& retention, Sweep& at, WallTime now, int limit) {
+    Swept swept;
+    for (const Table& table : tables) {
+        const auto rows = next_old(tx, table.old, at.*table.at, age_of(table, retention, now), limit);
+        for (const Old& row : rows) {
+            at.*table.at = row.id;
+            if (row.finished) swept.*table.count += tx.run(table.drop, row.id);
+        }
+        swept.more = swept.more || rows.size() == static_cast<std::size_t>(limit);
+    }
+    if (swept.more) return swept;
+    const auto free = free_pages(tx);
+    if (free <= free_pages_kept) return swept;
+    swept.pages = std::min<std::int64_t>(free - free_pages_kept / 2, limit);
+    for (std::int64_t n = 0; n < swept.pages; ++n) tx.run("PRAGMA incremental_vacuum(1)");
+    swept.more = free - swept.pages > free_pages_kept;
+    return swept;
+}
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Removes what is older than `before` in a folder of ours; only files with this beginning.
+void remove_older(const fs::path& folder, std::string_view beginning, WallTime before) {
+    std::error_code ec;
+    for (const auto& entry : fs::directory_iterator{folder, ec}) {
+        std::error_code failed;
+        const auto written = std::chrono::file_clock::to_sys(entry.last_write_time(failed));
+        if (!failed && written < before && entry.path().filename().string().starts_with(beginning)) fs::remove(entry.path(), failed);
+    }
+}
+
+/// The backup of this day, unless there is one; its name, or why there is none.
+Result<std::string> back_up(const std::string& database, const fs::path& folder, WallTime now) {
+    std::error_code ec;
+    fs::create_directories(folder, ec);
+    fs::permissions(folder, fs::perms::owner_all, ec);
+    const auto file = folder / ("conductor-" + to_rfc3339(now).substr(0, 10) + ".db");
+    if (fs::exists(file, ec)) return file.string();
+    const auto size = fs::file_size(database, ec);
+    const auto space = fs::space(folder, ec);
+    if (ec || space.available < 3 * size + (16U << 20)) return fail(store::StoreErrc::full, "no room for a backup");
+    if (auto made = store::backup_database(database, file.string()); !made) return made.error();
+    return file.string();
+}
+
+}  // namespace
+
+void care_for_file(const std::string& database, const config::Retention& retention, WallTime now, FileCare& care) {
+    const auto folder = fs::path{database}.parent_path();
+    remove_older(folder / "backups", "conductor-", now - retention.backups);
+    const auto damage = store::quick_check(database);
+    // a damaged database must not push the good copies out
+    auto backup = damage.empty() ? back_up(database, folder / "backups", now) : fail(store::StoreErrc::corrupt, damage);
+    const std::lock_guard lock{care.mutex};
+    care.damage = damage;
+    care.backup = backup ? *backup : "";
+    care.problem = backup ? "" : backup.error().text();
+}
+
+}  // namespace conductor::service

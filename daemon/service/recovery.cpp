@@ -1,0 +1,200 @@
+// Gateway: what is done before anything is sent, and what a database that may be an older copy waits for.
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "daemon/dispatch/reasons.hpp"
+#include "daemon/service/gateway.hpp"
+
+namespace conductor::service {
+
+using api::Actor;
+using api::Answer;
+using api::Refusal;
+using nlohmann::json;
+using store::Tx;
+
+namespace {
+
+constexpr int rows_a_commit = 5000;
+constexpr std::chrono::minutes tick_period{10}, sweep_period{1};
+constexpr std::chrono::minutes first_care{10};  // after a start: it has better things to do then
+constexpr std::chrono::hours sweep_from_start{24}, file_care_period{24};
+
+/// The words of the API for a database that does not take or give something.
+std::string word_of(const Error& error) {
+    using store::StoreErrc;
+    if (error.is(StoreErrc::full)) return "disk-full";
+    if (error.is(StoreErrc::read_only)) return "disk-read-only";
+    if (error.is(StoreErrc::corrupt)) return "database-damaged";
+    if (error.is(StoreErrc::missing)) return "database-missing";
+    if (error.is(StoreErrc::newer_schema)) return "database-newer";
+    return "store-failed";
+}
+
+}  // namespace
+
+Refusal Gateway::unavailable(const Error& error) const {
+    context_.log.error("store-failed", {{"error", error.text()}});
+    const auto word = word_of(error);
+    return {503, word, dispatch::reason_text(word, error.text())};
+}
+
+aio::awaitable<Result<void>> Gateway::recover(std::vector<ModemIndex> still_listening) {
+    const auto now = context_.wall();
+    const std::string why = context_.store.doubt();
+    if (!why.empty()) {
+        // ids of this copy were used before by what was lost: everything that is derived from them must differ from now on
+        context_.env = std::make_shared<const Env>(Env{context_.env->config, context_.uuid()});
+        still_listening.clear();
+    }
+    struct Recovered {
+        std::vector<Changed> changed;
+        std::int64_t open = 0, held = 0;
+        bool paused = false;
+        std::string instance, held_why;
+    };
+    auto job = [env = context_.env, still_listening = std::move(still_listening), now, doubted = !why.empty()](Tx& tx) {
+        Recovered r{.changed = service::recover(tx, *env, still_listening, store::not_before_stored(tx, now))};
+        r.open = store::count_open(tx);
+        r.held = store::count_held(tx);
+        r.paused = store::get_setting(tx, "paused").has_value();
+        r.held_why = store::get_setting(tx, "restored").value_or("");
+        const auto known = store::get_setting(tx, "instance");
+        r.instance = doubted || !known ? env->instance : *known;
+        if (r.instance != known) store::set_setting(tx, "instance", r.instance);
+        return r;
+    };
+    auto done = co_await context_.store.run(job);
+    if (!done) co_return done.error();
+    if (done->instance != context_.env->instance) context_.env = std::make_shared<const Env>(Env{context_.env->config, done->instance});
+    open_ = done->open;
+    held_ = done->held;
+    held_why_ = done->held_why;
+    shared_.paused = done->paused;
+    for (const auto& c : done->changed)
+        context_.log.notice("recovered", {{"msg", c.id.value}, {"status", to_string(c.status)}, {"reason", c.reason}});
+    shared_.note(done->changed);
+    if (!why.empty()) {
+        auto held = co_await hold_everything(why, now.value_or(WallTime{}));
+        if (!held) co_return held;
+    }
+    auto ticked = co_await context_.store.tick();
+    if (!ticked) co_return ticked;
+    shared_.recovered = true;
+    shared_.wake_all();
+    co_return Result<void>{};
+}
+
+/// In bounded commits; a crash between them starts over, for the witness has not said yet that this is our database.
+aio::awaitable<Result<void>> Gateway::hold_everything(std::string why, WallTime now) {
+    for (;;) {
+        auto job = [why, now](Tx& tx) {
+            store::set_setting(tx, "restored", why);
+            const auto held = store::hold_queued(tx, rows_a_commit);
+            if (held == 0) store::audit(tx, now, "daemon", "hold", "queue", why);
+            return held;
+        };
+        auto held = co_await context_.store.run(job);
+        if (!held) co_return held.error();
+        held_ += *held;
+        if (*held == 0) break;
+    }
+    held_why_ = why;
+    context_.log.error("database-doubted", {{"why", why}, {"held", held_}, {"remedy", "conductorctl db release"}});
+    co_return Result<void>{};
+}
+
+aio::awaitable<Answer<json>> Gateway::release_database(Actor actor) {
+    if (const auto& trouble = context_.store.trouble(); trouble && trouble->is(store::StoreErrc::missing)) {
+        auto begun = co_await context_.store.begin_anew();
+        if (!begun) co_return unavailable(begun.error());
+        context_.log.notice("database-begun-anew", {{"actor", actor.name}});
+    }
+    const WallTime now = context_.wall().value_or(WallTime{});
+    std::int64_t released = 0;
+    for (;;) {
+        auto job = [name = actor.name, now, released](Tx& tx) {
+            const auto count = store::release_held(tx, now, rows_a_commit);
+            if (count > 0) return count;
+            tx.run("DELETE FROM settings WHERE name = 'restored'");
+            store::audit(tx, now, name, "db-release", "queue", std::to_string(released) + " messages");
+            return count;
+        };
+        auto count = co_await context_.store.run(job);
+        if (!count) co_return unavailable(count.error());
+        released += *count;
+        if (*count == 0) break;
+    }
+    held_ = 0;
+    held_why_.clear();
+    context_.log.notice("database-released", {{"actor", actor.name}, {"messages", released}});
+    shared_.wake_all();
+    json body = {{"released", released}};
+    co_return body;
+}
+
+aio::awaitable<void> Gateway::tidy(WallTime now) {
+    const Instant boot = context_.clock.now();
+    if (boot >= next_tick_) {
+        next_tick_ = boot + tick_period;
+        auto ticked = co_await context_.store.tick(store::Urgency::soon);
+        if (!ticked) context_.log.warning("tick-failed", {{"error", ticked.error().text()}});
+    }
+    if (boot < next_tidy_) co_return;
+    note_damage();
+    next_tidy_ = boot + sweep_period;
+    if (!swept_from_start_ || boot - *swept_from_start_ > sweep_from_start) {
+        swept_from_start_ = boot;
+        sweep_ = {};
+    }
+    // while something can be sent, a little at a time; else as long as there is something to do and nothing new comes
+    for (bool more = true; more && !shared_.stopping;) {
+        auto look = [env = context_.env, at = sweep_, now](Tx& tx) {
+            return std::pair{wants_sweep(tx, env->config.retention, at, now), store::any_ready(tx)};
+        };
+        auto seen = co_await context_.store.read(look);
+        if (!seen) co_return;
+        const auto [wanted, busy] = *seen;
+        look_after_file(now, !busy);
+        if (!wanted) co_return;
+        auto job = [env = context_.env, at = sweep_, now, limit = busy ? 20 : 200](Tx& tx) mutable {
+            const auto swept = sweep(tx, env->config.retention, at, now, limit);
+            return std::pair{swept, at};
+        };
+        auto done = co_await context_.store.run(job);
+        if (!done) co_return;
+        sweep_ = done->second;
+        const auto& swept = done->first;
+        if (swept.messages + swept.incoming > 0)
+            context_.log.info("retention", {{"messages", swept.messages}, {"pdus", swept.incoming}, {"pages", swept.pages}});
+        more = swept.more && !busy;
+    }
+}
+
+/// What the check of the pages found ends all writing, as damage that shows itself does.
+void Gateway::note_damage() {
+    const std::lock_guard lock{file_care_->mutex};
+    if (file_care_->damage.empty() || context_.store.trouble()) return;
+    context_.log.error("database-damaged", {{"what", file_care_->damage}, {"remedy", "conductorctl db check, db restore"}});
+    context_.store.condemn(file_care_->damage);
+}
+
+/// Once after the start, then once a day, at an idle moment where there is one.
+void Gateway::look_after_file(WallTime now, bool idle) {
+    if (!shared_.in_background || context_.env->config.gateway.database.empty()) return;
+    const Instant boot = context_.clock.now();
+    const auto since = boot - looked_after_.value_or(started_ - file_care_period + first_care);
+    if (since < file_care_period || (!idle && since < file_care_period * 5 / 4)) return;
+    {
+        const std::lock_guard lock{file_care_->mutex};
+        if (std::exchange(file_care_->running, true)) return;
+    }
+    looked_after_ = boot;
+    shared_.in_background([care = file_care_, env = context_.env, now] {
+        care_for_file(env->config.gateway.database, env->config.retention, now, *care);
+        const std::lock_guard lock{care->mutex};
+        care->running = false;
+    });
+}
+
+}  // namespace conductor::service

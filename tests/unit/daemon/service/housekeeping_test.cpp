@@ -1,0 +1,155 @@
+// Retention: 500 days of traffic, and what of it is left.
+#include "daemon/service/housekeeping.hpp"
+
+#include "tests/unit/daemon/service/box.hpp"
+
+using namespace conductor;
+using namespace conductor::service;
+using namespace conductor::service::test;
+
+namespace {
+
+std::int64_t value(Box& box, const char* sql) {
+    return box.run([&](Tx& tx) {
+        store::Rows q = tx.query(sql);
+        return q.next() ? q.i64(0) : -1;
+    });
+}
+
+MessageId inbound(Box& box, MessageStatus status) {
+    return box.run([&](Tx& tx) {
+        MessageRow row;
+        row.direction = Direction::inbound;
+        row.message_class = MessageClass::reply;
+        row.phone_number = other_phone;
+        row.content = std::string(120, 'y');
+        row.status = status;
+        row.timestamp = row.not_before = box.now;
+        store::insert(tx, row);
+        return row.id;
+    });
+}
+
+void raw_pdu(Box& box, std::int64_t fingerprint, int state) {
+    box.run([&](Tx& tx) {
+        store::IncomingRow row{.fingerprint = fingerprint,
+                               .iccid = Box::iccid_of(0),
+                               .hex = std::string(300, '0'),
+                               .received_at = box.now,
+                               .sender = other_phone,
+                               .state = state};
+        store::insert_incoming(tx, row);
+    });
+}
+
+/// Sweeps until there is nothing to do; how many transactions it took.
+int sweep_all(Box& box, Sweep& at, int limit) {
+    for (int n = 1;; ++n) {
+        const auto swept = box.run([&](Tx& tx) { return sweep(tx, box.env.config.retention, at, box.now, limit); });
+        CHECK(swept.messages <= limit);
+        CHECK(swept.attempts <= limit);
+        CHECK(swept.incoming <= limit);
+        CHECK(swept.pages <= limit);
+        if (!swept.more) return n;
+    }
+}
+
+}  // namespace
+
+TEST_CASE("retention: 500 days") {
+    Box box;
+    const auto first_day = box.now;
+    const auto waiting = box.add("queued for a year and more");
+    box.run([&](Tx& tx) {
+        auto row = *store::find(tx, waiting);
+        row.not_before = *(row.due_at = box.now + 24h * 600);
+        row.expires_at = *row.due_at + 24h;
+        row.ready = false;
+        store::update(tx, row);
+        store::set_opt_out(tx, {.phone = other_phone, .active = true, .reason = "stop", .actor = "recipient", .at = box.now});
+        store::set_consent(tx, {.phone = phone, .active = true, .source = "api", .shown = {}, .actor = "test", .at = box.now});
+        store::push_outbox(tx, store::Stream::report, "event", "{}");
+    });
+    const auto unread = inbound(box, MessageStatus::unread);
+    Sweep at;
+    std::int64_t most_pages = 0;
+    std::int64_t fingerprint = 0;
+    for (int day = 0; day < 500; ++day) {
+        box.now = first_day + 24h * day;
+        for (int n = 0; n < 3; ++n) {
+            const auto id = box.sent(n, "day " + std::to_string(day) + " no. " + std::to_string(n), "+1555010" + std::to_string(1000 + n));
+            box.run([&](Tx& tx) {
+                auto row = *store::find(tx, id);
+                row.status = MessageStatus::delivered;
+                row.delivery_status = DeliveryStatus::delivered;
+                save(tx, box.env, row, box.now);
+            });
+        }
+        inbound(box, MessageStatus::read);
+        for (int n = 0; n < 3; ++n) raw_pdu(box, ++fingerprint, 1);
+        if (day % 7 == 0) at = {};  // it starts over now and then
+        sweep_all(box, at, 50);
+        if (day == 440) most_pages = value(box, "PRAGMA page_count");
+    }
+    const auto before = to_ms(box.now - 24h * 400);
+    CHECK(value(box,
+                ("SELECT count(*) FROM messages WHERE direction = 0 AND status = 3 AND created_at < " + std::to_string(before)).c_str()) ==
+          0);
+    CHECK(value(box, "SELECT count(*) FROM messages WHERE direction = 0 AND status = 3") == 3 * 401);
+    CHECK(value(box, "SELECT count(*) FROM messages WHERE direction = 1 AND status = 21") == 401);
+    CHECK(value(box, "SELECT count(*) FROM attempts") == 3 * 401);
+    CHECK(value(box, "SELECT count(*) FROM incoming") == 3 * 31);
+    CHECK(box.status(waiting) == "queued");
+    CHECK(box.status(unread) == "unread");
+    CHECK(value(box, "SELECT count(*) FROM opt_outs WHERE active = 1") == 1);
+    CHECK(value(box, "SELECT count(*) FROM consents WHERE active = 1") == 1);
+    CHECK(value(box, "SELECT count(*) FROM outbox WHERE event_id = 'event'") == 1);
+    CHECK(value(box, "SELECT count(*) FROM audit") == 2);
+    CHECK(value(box, "PRAGMA page_count") <= most_pages + most_pages / 20 + 2100);
+}
+
+TEST_CASE("retention: what is young, open or the newest stays, whatever the configuration says") {
+    Box box;
+    box.env.config.retention.messages = 1h;
+    box.env.config.retention.raw_pdus = 1h;
+    const auto sent = box.sent(1, "waits for its report");
+    const auto failed = box.add("failed");
+    box.run([&](Tx& tx) {
+        auto row = *store::find(tx, failed);
+        row.status = MessageStatus::failed;
+        row.ready = false;
+        save(tx, box.env, row, box.now);
+    });
+    raw_pdu(box, 1, 1);
+    raw_pdu(box, 2, 0);
+    raw_pdu(box, 3, 2);
+    raw_pdu(box, 4, 1);
+    inbound(box, MessageStatus::read);
+    Sweep at;
+    box.now += 24h * 30;
+    sweep_all(box, at, 10);
+    CHECK(value(box, "SELECT count(*) FROM messages") == 3);  // limits look back 31 days
+    CHECK(value(box, "SELECT group_concat(fingerprint, '') FROM (SELECT fingerprint FROM incoming ORDER BY id)") == 24);
+    box.now += 24h * 2;
+    CHECK(box.run([&](Tx& tx) { return wants_sweep(tx, box.env.config.retention, at, box.now); }));
+    sweep_all(box, at, 10);
+    CHECK_FALSE(box.run([&](Tx& tx) { return wants_sweep(tx, box.env.config.retention, at, box.now); }));
+    CHECK(box.status(sent) == "sent");
+    CHECK(value(box, "SELECT count(*) FROM messages") == 2);  // the failed one went; the inbound one is the newest row
+    CHECK(value(box, "SELECT count(*) FROM attempts") == 1);
+}
+
+TEST_CASE("retention: freed pages go back to the disk, a few at a time") {
+    Box box;
+    box.run([&](Tx& tx) {
+        for (int n = 0; n < 20'000; ++n) store::push_outbox(tx, store::Stream::report, "e", std::string(500, 'x'));
+    });
+    const auto full = value(box, "PRAGMA page_count");
+    box.run([&](Tx& tx) { tx.run("DELETE FROM outbox"); });
+    CHECK(value(box, "PRAGMA page_count") == full);
+    Sweep at;
+    const int steps = sweep_all(box, at, 500);
+    CHECK(steps > 5);
+    CHECK(value(box, "PRAGMA page_count") < full / 3);
+    CHECK(value(box, "PRAGMA freelist_count") <= 2000);
+}
