@@ -279,18 +279,35 @@ static bool may_be_out(Tx& tx, std::int64_t last) {
     return q.next();
 }
 
+/// A message that waits again, or ended in a round that sent nothing, is a contact when something of an earlier round left or may have:
+/// a person had asked for it once more.
+static bool counts_as_contact(Tx& tx, MessageStatus status, std::int64_t last_attempt) {
+    switch (status) {
+        case MessageStatus::sending:
+        case MessageStatus::sent:
+        case MessageStatus::delivered:
+        case MessageStatus::undelivered:
+        case MessageStatus::unknown: return true;
+        case MessageStatus::queued:
+        case MessageStatus::failed:
+        case MessageStatus::expired:
+        case MessageStatus::cancelled:
+        case MessageStatus::suppressed: return may_be_out(tx, last_attempt);
+        case MessageStatus::unread:
+        case MessageStatus::read: return false;
+    }
+    return false;
+}
+
 Recent recent_marketing(Tx& tx, std::string_view phone, WallTime now) {
     Recent recent;
     const WallTime day = now - std::chrono::hours{24}, week = now - std::chrono::hours{24 * 7};
-    for (Rows q = tx.query(
-             "SELECT a.started_at, m.status, a.id FROM messages m JOIN attempts a ON a.id = m.last_attempt"
-             " WHERE m.phone = ? AND m.direction = 0 AND m.class = 0 AND m.status IN (0, 1, 2, 3, 4, 9) ORDER BY m.id DESC LIMIT 50",
-             phone);
+    for (Rows q = tx.query("SELECT a.started_at, m.status, a.id FROM messages m JOIN attempts a ON a.id = m.last_attempt"
+                           " WHERE m.phone = ? AND m.direction = 0 AND m.class = 0 AND a.started_at >= ? ORDER BY m.id DESC LIMIT 50",
+                           phone, week);
          q.next();) {
         const WallTime at = q.time(0);
-        if (at < week) continue;
-        // one that waits again counts when something of it left, or may have
-        if (q.as<MessageStatus>(1) == MessageStatus::queued && !may_be_out(tx, q.i64(2))) continue;
+        if (!counts_as_contact(tx, q.as<MessageStatus>(1), q.i64(2))) continue;
         ++recent.last_week;
         recent.last_day += at >= day;
         if (!recent.last || at > *recent.last) recent.last = at;

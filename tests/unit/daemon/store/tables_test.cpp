@@ -355,6 +355,40 @@ TEST_CASE("messages: what a number got lately") {
     CHECK_FALSE(last_sent_to(*f.tx, "+15550100124").has_value());
 }
 
+TEST_CASE("messages: a contact of an earlier round counts, however the later round ended") {
+    constexpr int accepted = 0, refused = 1, ambiguous = 2, not_sent = 3;  // driver::Ending
+    const struct {
+        const char* name;
+        MessageStatus status;
+        int outcome;
+        int contacts;
+    } rows[] = {{"asked for again, and its time was over", MessageStatus::expired, accepted, 1},
+                {"asked for again, and cancelled", MessageStatus::cancelled, accepted, 1},
+                {"asked for again, and opted out since", MessageStatus::suppressed, ambiguous, 1},
+                {"asked for again, and refused", MessageStatus::failed, accepted, 1},
+                {"waits again", MessageStatus::queued, ambiguous, 1},
+                {"waits, and nothing left yet", MessageStatus::queued, refused, 0},
+                {"expired, and nothing left", MessageStatus::expired, not_sent, 0},
+                {"failed, and nothing left", MessageStatus::failed, refused, 0}};
+    for (const auto& row : rows) {
+        CAPTURE(row.name);
+        Fixture f;
+        auto r = f.row();
+        r.message_class = MessageClass::marketing;
+        r.status = row.status;
+        insert(*f.tx, r);
+        const auto first = open_attempt(*f.tx, {.message = r.id, .started_at = f.now - 2h});
+        close_attempt(*f.tx, first, f.now - 2h, row.outcome, {}, "");
+        r.last_attempt = open_attempt(*f.tx, {.message = r.id, .started_at = f.now - 1h, .previous = first});
+        close_attempt(*f.tx, *r.last_attempt, f.now - 1h, refused, {}, "cms-38");
+        update(*f.tx, r);
+        const auto recent = recent_marketing(*f.tx, "+15550100123", f.now);
+        CHECK(recent.last_day == row.contacts);
+        CHECK(recent.last_week == row.contacts);
+        CHECK(recent.last.has_value() == (row.contacts > 0));
+    }
+}
+
 TEST_CASE("attempts: a chain without an index") {
     Fixture f;
     std::optional<std::int64_t> last;
