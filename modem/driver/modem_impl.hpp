@@ -231,8 +231,9 @@ private:
     bool sweep_wanted_ = false;
     int quiet_polls_ = 0;
     Instant last_poll_{}, network_trouble_at_{};
-    std::vector<std::string> domains_;  ///< registration commands that the modem knows
-    std::vector<int> indications_;      ///< AT+CNMI as it was set
+    Instant sweep_again_at_ = Instant::max();  ///< by then, for what the Host could not keep
+    std::vector<std::string> domains_;         ///< registration commands that the modem knows
+    std::vector<int> indications_;             ///< AT+CNMI as it was set
     std::string indications_text_;
     Routing routing_ = Routing::acknowledged;   ///< until the first bring-up has chosen: what an adopted port says first
     std::deque<Instant> acknowledgements_due_;  ///< committed; by when the network wants them

@@ -243,7 +243,7 @@ aio::awaitable<Result<void>> Modem::Impl::keep(std::string memory, std::vector<a
         const auto missing = std::ranges::count(kept, false);
         if (missing > 0) {
             log_.error("persist-failed", {{"count", missing}});
-            last_poll_ = BootClock::now() - 48s;  // they are still in the modem: the next sweep comes in 10 s
+            sweep_again_at_ = std::min(sweep_again_at_, BootClock::now() + 10s);  // they are still in the modem
         }
     }
     for (const Slot& slot : stored) {

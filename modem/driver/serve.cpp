@@ -15,7 +15,7 @@ constexpr auto poll_registered = 58s, poll_searching = 10s, poll_in_burst = 300s
 Instant Modem::Impl::next_poll() const {
     // Spread over some seconds, so that eight modems do not wake together.
     const auto jitter = std::chrono::milliseconds{(settings_.index * 7919 + quiet_polls_ * 1637) % 5000};
-    return last_poll_ + (registered() ? poll_registered + jitter : poll_searching + jitter / 5);
+    return std::min(sweep_again_at_, last_poll_ + (registered() ? poll_registered + jitter : poll_searching + jitter / 5));
 }
 
 /// What cannot wait for the end of a burst. Stored reports can, until their memory is half full or they are old.
@@ -144,6 +144,7 @@ aio::awaitable<End> Modem::Impl::settle_trouble(const SubmitOutcome& outcome) {
 /// Health, registration, storage: what a URC that was lost would have said. Some settings less often.
 aio::awaitable<End> Modem::Impl::poll() {
     last_poll_ = BootClock::now();
+    sweep_again_at_ = Instant::max();
     const int round = quiet_polls_++;
     const auto signal = co_await ask("+CSQ");
     if (!signal) {

@@ -227,6 +227,24 @@ TEST_CASE("what was not persisted stays in the modem and is tried again") {
     CHECK(rig.host.incoming.size() == 1);
 }
 
+TEST_CASE("what cannot be persisted is tried every 10 s, registered or not") {
+    for (const char* registration : {"+CREG: 1,1", "+CREG: 1,2", "+CREG: 1,3"}) {
+        CAPTURE(registration);
+        Up rig;
+        rig.modem->answers["AT+CREG?"] = "\r\n" + std::string{registration} + "\r\n\r\nOK\r\n";
+        rig.modem->say(std::string{registration}.replace(7, 2, ""));
+        rig.pass(1s);
+        rig.host.persist_failures = 30;
+        rig.modem->store(1, delivered_pdu);
+        rig.modem->say("+CMTI: \"ME\",1");
+        rig.pass(65s);
+        CHECK(rig.modem->storage.contains(1));
+        const int tried = 30 - rig.host.persist_failures;
+        CHECK(tried >= 5);
+        CHECK(tried <= 8);
+    }
+}
+
 TEST_CASE("a lost +CMTI is found by the sweep, one before the start too") {
     Rig rig;
     rig.modem->store(0, delivered_pdu);
