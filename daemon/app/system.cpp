@@ -36,8 +36,6 @@ std::string_view describe(AppErrc e) {
 
 namespace {
 
-constexpr WallTime program_made = std::chrono::sys_days{std::chrono::year{2026} / 11 / 1};
-
 bool is_there(const char* path) {
     return ::access(path, F_OK) == 0;
 }

@@ -18,6 +18,9 @@
 
 namespace conductor {
 
+/// No time before this is plausible: this program was made then.
+inline constexpr WallTime program_made = std::chrono::sys_days{std::chrono::year{2026} / 11 / 1};
+
 enum class TimeSource : std::uint8_t { none, system, modem, rtc, supabase, ntp };
 std::string_view to_string(TimeSource source);
 
@@ -72,6 +75,27 @@ private:
     bool jumped_ = false;                                      ///< away from what was sure
     bool set_ = false;                                         ///< moved while it was not sure: somebody or something set it
     ClockState state_;
+};
+
+/// The time for records that cannot wait for a sure clock: what arrives, what a person does. The last sure time, counted on by BootClock;
+/// where there was none since the start, the newest time in the database instead. So it is never ahead of the truth by what is not known,
+/// and keeps the order of what happened.
+class RecordClock {
+public:
+    void sure(Instant at, WallTime wall) { base_ = {at, wall}, sure_ = true; }
+    /// The newest time that the database holds, known at `at`.
+    void not_before(Instant at, WallTime newest) {
+        if (!sure_ && newest > time(at)) base_ = {at, newest};
+    }
+    WallTime time(Instant now) const { return base_.wall + std::chrono::duration_cast<std::chrono::milliseconds>(now - base_.at); }
+
+private:
+    struct Base {
+        Instant at{};
+        WallTime wall = program_made;
+    };
+    Base base_;
+    bool sure_ = false;
 };
 
 }  // namespace conductor

@@ -9,6 +9,12 @@ std::string format_uuid(std::uint64_t high, std::uint64_t low, int version) {
                        low & 0xffff'ffff'ffffULL);
 }
 
+std::optional<WallTime> Context::wall() const {
+    const auto now = clock.wall();
+    if (now) records.sure(clock.now(), *now);
+    return now;
+}
+
 std::string Context::uuid() {
     const auto high = rng();
     return format_uuid(high, rng(), 4);

@@ -5,7 +5,7 @@
 
 #include "daemon/aio/aio.hpp"
 #include "daemon/config/config.hpp"
-#include "daemon/core/clock.hpp"
+#include "daemon/core/wall_clock.hpp"
 #include "daemon/store/store.hpp"
 
 namespace conductor::service {
@@ -33,11 +33,14 @@ struct Context {
     Log log;
     std::shared_ptr<const Env> env;
     std::mt19937_64 rng;
+    mutable RecordClock records = {};
 
     /// A random UUID (version 4) from `rng`.
     std::string uuid();
     /// The wall clock, or nothing while it is not sure: then nothing timed may happen.
-    std::optional<WallTime> wall() const { return clock.wall(); }
+    std::optional<WallTime> wall() const;
+    /// For records alone: the wall clock, or the best that is known while it is not sure.
+    WallTime record_time() const { return wall().value_or(records.time(clock.now())); }
 };
 
 /// UUID text from 128 bits, with version and variant set.

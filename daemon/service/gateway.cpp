@@ -259,7 +259,7 @@ aio::awaitable<Answer<api::Page>> Gateway::claim_inbox(api::ClaimRequest request
 }
 
 aio::awaitable<Answer<void>> Gateway::pause(bool paused, Actor actor) {
-    const WallTime now = context_.wall().value_or(WallTime{});
+    const WallTime now = context_.record_time();
     auto job = [paused, actor = std::move(actor), now](Tx& tx) {
         if (paused)
             store::set_setting(tx, "paused", actor.name);

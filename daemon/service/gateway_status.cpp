@@ -148,7 +148,7 @@ aio::awaitable<Answer<json>> Gateway::modem_action(ModemIndex index, std::string
 aio::awaitable<Answer<json>> Gateway::modem_at(ModemIndex index, std::string command, Actor actor) {
     auto* found = find_modem(index);
     if (!found) co_return no_such_modem(index);
-    const WallTime now = context_.wall().value_or(WallTime{});
+    const WallTime now = context_.record_time();
     auto job = [actor = std::move(actor), index, command, now](Tx& tx) {
         store::audit(tx, now, actor.name, "at", std::to_string(index), command);
     };
@@ -163,7 +163,7 @@ aio::awaitable<Answer<json>> Gateway::modem_at(ModemIndex index, std::string com
 aio::awaitable<Answer<json>> Gateway::modem_ussd(ModemIndex index, std::string code, Actor actor) {
     auto* found = find_modem(index);
     if (!found) co_return no_such_modem(index);
-    const WallTime now = context_.wall().value_or(WallTime{});
+    const WallTime now = context_.record_time();
     auto job = [actor = std::move(actor), index, code, now](Tx& tx) {
         store::audit(tx, now, actor.name, "ussd", std::to_string(index), code);
     };

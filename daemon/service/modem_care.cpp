@@ -28,7 +28,7 @@ constexpr int silent_questions = 3;  ///< without an amount, before a person is 
 }  // namespace
 
 aio::awaitable<bool> ModemService::may_enter_pin(std::string iccid, std::string pin, std::optional<int> tries) {
-    const WallTime now = context_.wall().value_or(WallTime{});
+    const WallTime now = context_.record_time();
     auto job = [iccid, hash = pin_hash(iccid, pin), blind = !tries, now](store::Tx& tx) {
         if (blind && store::pin_failed_before(tx, iccid)) return false;
         return store::first_pin_try(tx, iccid, hash, now);
@@ -49,7 +49,7 @@ void ModemService::noted(std::string_view what, std::string detail) {
 
 /// A restart that finds the same differences again adds no line.
 aio::awaitable<void> ModemService::keep_note(std::string what, std::string detail) {
-    const WallTime now = context_.wall().value_or(WallTime{});
+    const WallTime now = context_.record_time();
     auto job = [what, detail = std::move(detail), index = config_.index, now](store::Tx& tx) {
         const std::string name = fmt::format("modem.{}.settings", index);
         if (what == "modem-settings") {
@@ -72,7 +72,7 @@ void ModemService::incident(std::string_view kind) {
 
 /// On the store's thread: a slow card must not stall a modem.
 aio::awaitable<void> ModemService::keep_flight(std::string kind, std::string text) {
-    const WallTime now = context_.wall().value_or(WallTime{});
+    const WallTime now = context_.record_time();
     const auto keep = context_.env->config.retention.flight;
     struct Saved {
         std::string path, trouble;

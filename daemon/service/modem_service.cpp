@@ -191,10 +191,8 @@ aio::awaitable<void> ModemService::note_refusal(PickAnswer::Refused refused, Wal
 aio::awaitable<Result<void>> ModemService::store_incoming(driver::Incoming incoming, store::Urgency urgency) {
     const bool report = incoming.kind == driver::Incoming::Kind::report;
     // an unsure clock must not lose a message: it is stored with the best time there is
-    const auto now = context_.wall();
-    auto job = [env = context_.env, incoming = std::move(incoming), now](store::Tx& tx) {
-        return take_in(tx, *env, incoming, store::not_before_stored(tx, now));
-    };
+    const WallTime now = context_.record_time();
+    auto job = [env = context_.env, incoming = std::move(incoming), now](store::Tx& tx) { return take_in(tx, *env, incoming, now); };
     if (!shared_.recovered) {  // it stays in the modem
         log_.error("incoming-not-stored", {{"error", "the database is not ready"}});
         co_return fail(store::StoreErrc::failed, "not recovered");
@@ -204,7 +202,7 @@ aio::awaitable<Result<void>> ModemService::store_incoming(driver::Incoming incom
         log_.error("incoming-not-stored", {{"error", arrived.error().text()}});
         co_return arrived.error();
     }
-    note_arrival(*arrived, report, now.value_or(WallTime{}));
+    note_arrival(*arrived, report, now);
     co_return Result<void>{};
 }
 
@@ -227,7 +225,11 @@ void ModemService::note_arrival(const Arrived& arrived, bool report, WallTime no
 }
 
 aio::awaitable<std::vector<bool>> ModemService::persist_all(std::vector<driver::Incoming> incoming) {
-    const WallTime now = context_.wall().value_or(WallTime{});
+    if (!shared_.recovered) {  // they stay in the modem
+        log_.error("incoming-not-stored", {{"error", "the database is not ready"}});
+        co_return std::vector<bool>(incoming.size(), false);
+    }
+    const WallTime now = context_.record_time();
     auto job = [env = context_.env, incoming, now](store::Tx& tx) {
         std::vector<Arrived> arrived;
         for (const auto& one : incoming) arrived.push_back(take_in(tx, *env, one, now));
@@ -257,7 +259,7 @@ aio::awaitable<Result<void>> ModemService::persist(driver::Incoming incoming) {
 }
 
 aio::awaitable<void> ModemService::late_reference(int tp_mr) {
-    const WallTime now = context_.wall().value_or(WallTime{});
+    const WallTime now = context_.record_time();
     auto job = [env = context_.env, index = config_.index, tp_mr, now](store::Tx& tx) { return settle_late(tx, *env, index, tp_mr, now); };
     auto changed = co_await context_.store.run(job);
     if (!changed) {
@@ -274,7 +276,7 @@ aio::awaitable<void> ModemService::late_refusal(driver::SubmitOutcome outcome) {
 }
 
 aio::awaitable<void> ModemService::settle_what_was_inherited(driver::SubmitOutcome outcome) {
-    const WallTime now = context_.wall().value_or(WallTime{});
+    const WallTime now = context_.record_time();
     auto job = [env = context_.env, index = config_.index, outcome = std::move(outcome), now, random = context_.rng()](store::Tx& tx) {
         return settle_inherited(tx, *env, index, outcome, now, random);
     };
@@ -288,7 +290,7 @@ aio::awaitable<void> ModemService::settle_what_was_inherited(driver::SubmitOutco
 }
 
 aio::awaitable<bool> ModemService::accepts_sim(driver::Identity identity) {
-    const WallTime now = context_.wall().value_or(WallTime{});
+    const WallTime now = context_.record_time();
     const bool named = !config_.iccid.empty() && config_.iccid == identity.iccid;
     // looked up first: a disk that takes no writes must not hold a modem whose SIM is known
     auto look = [index = config_.index](store::Tx& tx) { return store::sim_of(tx, index); };
@@ -327,7 +329,7 @@ aio::awaitable<bool> ModemService::accepts_sim(driver::Identity identity) {
 }
 
 aio::awaitable<Result<void>> ModemService::enable(bool enabled, std::string actor) {
-    const WallTime now = context_.wall().value_or(WallTime{});
+    const WallTime now = context_.record_time();
     auto job = [index = config_.index, enabled, actor = std::move(actor), now](store::Tx& tx) {
         if (enabled)
             tx.run("DELETE FROM settings WHERE name = ?", disabled_setting(index));
@@ -343,7 +345,7 @@ aio::awaitable<Result<void>> ModemService::enable(bool enabled, std::string acto
 }
 
 aio::awaitable<Result<void>> ModemService::accept_sim(std::string actor) {
-    const WallTime now = context_.wall().value_or(WallTime{});
+    const WallTime now = context_.record_time();
     auto job = [index = config_.index, iccid = modem_.status().identity.iccid, actor = std::move(actor), now](store::Tx& tx) {
         store::set_sim(tx, index, iccid, now);
         store::audit(tx, now, actor, "accept-sim", std::to_string(index), iccid);

@@ -40,7 +40,11 @@ Refusal Gateway::unavailable(const Error& error) const {
 }
 
 aio::awaitable<Result<void>> Gateway::recover(std::vector<ModemIndex> still_listening) {
-    const auto now = context_.wall();
+    auto newest_job = [](Tx& tx) { return store::newest_time(tx); };
+    auto newest = co_await context_.store.read(newest_job);
+    if (!newest) co_return newest.error();
+    if (*newest) context_.records.not_before(context_.clock.now(), **newest);
+    const WallTime now = context_.record_time();
     const std::string why = context_.store.doubt();
     if (!why.empty()) {
         // ids of this copy were used before by what was lost: everything that is derived from them must differ from now on
@@ -54,7 +58,7 @@ aio::awaitable<Result<void>> Gateway::recover(std::vector<ModemIndex> still_list
         std::string instance, held_why;
     };
     auto job = [env = context_.env, still_listening = std::move(still_listening), now, doubted = !why.empty()](Tx& tx) {
-        Recovered r{.changed = service::recover(tx, *env, still_listening, store::not_before_stored(tx, now))};
+        Recovered r{.changed = service::recover(tx, *env, still_listening, now)};
         r.open = store::count_open(tx);
         r.held = store::count_held(tx);
         r.paused = store::get_setting(tx, "paused").has_value();
@@ -75,7 +79,7 @@ aio::awaitable<Result<void>> Gateway::recover(std::vector<ModemIndex> still_list
         context_.log.notice("recovered", {{"msg", c.id.value}, {"status", to_string(c.status)}, {"reason", c.reason}});
     shared_.note(done->changed);
     if (!why.empty()) {
-        auto held = co_await hold_everything(why, now.value_or(WallTime{}));
+        auto held = co_await hold_everything(why, now);
         if (!held) co_return held;
     }
     auto ticked = co_await context_.store.tick();
@@ -110,7 +114,7 @@ aio::awaitable<Answer<json>> Gateway::release_database(Actor actor) {
         if (!begun) co_return unavailable(begun.error());
         context_.log.notice("database-begun-anew", {{"actor", actor.name}});
     }
-    const WallTime now = context_.wall().value_or(WallTime{});
+    const WallTime now = context_.record_time();
     std::int64_t released = 0;
     for (;;) {
         auto job = [name = actor.name, now, released](Tx& tx) {

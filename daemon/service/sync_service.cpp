@@ -360,7 +360,7 @@ aio::awaitable<bool> SyncService::obey_commands() {
 }
 
 aio::awaitable<Result<void>> SyncService::obey(const sync::Command& command) {
-    const WallTime now = context_.wall().value_or(WallTime{});
+    const WallTime now = context_.record_time();
     if (command.kind == "cancel" || command.kind == "edit") {
         auto job = [env = context_.env, command, now](Tx& tx) {
             if (!command.job_id) return;

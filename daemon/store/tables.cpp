@@ -197,10 +197,6 @@ std::optional<WallTime> newest_time(Tx& tx) {
     return q.next() ? q.opt_time(0) : std::nullopt;
 }
 
-WallTime not_before_stored(Tx& tx, std::optional<WallTime> now) {
-    return now ? *now : newest_time(tx).value_or(WallTime{});
-}
-
 std::optional<std::string> get_setting(Tx& tx, std::string_view name) {
     Rows q = tx.query("SELECT value FROM settings WHERE name = ?", name);
     return q.next() ? std::optional{q.text(0)} : std::nullopt;

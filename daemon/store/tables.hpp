@@ -96,8 +96,6 @@ OutboxCount count_outbox(Tx& tx);
 
 /// The newest time at which anything was written, as far as the newest rows tell; empty in an empty database.
 std::optional<WallTime> newest_time(Tx& tx);
-/// `now`; while the clock is not sure the newest time that is stored, which is the best there is.
-WallTime not_before_stored(Tx& tx, std::optional<WallTime> now);
 
 // --- settings, PINs, SIMs ---------------------------------------------------------------------------------------------------------------
 std::optional<std::string> get_setting(Tx& tx, std::string_view name);

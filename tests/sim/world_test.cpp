@@ -66,3 +66,25 @@ TEST_CASE("an idle day passes in no time") {
     CHECK(world.up());
     CHECK(world.handlers < 3'000'000);
 }
+
+TEST_CASE("a STOP to a box that boots without knowing the time is younger than everything before it") {
+    World world{{.seed = 11, .print = std::getenv("CONDUCTOR_PRINT") != nullptr}};
+    world.boot();
+    REQUIRE(world.until([&] { return world.up(); }, 10s));
+    const auto first = submit(world, message("+15550100123", "Your order is ready."));
+    REQUIRE(first.has_value());
+    REQUIRE(world.until([&] { return status(world, *first) == "delivered"; }, 60s));
+    const WallTime before = world.clock().truth();
+    world.kill();
+    world.clock().sure = false;
+    world.pass(1h);
+    REQUIRE(world.until([&] { return world.up(); }, 10s));
+    world.control({{"do", "inject"}, {"modem", 0}, {"from", "+15550100123"}, {"text", "STOP"}});
+    const auto stops = [&] { return world.rows("SELECT at FROM opt_outs WHERE active = 1"); };
+    REQUIRE(world.until([&] { return !stops().empty(); }, 60s));
+    const WallTime at = from_ms(number(stops()[0][0]));
+    CHECK(at > before - 5s);
+    CHECK(at <= world.clock().truth());
+    CHECK(number(world.rows("SELECT count(*) FROM messages m, opt_outs o WHERE m.direction = 0 AND m.created_at > o.at")[0][0]) == 0);
+    CHECK(world.rows("SELECT id FROM messages WHERE content = 'STOP' AND created_at = (SELECT at FROM opt_outs)").size() == 1);
+}

@@ -188,9 +188,7 @@ void Judge::check_policy() {
         const auto stopped = out.find(row.phone);
         const bool marketing = row.message_class == MessageClass::marketing;
         for (const auto* attempt : began) {
-            // a STOP that came while the clock was unsure has no time
-            if (stopped != out.end() && stopped->second > WallTime{} && !ledger_.returned.contains(row.phone) &&
-                attempt->started > stopped->second)
+            if (stopped != out.end() && !ledger_.returned.contains(row.phone) && attempt->started > stopped->second)
                 broken("stop: message {} began at {}, after the STOP of {}", id, to_rfc3339(attempt->started), to_rfc3339(stopped->second));
             if (marketing && !open_at(row.phone, attempt->started))
                 broken("window: message {} to {} began at {}", id, row.phone, to_rfc3339(attempt->started));

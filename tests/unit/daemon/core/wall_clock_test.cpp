@@ -133,3 +133,18 @@ TEST_CASE("clock: a box without a clock chip that is set while it runs") {
     m.now.real += 1h;  // and from then on a jump is a jump
     CHECK_FALSE(m.look().has_value());
 }
+
+TEST_CASE("clock: records have the best time there is") {
+    const Instant start{100s};
+    RecordClock records;
+    CHECK(records.time(start) == program_made + 100s);  // nothing is known
+    records.not_before(start, noon);
+    CHECK(records.time(start) == noon);
+    CHECK(records.time(start + 5min) == noon + 5min);
+    records.not_before(start + 5min, noon + 1min);  // already past it
+    CHECK(records.time(start + 5min) == noon + 5min);
+    records.sure(start + 6min, noon - 48h);  // what is sure binds, even if the database says otherwise
+    CHECK(records.time(start + 7min) == noon - 48h + 1min);
+    records.not_before(start + 7min, noon);
+    CHECK(records.time(start + 7min) == noon - 48h + 1min);
+}

@@ -21,7 +21,8 @@ struct HandClock final : Clock {
     Instant instant{1h};
     WallTime time = *parse_rfc3339("2026-11-24T18:00:00Z");
     Instant now() const override { return instant; }
-    std::optional<WallTime> wall() const override { return time; }
+    std::optional<WallTime> wall() const override { return sure ? std::optional{time} : std::nullopt; }
+    bool sure = true;
     void pass(std::chrono::milliseconds d) {
         instant += d;
         time += d;
@@ -102,6 +103,40 @@ struct Life {
 };
 
 }  // namespace
+
+TEST_CASE("what arrives while the clock is not sure is stored with the last sure time, counted on") {
+    Folder folder;
+    HandClock clock;
+    Life life{folder, clock, {}};
+    life.shared.recovered = true;
+    life.sim_seen();  // while it is sure
+    clock.pass(10min);
+    clock.sure = false;
+    const auto arrive = [&](const char* hex) {
+        driver::Incoming incoming;
+        incoming.hex = hex;
+        incoming.memory = "ME";
+        std::vector<driver::Incoming> all{incoming};
+        CHECK(life.await(life.modem->persist_all(std::move(all))) == std::vector<bool>{true});
+    };
+    arrive("07915155100010F9040B915155100132F40000621111010140000453EA130A");  // STOP
+    clock.pass(5s);
+    arrive("07915155100010F9040B915155100132F40000621111010141000BE8329BFD06DDDF723619");
+    std::vector<std::string> times;
+    auto job = [](store::Tx& tx) {
+        std::vector<std::string> out;
+        for (store::Rows q = tx.query("SELECT at FROM opt_outs UNION ALL SELECT max(created_at) FROM messages WHERE direction = 1");
+             q.next();)
+            out.push_back(to_rfc3339(q.time(0)));
+        return out;
+    };
+    auto task = [](store::Store& db, decltype(job) work, std::vector<std::string>& to) -> aio::awaitable<void> {
+        auto got = co_await db.read(work);
+        if (got) to = *got;
+    };
+    life.await_nothing(task(*life.store, job, times));
+    CHECK(times == std::vector<std::string>{"2026-11-24T18:10:00.000Z", "2026-11-24T18:10:05.000Z"});
+}
 
 TEST_CASE("a PIN: once where it fails, again where it was right, over restarts; tries unknown after a failure: never") {
     Folder folder;
