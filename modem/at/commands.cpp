@@ -19,7 +19,7 @@ struct Row {
 constexpr Row rows[] = {
     {"+CMGS=", "+CMGS:", 75s, Shape::prefixed, true},
     {"+CMSS=", "+CMSS:", 75s},
-    {"+CMGW=", "+CMGW:", 75s, Shape::prefixed, true},
+    {"+CMGW=", "+CMGW:", 20s, Shape::prefixed, true},  // the modem's own memory: no network is asked
     {"+CMGR", "+CMGR:", 6s, Shape::pairs},
     {"+CMGL", "+CMGL:", 20s, Shape::pairs},
     {"+CMGD", "", 12s},

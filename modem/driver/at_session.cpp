@@ -236,21 +236,33 @@ aio::awaitable<SubmitOutcome> AtSession::after_ctrl_z(Instant until) {
     co_return ended_as(Ending::ambiguous, waited ? "no-reference" : reason_of(waited.error()));
 }
 
-aio::awaitable<SubmitOutcome> AtSession::submit(pdu::Encoded pdu, const profile::Profile& profile) {
-    if (lost_) co_return ended_as(Ending::not_sent, "port-lost");
-    if (rebooted_) co_return ended_as(Ending::not_sent, "rebooted");
-    if (interrupted_) co_return ended_as(Ending::not_sent, "interrupted");
-    const bool ready = co_await in_step();
-    if (!ready)
-        co_return ended_as(Ending::not_sent, lost_ ? "port-lost" : rebooted_ ? "rebooted" : interrupted_ ? "interrupted" : "timeout");
+/// Writes a command that ends in '>'. Good also when a final result came instead: then there is a reply_.
+/// Why nothing may be written now; empty when it may.
+aio::awaitable<std::string> AtSession::hindrance() {
+    if (!lost_ && !rebooted_ && !interrupted_) {
+        const bool ready = co_await in_step();
+        if (ready) co_return std::string{};
+    }
+    co_return std::string{lost_ ? "port-lost" : rebooted_ ? "rebooted" : interrupted_ ? "interrupted" : "timeout"};
+}
+
+aio::awaitable<Result<void>> AtSession::open_prompt(at::Command command, std::chrono::milliseconds patience) {
     reply_.reset();
     prompted_ = false;
     answer_.clear();
-    const at::Command cmgs = at::command("+CMGS=" + std::to_string(pdu.tpdu_length));
-    dialogue_.start(cmgs);
-    Result<void> done = co_await write("AT" + cmgs.line + "\r");
+    const std::string line = command.line;
+    dialogue_.start(std::move(command));
+    Result<void> done = co_await write("AT" + line + "\r");
     const std::function<bool()> prompted = [this] { return prompted_ || reply_.has_value(); };
-    if (done) done = co_await wait_for(prompted, BootClock::now() + profile.prompt, cmgs.line);
+    if (done) done = co_await wait_for(prompted, BootClock::now() + patience, line);
+    co_return done;
+}
+
+aio::awaitable<SubmitOutcome> AtSession::submit(pdu::Encoded pdu, const profile::Profile& profile) {
+    std::string hindered = co_await hindrance();
+    if (!hindered.empty()) co_return ended_as(Ending::not_sent, std::move(hindered));
+    const at::Command cmgs = at::command("+CMGS=" + std::to_string(pdu.tpdu_length));
+    Result<void> done = co_await open_prompt(cmgs, profile.prompt);
     if (!done || reply_) co_return co_await before_prompt(std::move(done));
 
     past_ctrl_z_ = true;
@@ -262,6 +274,52 @@ aio::awaitable<SubmitOutcome> AtSession::submit(pdu::Encoded pdu, const profile:
         outcome = ended_as(Ending::not_sent, "port-lost");
     } else {
         outcome = co_await after_ctrl_z(BootClock::now() + cmgs.timeout);
+    }
+    past_ctrl_z_ = false;
+    co_return outcome;
+}
+
+aio::awaitable<AtSession::Written> AtSession::write_stored(pdu::Encoded pdu, const profile::Profile& profile) {
+    Written written;
+    written.reason = co_await hindrance();
+    if (!written.reason.empty()) co_return written;
+    const at::Command cmgw = at::command("+CMGW=" + std::to_string(pdu.tpdu_length));
+    Result<void> done = co_await open_prompt(cmgw, profile.prompt);
+    if (!done || reply_) {
+        const SubmitOutcome why = co_await before_prompt(std::move(done));
+        written.refused = why.ending == Ending::refused;
+        written.reason = why.reason;
+        co_return written;
+    }
+    done = co_await write_paced(pdu.hex() + ctrl_z, static_cast<std::size_t>(profile.pace_octets));
+    const std::function<bool()> finished = [this] { return reply_.has_value(); };
+    if (done) done = co_await wait_for(finished, BootClock::now() + cmgw.timeout, cmgw.line);
+    if (reply_ && !reply_->ok()) {
+        written.refused = true;
+        written.reason = at::word(reply_->final);
+        co_return written;
+    }
+    written.index = at::parse_reference(reply_ ? at::Answer{reply_->lines} : dialogue_.so_far());
+    if (!reply_) dialogue_.abandon();
+    if (!written.index) written.reason = done ? "no-reference" : reason_of(done.error());
+    co_return written;
+}
+
+aio::awaitable<SubmitOutcome> AtSession::submit_stored(int index) {
+    std::string hindered = co_await hindrance();
+    if (!hindered.empty()) co_return ended_as(Ending::not_sent, std::move(hindered));
+    reply_.reset();
+    answer_.clear();
+    const at::Command cmss = at::command("+CMSS=" + std::to_string(index));
+    dialogue_.start(cmss);
+    past_ctrl_z_ = true;
+    const Result<void> done = co_await write("AT" + cmss.line + "\r");
+    SubmitOutcome outcome;
+    if (!done && done.error().is(AtErrc::lost)) {
+        dialogue_.abandon();  // write() failed, so its last octet, the CR, was not taken
+        outcome = ended_as(Ending::not_sent, "port-lost");
+    } else {
+        outcome = co_await after_ctrl_z(BootClock::now() + cmss.timeout);
     }
     past_ctrl_z_ = false;
     co_return outcome;

@@ -52,6 +52,16 @@ public:
     aio::awaitable<Result<at::Reply>> run(std::string line) { return run(at::command(std::move(line))); }
     /// AT+CMGS with its prompt. Only the deadline, the port's loss or a reboot end the wait after Ctrl-Z.
     aio::awaitable<SubmitOutcome> submit(pdu::Encoded pdu, const profile::Profile& profile);
+    /// AT+CMGW with its prompt: the PDU lies in the modem's storage as "stored unsent", nothing is sent. The slot's index; refused (with
+    /// what the modem said) or what else ended it.
+    struct Written {
+        std::optional<int> index;
+        bool refused = false;  ///< a final result said no: nothing is stored
+        std::string reason;    ///< "cms-322", "timeout" ...
+    };
+    aio::awaitable<Written> write_stored(pdu::Encoded pdu, const profile::Profile& profile);
+    /// AT+CMSS: sends what lies in slot `index`. As after Ctrl-Z: only the deadline, the port's loss or a reboot end the wait.
+    aio::awaitable<SubmitOutcome> submit_stored(int index);
     /// ESC, AT, and silence afterwards; true when the modem answers. What was late by then belongs to nobody.
     aio::awaitable<bool> resync(int tries);
     /// Waits until a URC or a final result that nobody asked for comes, or `until`.
@@ -81,12 +91,14 @@ private:
     aio::awaitable<void> read_loop();
     /// True when what comes next is the answer to what is written next.
     aio::awaitable<bool> in_step();
+    aio::awaitable<std::string> hindrance();
     void on_event(at::Event event);
     void on_urc(at::Urc urc);
     aio::awaitable<Result<void>> write(std::string octets);
     aio::awaitable<Result<void>> write_paced(std::string octets, std::size_t pace);
     /// Waits for `done()`; an error when it never comes.
     aio::awaitable<Result<void>> wait_for(std::function<bool()> done, Instant until, std::string what);
+    aio::awaitable<Result<void>> open_prompt(at::Command command, std::chrono::milliseconds patience);
     aio::awaitable<SubmitOutcome> before_prompt(Result<void> waited);
     aio::awaitable<SubmitOutcome> after_ctrl_z(Instant until);
 

@@ -138,6 +138,7 @@ aio::awaitable<End> Modem::Impl::set_up() {
         if (const auto done = co_await tell(std::string{line}); !done) co_return end_of(done.error());
     if (const End mode = co_await set_up_mode(); mode != End::ok) co_return mode;
     End end = co_await set_up_stores();
+    if (end == End::ok) end = co_await set_up_storing();
     if (end == End::ok) end = co_await set_up_indications();
     if (end == End::ok) end = co_await set_up_centre();
     if (end != End::ok) co_return end;
@@ -183,6 +184,9 @@ aio::awaitable<End> Modem::Impl::set_up_stores() {
     if (receive_store_ == "MT") stores_.clear();  // the sum of ME and SM
     if (!receive_store_.empty()) stores_.push_back(receive_store_);
     if (receive_store_.empty()) log_.warning("no-receive-store");
+    writable_.clear();
+    for (const char* m : {"ME", "SM"})
+        if (in_list(1, m)) writable_.emplace_back(m);
     if (const auto done = co_await verify_receive_store(); !done) co_return end_of(done.error());
     co_return End::ok;
 }

@@ -26,6 +26,7 @@ struct ModemSettings {
     std::optional<std::string> pin;  ///< 4-8 digits
     std::string smsc;                ///< set if not empty
     bool delivery_reports = true;
+    bool journal_in_modem = false;  ///< journal = "modem": parts go out by AT+CMGW and AT+CMSS
 };
 
 struct Identity {
@@ -38,6 +39,14 @@ struct Submission {
     std::int64_t token = 0;
     pdu::Encoded pdu;
     bool more_follow = false;  ///< further parts of the same message come next (CMMS)
+    bool store = false;        ///< journal = "modem": written to the modem's storage first (AT+CMGW), then sent from there (AT+CMSS)
+};
+
+/// A slot of the modem's own storage.
+struct StoredAt {
+    std::string memory;  ///< "ME", "SM"
+    int index = -1;      ///< -1: somewhere in that memory, or nowhere (the answer of AT+CMGW was lost)
+    bool operator==(const StoredAt&) const = default;
 };
 
 /// How a submission ended, by what is known of it (CONTRACT part 4).
@@ -55,6 +64,29 @@ struct SubmitOutcome {
     std::string reason;
     std::optional<int> cms;  ///< number of +CMS ERROR
     std::optional<int> cme;  ///< number of +CME ERROR
+    /// journal = "modem": where the part lies. With `ambiguous` the slot will say what became of it: judge_slots().
+    std::optional<StoredAt> stored{};
+};
+
+/// What was read in slots that hold what a host wrote, or where a Host expects such a one.
+struct SlotReading {
+    enum class State : std::uint8_t { empty, unsent, sent };  ///< stat 2 and 3 of TS 27.005 §3.1
+    struct Slot {
+        int index = -1;
+        State state = State::empty;
+        std::string hex;  ///< SMSC field first
+    };
+    Identity by;
+    std::string memory;
+    bool whole = false;    ///< the whole memory was read: what is not among `slots` is not there
+    bool trusted = false;  ///< this modem was seen to mark what it sent as "stored sent"
+    std::vector<Slot> slots;
+};
+/// What is to be done with a slot.
+enum class SlotRuling : std::uint8_t {
+    leave,       ///< not ours: a technician's draft
+    remove,      ///< ours, and settled durably
+    look_again,  ///< ours, and the modem may still be sending it
 };
 
 /// An SMS-DELIVER or SMS-STATUS-REPORT as it came, with the SMSC field.
@@ -128,6 +160,10 @@ struct ModemStatus {
     std::string one_store;          ///< "SM = ME" where two names are one memory (row 73)
     bool ussd_open = false;         ///< a USSD session waits for a reply
     std::string smsc;
+    /// "modem" or "host": what tells after a crash whether a part went out; with [send] journal = "modem" and "host", why: "cmss-refused",
+    /// "cmgw-refused", "not-marked-sent", "pdu-altered", "no-memory"
+    std::string journal = "host", journal_reason;
+    std::string store_memory;  ///< where AT+CMGW writes; empty while the journal is the host's
     std::string rung;  ///< recovery rung, empty when healthy
     std::vector<Advice> advice;
     std::size_t restarts_last_hour = 0;  ///< that nobody asked for
@@ -150,6 +186,27 @@ public:
     virtual aio::Event& wake() = 0;
     /// When next() should be asked again even without a wake (a retry or a rate limit ends).
     virtual Instant next_due() const = 0;
+    /// journal = "modem", between AT+CMGW and AT+CMSS: commits durably where the part of `token` lies; nothing: that it goes by AT+CMGS
+    /// after all. False: not committed, and nothing may be sent.
+    virtual aio::awaitable<bool> note_slot(std::int64_t token, std::optional<StoredAt> at) {
+        (void)token, (void)at;
+        co_return false;
+    }
+    /// Settles durably what the slots say of submissions whose outcome was open; a ruling for each of `reading.slots`, in their order.
+    virtual aio::awaitable<std::vector<SlotRuling>> judge_slots(SlotReading reading) {
+        co_return std::vector<SlotRuling>(reading.slots.size(), SlotRuling::leave);
+    }
+    /// These slots were emptied; committed with the next submission at the latest, so that a slot is never taken for the one before.
+    virtual void slots_removed(std::vector<StoredAt> slots) { (void)slots; }
+    /// What is known of AT+CMGW and AT+CMSS on this modem: "ok", the reason word why they are of no use, or empty.
+    virtual aio::awaitable<std::string> storing_of(Identity who) {
+        (void)who;
+        co_return std::string{};
+    }
+    virtual aio::awaitable<void> remember_storing(Identity who, std::string word) {
+        (void)who, (void)word;
+        co_return;
+    }
     /// Commits an incoming PDU durably. Only after success is the modem's own copy deleted or acknowledged. What has no copy and needs no
     /// acknowledgement may be committed after the return.
     virtual aio::awaitable<Result<void>> persist(Incoming incoming) = 0;

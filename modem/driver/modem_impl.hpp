@@ -160,6 +160,24 @@ private:
     aio::awaitable<Result<bool>> select(std::string memory);
     void note_use(const std::string& memory, int used, int total);
 
+    // stored_submit.cpp: journal = "modem"
+    aio::awaitable<End> set_up_storing();
+    void store_on_host(std::string reason);
+    aio::awaitable<SubmitOutcome> submit_through_storage(Submission submission);
+    aio::awaitable<SubmitOutcome> submit_without_storage(Submission submission, std::string why);
+    aio::awaitable<Result<SlotReading::Slot>> read_own_slot(StoredAt at);
+    aio::awaitable<void> learn_marking(StoredAt at, pdu::Encoded written);
+    aio::awaitable<void> ask_slot(SubmitOutcome& outcome);
+    void count_slot(const std::string& memory, int more);
+    bool store_half_full() const;
+    void note_slot_of(const SubmitOutcome& outcome);
+    aio::awaitable<Result<void>> make_room();
+    aio::awaitable<Result<bool>> tend_slots();
+    aio::awaitable<Result<void>> remove_spent(std::size_t most);
+    aio::awaitable<Result<void>> read_open_slots();
+    aio::awaitable<Result<void>> judge(std::string memory, std::vector<SlotReading::Slot> slots, bool whole);
+    aio::awaitable<Result<void>> judge_memory(std::string memory, const std::vector<at::StoredPdu>& found);
+
     // recover.cpp
     aio::awaitable<void> recover(Trouble what);
     aio::awaitable<void> perform(Rung rung);
@@ -227,8 +245,17 @@ private:
 
     std::vector<std::string> stores_;  ///< memories to sweep
     std::string receive_store_, selected_;
-    std::set<std::pair<Slot, std::string>> undeletable_;  ///< kept by the Host, but the modem refuses to delete them; with their PDU
+    std::set<std::pair<Slot, std::string>> undeletable_;   ///< kept by the Host, but the modem refuses to delete them; with their PDU
     bool sweep_wanted_ = false;
+
+    enum class Storing : std::uint8_t { no, untried, works };
+    Storing storing_ = Storing::no;      ///< whether parts go out through AT+CMGW and AT+CMSS
+    std::vector<std::string> writable_;  ///< memories of the second list of AT+CPMS=?
+    std::string store_memory_;
+    std::deque<StoredAt> spent_slots_;  ///< settled durably: to be emptied
+    std::vector<StoredAt> open_slots_;  ///< outcome open: read again at slots_due_
+    Instant slots_due_ = Instant::max();
+    int store_refusals_ = 0;  ///< of AT+CMGW in a row, other than "full"
     int quiet_polls_ = 0;
     Instant last_poll_{}, network_trouble_at_{};
     Instant sweep_again_at_ = Instant::max();  ///< by then, for what the Host could not keep

@@ -195,6 +195,7 @@ aio::awaitable<Result<void>> Modem::Impl::sweep_memory(std::string memory, bool 
     if (used == 0 && !all) co_return Result<void>{};
     auto found = co_await list_memory(memory, known == status_.storage.end() ? 0 : known->total);
     if (!found) co_return found.error();
+    if (auto done = co_await judge_memory(memory, *found); !done) co_return done;
     co_return co_await keep(std::move(memory), std::move(*found));
 }
 

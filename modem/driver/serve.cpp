@@ -46,7 +46,9 @@ aio::awaitable<End> Modem::Impl::serve() {
         const bool mid = finished && finished->ending == Ending::accepted && mid_message_;
         const bool available = end == End::ok && registered() && (mid || !settle_only);
         if (finished || available) {
+            const auto ended = finished;
             auto submission = co_await ask_next(std::exchange(finished, std::nullopt), available);
+            if (ended) note_slot_of(*ended);
             if (submission) {
                 set(ModemState::sending);
                 if (acknowledgement_fits()) co_await acknowledge(10s);  // of this commit; a failure is found by submit()
@@ -64,6 +66,9 @@ aio::awaitable<End> Modem::Impl::serve() {
             looked = true;
             continue;
         }
+        const auto tended = co_await tend_slots();
+        if (!tended) end = end_of(tended.error());
+        if (!tended || *tended) continue;
         if (registered()) {
             show_ready();
         } else {
@@ -73,7 +78,8 @@ aio::awaitable<End> Modem::Impl::serve() {
             if (const auto done = co_await care(); !done) end = end_of(done.error());
             continue;
         }
-        const Instant until = std::min(registered() ? std::min(next_poll(), host_.next_due()) : next_poll(), care_due());
+        Instant until = std::min(registered() ? std::min(next_poll(), host_.next_due()) : next_poll(), care_due());
+        if (!open_slots_.empty()) until = std::min(until, slots_due_);
         co_await inbox_->attention.wait_until(std::min(until, next_recheck()));
         session_->take_stray_final();
     }
@@ -107,7 +113,13 @@ aio::awaitable<SubmitOutcome> Modem::Impl::submit(Submission submission) {
     }
     mid_message_ = submission.more_follow;
     const Instant begun = BootClock::now();
-    SubmitOutcome outcome = co_await session_->submit(std::move(submission.pdu), *profile_);
+    SubmitOutcome outcome;
+    if (submission.store && storing_ != Storing::no)
+        outcome = co_await submit_through_storage(std::move(submission));
+    else if (submission.store)
+        outcome = co_await submit_without_storage(std::move(submission), status_.journal_reason);
+    else
+        outcome = co_await session_->submit(std::move(submission.pdu), *profile_);
     note_quickness(begun);
     outcome.token = token;
     busy_at_ = BootClock::now();

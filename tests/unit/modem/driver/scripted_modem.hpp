@@ -77,6 +77,8 @@ public:
     std::map<std::string, std::string> answers;          ///< whole command line -> all that comes back; else the built-in answer
     std::function<bool(const std::string& pdu)> on_pdu;  ///< true: it has answered (or not) itself
     std::map<int, std::string> storage;                  ///< index -> "stat,,length\r\nPDU"
+    std::function<std::string(int)> on_stored;           ///< all that AT+CMSS=index answers; empty: nothing. Unset: ERROR
+    std::function<std::string(int)> on_write;            ///< all that a written AT+CMGW answers; unset: its index
     std::vector<std::string> log, pdus;
     bool mute = false, no_prompt = false, echo = false;
     int next_mr = 1;
@@ -96,6 +98,7 @@ public:
         for (const std::string& line : log) n += line.starts_with(prefix) ? 1U : 0U;
         return n;
     }
+    void mark(int index, int stat) { storage[index].replace(0, 1, std::to_string(stat)); }
     void store(int index, const std::string& pdu_hex, int smsc_octets = 8) {
         storage[index] = "0,," + std::to_string(pdu_hex.size() / 2 - static_cast<std::size_t>(smsc_octets)) + "\r\n" + pdu_hex;
     }
@@ -106,11 +109,15 @@ private:
             if (prompting_) {
                 if (c == '\x1a') {
                     prompting_ = false;
+                    if (std::exchange(writing_, false)) {
+                        raw(write(std::exchange(input_, {})));
+                        continue;
+                    }
                     pdus.push_back(input_);
                     const std::string pdu = std::exchange(input_, {});
                     if (!on_pdu || !on_pdu(pdu)) raw("\r\n+CMGS: " + std::to_string(next_mr++) + "\r\n\r\nOK\r\n");
                 } else if (c == '\x1b') {
-                    prompting_ = false;
+                    prompting_ = writing_ = false;
                     input_.clear();
                 } else {
                     input_ += c;
@@ -133,9 +140,11 @@ private:
         if (echo) raw(line + "\r");
         if (line == "ATE0") echo = false;
         if (const auto known = answers.find(line); known != answers.end()) return raw(known->second);
-        if (line.starts_with("AT+CMGS=")) {
+        if (line.starts_with("AT+CMSS=")) return raw(on_stored ? on_stored(std::stoi(line.substr(8))) : "\r\nERROR\r\n");
+        if (line.starts_with("AT+CMGS=") || line.starts_with("AT+CMGW=")) {
             if (no_prompt) return;
             prompting_ = true;
+            writing_ = line[6] == 'W';
             return raw("\r\n> ");
         }
         if (line.starts_with("AT+CMGL")) return raw(list() + "\r\nOK\r\n");
@@ -149,6 +158,14 @@ private:
             return raw("\r\nOK\r\n");
         }
         raw(built_in(line));
+    }
+
+    /// The first free slot from 1, "stored unsent".
+    std::string write(const std::string& hex) {
+        int index = 1;
+        while (storage.contains(index)) ++index;
+        storage[index] = "2,," + std::to_string(hex.size() / 2 - 1) + "\r\n" + hex;
+        return on_write ? on_write(index) : "\r\n+CMGW: " + std::to_string(index) + "\r\n\r\nOK\r\n";
     }
 
     std::string list() const {
@@ -190,7 +207,7 @@ private:
 
     std::shared_ptr<Line> line_;
     std::string input_, cnmi_ = "0,0,0,0,0";
-    bool prompting_ = false;
+    bool prompting_ = false, writing_ = false;
 };
 
 /// A Host in memory. Everything it was told is in its members.
@@ -209,6 +226,13 @@ public:
     bool usb_reset = false, power_reset = false, helper = true;
     std::vector<std::string> resets;  ///< "usb", "power"
     std::function<void()> on_outcome, on_incoming, on_change, on_reset;
+    // journal = "modem"
+    std::vector<std::pair<std::int64_t, std::optional<StoredAt>>> slots_noted;
+    std::vector<SlotReading> readings;
+    std::vector<StoredAt> removed;
+    std::string storing;
+    SlotRuling ruling = SlotRuling::leave;
+    bool note_fails = false;
 
     aio::awaitable<std::optional<Submission>> next(std::optional<SubmitOutcome> finished, bool available) override {
         if (finished) {
@@ -230,6 +254,22 @@ public:
         incoming.push_back(std::move(one));
         if (on_incoming) on_incoming();
         co_return Result<void>{};
+    }
+    aio::awaitable<bool> note_slot(std::int64_t token, std::optional<StoredAt> at) override {
+        if (note_fails) co_return false;
+        slots_noted.emplace_back(token, std::move(at));
+        co_return true;
+    }
+    aio::awaitable<std::vector<SlotRuling>> judge_slots(SlotReading reading) override {
+        std::vector<SlotRuling> rulings(reading.slots.size(), ruling);
+        readings.push_back(std::move(reading));
+        co_return rulings;
+    }
+    void slots_removed(std::vector<StoredAt> slots) override { removed.insert(removed.end(), slots.begin(), slots.end()); }
+    aio::awaitable<std::string> storing_of(Identity) override { co_return storing; }
+    aio::awaitable<void> remember_storing(Identity, std::string word) override {
+        storing = std::move(word);
+        co_return;
     }
     aio::awaitable<void> late_reference(int tp_mr) override {
         late.push_back(tp_mr);
