@@ -56,6 +56,16 @@ constexpr Sentence sentences[] = {
      "release confirms it."},
     {"restarted",
      "The daemon was restarted while this was on its way. What may have gone out is not sent again; the rest continues by itself."},
+    {"in-modem",
+     "It lies in the modem's own storage, which says whether it went out. It is read as soon as the modem answers; plug it in if it is "
+     "away."},
+    {"not-sent", "The modem's own storage says that it was not sent. It is sent again by itself."},
+    {"slot-gone",
+     "The modem's storage no longer holds it, so nothing says whether it went out. It is not sent again by itself; a delivery report "
+     "decides."},
+    {"slot-unread",
+     "The modem that holds it did not come back in time, so nothing says whether it went out. It is not sent again by itself."},
+    {"journal-failed", "The disk did not take the journal of it, so it was not sent. It goes out by itself when the disk does."},
     {"clock-unsure", "The box does not know the time yet. It goes out by itself once RTC, network time or a modem tells it."},
     {"no-time-zone", "The system's tzdata lacks the time zone of recipient and box, so the send window is not known. Install tzdata."},
     {"disk-full",

@@ -2,12 +2,21 @@
 
 #include <algorithm>
 
+#include "daemon/dispatch/states.hpp"
+
 namespace conductor::dispatch {
 namespace {
 
 Part* find(Message& m, int seq) {
     const auto it = std::ranges::find(m.parts, seq, &Part::seq);
     return it == m.parts.end() ? nullptr : &*it;
+}
+
+/// Every change of a part goes through here; false, and no change, where the table knows no such step.
+bool step(Part& part, PartStatus to) {
+    if (!may_follow(part.status, to)) return false;
+    part.status = to;
+    return true;
 }
 
 bool any(const Message& m, PartStatus status) {
@@ -46,8 +55,7 @@ const Part* waiting_part(const Message& m) {
 
 void begin_part(Message& m, int seq, ModemIndex modem) {
     Part* part = find(m, seq);
-    if (!part) return;
-    part->status = PartStatus::submitting;
+    if (!part || !step(*part, PartStatus::submitting)) return;
     part->modem_index = modem;
     ++part->attempts;
     m.status = MessageStatus::sending;
@@ -60,21 +68,21 @@ void settle_part(Message& m, int seq, After after, std::optional<int> tp_mr, std
     if (!part || part->status != PartStatus::submitting) return;
     switch (after) {
         case After::accepted:
-            part->status = PartStatus::sent;
+            step(*part, PartStatus::sent);
             part->tp_mr = tp_mr;
             break;
         case After::again:
-            part->status = PartStatus::waiting;
+            step(*part, PartStatus::waiting);
             m.status = MessageStatus::queued;
             if (!any(m, PartStatus::unknown)) m.reason = std::move(reason);
             return;
         case After::give_up:
-            part->status = PartStatus::failed;
+            step(*part, PartStatus::failed);
             m.reason = some_out(m) ? "incomplete" : std::move(reason);
             conclude(m, report_wanted);
             return;
         case After::unknown:
-            part->status = PartStatus::unknown;
+            step(*part, PartStatus::unknown);
             m.reason = std::move(reason);
             break;
     }
@@ -84,10 +92,9 @@ void settle_part(Message& m, int seq, After after, std::optional<int> tp_mr, std
         conclude(m, report_wanted);
 }
 
-void accept_late(Message& m, int seq, int tp_mr, bool report_wanted) {
+void accept_late(Message& m, int seq, std::optional<int> tp_mr, bool report_wanted) {
     Part* part = find(m, seq);
-    if (!part || part->status == PartStatus::delivered || part->status == PartStatus::sent) return;
-    part->status = PartStatus::sent;
+    if (!part || part->status == PartStatus::sent || !step(*part, PartStatus::sent)) return;
     part->tp_mr = tp_mr;
     const bool waits = waiting_part(m) != nullptr;
     if (!waits) return conclude(m, report_wanted);
@@ -100,12 +107,12 @@ bool report_part(Message& m, int seq, Report report) {
     const PartStatus before = part->status;
     switch (report) {
         case Report::delivered:
-        case Report::unconfirmed: part->status = PartStatus::delivered; break;
+        case Report::unconfirmed: step(*part, PartStatus::delivered); break;
         case Report::pending:
-            if (before == PartStatus::unknown) part->status = PartStatus::sent;
+            if (before == PartStatus::unknown) step(*part, PartStatus::sent);
             break;
         case Report::failed:
-        case Report::expired: part->status = PartStatus::failed; break;
+        case Report::expired: step(*part, PartStatus::failed); break;
     }
     if (part->status == before) return false;
     // the reason of a failed part stays whatever else is reported, and that of an unknown part while it is unknown

@@ -34,7 +34,7 @@ void begin_part(Message& m, int seq, ModemIndex modem);
 void settle_part(Message& m, int seq, After after, std::optional<int> tp_mr, std::string reason, bool report_wanted);
 /// A +CMGS came after the part was settled as unknown, or was put back to be submitted again. A message that ended keeps its status
 /// while other parts wait; else its parts decide anew.
-void accept_late(Message& m, int seq, int tp_mr, bool report_wanted);
+void accept_late(Message& m, int seq, std::optional<int> tp_mr, bool report_wanted);
 /// Applies a status report; false when it changes nothing. A failed or pending report never takes back a delivery.
 bool report_part(Message& m, int seq, Report report);
 /// Nothing more is to be tried (expired, cancelled, no modem until TP-VP ended): parts that went out make it undelivered/incomplete, else

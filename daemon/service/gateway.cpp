@@ -64,7 +64,8 @@ aio::awaitable<void> Gateway::housekeeping() {
         };
         auto look = [now = *now, count, look_through](Tx& tx) {
             Due d;
-            d.work = !store::overdue_reports(tx, now, 1).empty() || !store::stale_parts(tx, now - Limits::reassembly, 1).empty();
+            d.work = !store::overdue_reports(tx, now, 1).empty() || !store::stale_parts(tx, now - Limits::reassembly, 1).empty() ||
+                     !unread_slots(tx, now).empty();
             if (look_through && !d.work) {
                 const auto next = store::next_waiting(tx);
                 d.work = !store::ready_and_expired(tx, now, 1).empty() || (next && *next <= now);
@@ -83,6 +84,7 @@ aio::awaitable<void> Gateway::housekeeping() {
         auto job = [env = context_.env, now = *now, look_through](Tx& tx) {
             Done d;
             d.changed = close_overdue_reports(tx, *env, now, 500);
+            std::ranges::move(give_up_slots(tx, *env, now), std::back_inserter(d.changed));
             if (look_through) std::ranges::move(expire_overdue(tx, *env, now, 500), std::back_inserter(d.changed));
             d.arrived = give_up_parts(tx, *env, now - Limits::reassembly, now, 100);
             return d;
@@ -224,6 +226,7 @@ aio::awaitable<Answer<Message>> Gateway::retry(MessageId id, Actor actor) {
         if (row.scheduled_message_id) return Refusal{409, "belongs-to-supabase", dispatch::reason_text("belongs-to-supabase")};
         if (row.parts.empty()) return state_forbids(row, "sent again: its number or text was refused");
         dispatch::new_round(row);
+        row.corrected = false;
         if (!row.pinned) row.lane = lane_of(env.config, row, std::nullopt);
         row.attempts_used = 0;
         row.due_at = now;

@@ -90,6 +90,8 @@ json Gateway::describe(const ModemService& modem) const {
                 {"smsc", s.smsc},
                 {"ussd_session", s.ussd_open ? "open" : "closed"},
                 {"calls", s.calls},
+                {"journal", s.journal},
+                {"journal_reason", s.journal_reason},
                 {"rung", s.rung},
                 {"resting", modem.resting()},
                 {"opened", s.opened},

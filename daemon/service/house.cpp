@@ -7,7 +7,7 @@ namespace conductor::service {
 aio::awaitable<Result<Inherited>> inherit(store::Store& store, std::string fresh) {
     auto job = [fresh = std::move(fresh)](store::Tx& tx) {
         Inherited inherited{.instance = store::get_setting(tx, "instance").value_or(fresh)};
-        for (const auto& attempt : store::open_attempts(tx)) inherited.open.push_back(attempt.modem_index);
+        for (const auto& attempt : store::open_attempts(tx)) inherited.open.push_back({attempt.modem_index, attempt.started_at});
         inherited.newest = store::newest_time(tx);
         return inherited;
     };
@@ -19,6 +19,7 @@ driver::ModemSettings modem_settings(const config::Config& config, const config:
         .index = modem.index, .imei = modem.imei, .iccid = modem.iccid, .imsi = modem.imsi, .usb = modem.usb, .port = modem.port};
     s.baud = modem.baud;
     s.delivery_reports = config.send.delivery_reports;
+    s.journal_in_modem = config.send.journal == config::Journal::modem;
     if (!pin.empty()) s.pin = std::move(pin);
     return s;
 }
@@ -34,13 +35,15 @@ House::House(aio::Executor executor, const Clock& clock, store::Store& store, Lo
       shared_{executor},
       inherited_{std::move(inherited)},
       sync_{sync ? std::make_unique<SyncService>(context_, shared_, std::move(*sync)) : nullptr},
-      gateway_{context_, shared_, modems_, sync_.get()} {
-    if (context_.env->config.send.journal == config::Journal::modem)
-        context_.log.warning("journal-of-host", {{"why", "send.journal = \"modem\" is not supported yet; the database's journal is used"}});
-}
+      gateway_{context_, shared_, modems_, sync_.get()} {}
 
 void House::add_modem(const config::Modem& modem, driver::ModemSettings settings, int adopted) {
-    const bool awaiting = adopted >= 0 && std::ranges::find(inherited_.open, modem.index) != inherited_.open.end();
+    // an older one gets no answer any more: it lies in a modem's storage, or is given up
+    const auto now = context_.wall();
+    const auto answer_may_come = [&](const Inherited::Open& open) {
+        return open.modem == modem.index && (!now || *now - open.since < std::chrono::seconds{80});
+    };
+    const bool awaiting = adopted >= 0 && std::ranges::any_of(inherited_.open, answer_may_come);
     if (awaiting) listening_.push_back(modem.index);
     modems_.push_back(std::make_unique<ModemService>(context_, shared_, modem, std::move(settings), adopted, awaiting));
     shared_.modems.push_back(modems_.back().get());

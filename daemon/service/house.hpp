@@ -8,8 +8,12 @@ namespace conductor::service {
 
 /// What the process before left in the database.
 struct Inherited {
+    struct Open {
+        ModemIndex modem = 0;
+        WallTime since{};
+    };
     std::string instance;                 ///< UUID of this database
-    std::vector<ModemIndex> open = {};    ///< modems with a submission open
+    std::vector<Open> open = {};          ///< submissions whose outcome is open
     std::optional<WallTime> newest = {};  ///< time that it holds
 };
 /// Reads it; `fresh` becomes the instance of a database that has none, when recover() writes it.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "daemon/dispatch/retry.hpp"
+#include "daemon/dispatch/states.hpp"
 #include "daemon/dispatch/submission.hpp"
 #include "daemon/service/events.hpp"
 #include "daemon/service/reports.hpp"
@@ -89,7 +90,10 @@ void not_accepted(Tx& tx, const Env& env, MessageRow& row, const store::AttemptR
     if (next.pause_sim) answer.pause_sim = reason;
     switch (next.then) {
         case dispatch::Then::accepted: return accepted(tx, env, row, attempt, std::nullopt, now);
-        case dispatch::Then::unknown: dispatch::settle_part(row, attempt.seq, After::unknown, {}, reason, row.report_wanted); break;
+        case dispatch::Then::unknown:
+            dispatch::settle_part(row, attempt.seq, After::unknown, {}, reason, row.report_wanted);
+            bind_early_report(tx, row, attempt, std::nullopt, now);  // it may have come before the answer was given up
+            break;
         case dispatch::Then::give_up: dispatch::settle_part(row, attempt.seq, After::give_up, {}, reason, row.report_wanted); break;
         case dispatch::Then::again:
             dispatch::settle_part(row, attempt.seq, After::again, {}, reason, row.report_wanted);
@@ -100,30 +104,99 @@ void not_accepted(Tx& tx, const Env& env, MessageRow& row, const store::AttemptR
 
 }  // namespace
 
+bool correct(MessageRow& row, const std::function<void(MessageRow&)>& evidence) {
+    const bool was_final = is_final(row.status, row.delivery_status);
+    MessageRow changed = row;
+    evidence(changed);
+    if (was_final && changed.status != row.status) {
+        if (row.corrected || !dispatch::is_upward(row.status, changed.status)) return false;
+        changed.corrected = true;
+    }
+    row = std::move(changed);
+    return true;
+}
+
 void save(Tx& tx, const Env& env, MessageRow& row, WallTime now) {
+    if (!dispatch::may_follow(row.stored_status, row.status))
+        tx.fail(Error{store::StoreErrc::failed,
+                      fmt::format("message {}: {} after {}", row.id.value, to_string(row.status), to_string(row.stored_status))});
     if (is_final(row.status, row.delivery_status)) row.report_until.reset();
     store::update(tx, row);
     tell_supabase(tx, env, row, now);
 }
 
-void settle(Tx& tx, const Env& env, const driver::SubmitOutcome& o, WallTime now, std::uint64_t random, PickAnswer& answer) {
-    const auto attempt = store::find_attempt(tx, o.token);
-    if (!attempt || attempt->outcome) return;
-    auto row = store::find(tx, attempt->message);
+bool is_open(const MessageRow& row) {
+    return std::ranges::any_of(row.parts, [](const Part& p) { return p.status == PartStatus::submitting; });
+}
+
+void go_on(Tx& tx, const Env& env, MessageRow& row, std::string_view why, WallTime now) {
+    if (row.status != MessageStatus::sending || is_open(row)) return;
+    requeue(row, now, now);
+    row.reason = why;
+    save(tx, env, row, now);
+}
+
+void settle_for_good(Tx& tx, const Env& env, const store::AttemptRow& attempt, const driver::SubmitOutcome& o, WallTime now,
+                     std::uint64_t random, PickAnswer& answer) {
+    auto row = store::find(tx, attempt.message);
     if (!row) return;
     const auto tp_mr = o.tp_mr >= 0 ? std::optional{o.tp_mr} : std::nullopt;
-    store::close_attempt(tx, attempt->id, now, static_cast<int>(o.ending), tp_mr, o.reason);
+    store::close_attempt(tx, attempt.id, now, static_cast<int>(o.ending), tp_mr, o.reason);
+    // written, but its place was never committed: the slot, if there is one, is found by its octets
+    if (o.ending == Ending::not_sent && attempt.slot_memory && !attempt.slot) store::set_slot(tx, attempt.id, *attempt.slot_memory, -1);
     if (o.ending == Ending::accepted)
-        accepted(tx, env, *row, *attempt, tp_mr, now);
+        accepted(tx, env, *row, attempt, tp_mr, now);
     else
-        not_accepted(tx, env, *row, *attempt, o, now, random, answer);
-    if (o.ending == Ending::ambiguous) bind_early_report(tx, *row, *attempt, std::nullopt, now);
+        not_accepted(tx, env, *row, attempt, o, now, random, answer);
+    if (o.ending == Ending::ambiguous) bind_early_report(tx, *row, attempt, std::nullopt, now);
     // parts of a set stay on the modem that began it: another SIM is another sender, and the phone could not join them
     if (std::ranges::any_of(row->parts, [](const Part& p) { return p.status != PartStatus::waiting; }) && dispatch::waiting_part(*row))
-        row->lane = bit_of(attempt->modem_index);
+        row->lane = bit_of(attempt.modem_index);
     save(tx, env, *row, now);
     answer.message = row->id;
     answer.changed.push_back({row->id, row->status, row->reason.value_or("")});
+}
+
+namespace {
+
+/// Its slot tells more than an answer that did not come.
+void leave_to_slot(Tx& tx, const Env& env, const store::AttemptRow& attempt, WallTime now, PickAnswer& answer) {
+    auto row = store::find(tx, attempt.message);
+    if (!row) return;
+    row->reason = "in-modem";
+    save(tx, env, *row, now);
+    answer.message = row->id;
+    answer.changed.push_back({row->id, row->status, "in-modem"});
+}
+
+}  // namespace
+
+void settle(Tx& tx, const Env& env, const driver::SubmitOutcome& o, WallTime now, std::uint64_t random, PickAnswer& answer) {
+    const auto attempt = store::find_attempt(tx, o.token);
+    if (!attempt || attempt->outcome) return;
+    const bool silent = o.ending == Ending::ambiguous && !o.cms && !o.cme && o.reason != "error";
+    if (!silent || !attempt->stored) return settle_for_good(tx, env, *attempt, o, now, random, answer);
+    if (attempt->slot) return leave_to_slot(tx, env, *attempt, now, answer);
+    driver::SubmitOutcome unsent = o;
+    unsent.ending = Ending::not_sent;  // AT+CMSS follows the commit of the slot
+    settle_for_good(tx, env, *attempt, unsent, now, random, answer);
+}
+
+std::vector<Changed> accept_later(Tx& tx, const Env& env, const store::AttemptRow& attempt, std::optional<int> tp_mr, WallTime now) {
+    auto row = store::find(tx, attempt.message);
+    if (!row) return {};
+    store::close_attempt(tx, attempt.id, now, static_cast<int>(Ending::accepted), tp_mr, "late");
+    auto chain = store::attempt_chain(tx, row->last_attempt);
+    std::erase_if(chain, [&](const auto& a) { return a.seq != attempt.seq; });
+    if (!chain.empty() && chain.back().id != attempt.id) return {};  // submitted again since: both are out, the journal says so
+    const auto evidence = [&](MessageRow& m) { dispatch::accept_late(m, attempt.seq, tp_mr, m.report_wanted); };
+    if (!correct(*row, evidence)) return {};
+    if (const auto* config = modem_config(env, attempt.modem_index)) row->cost += config->cost_per_part;
+    if (row->status == MessageStatus::sent && !row->sent_at) row->sent_at = now;
+    bind_early_report(tx, *row, attempt, tp_mr, now);
+    if (row->status == MessageStatus::sending) requeue(*row, now, now);
+    save(tx, env, *row, now);
+    return {{row->id, row->status, row->reason.value_or("")}};
 }
 
 std::vector<Changed> settle_late(Tx& tx, const Env& env, ModemIndex modem, int tp_mr, WallTime now) {
@@ -131,34 +204,23 @@ std::vector<Changed> settle_late(Tx& tx, const Env& env, ModemIndex modem, int t
     for (const auto& attempt : store::attempts_since(tx, now - std::chrono::minutes{15}, 500)) {
         if (attempt.modem_index != modem) continue;
         if (attempt.outcome && !ambiguous(attempt)) break;
-        auto row = store::find(tx, attempt.message);
-        if (!row) break;
-        store::close_attempt(tx, attempt.id, now, static_cast<int>(Ending::accepted), tp_mr, "late");
-        auto chain = store::attempt_chain(tx, row->last_attempt);
-        std::erase_if(chain, [&](const auto& a) { return a.seq != attempt.seq; });
-        if (!chain.empty() && chain.back().id != attempt.id) return {};  // submitted again since: both are out, the journal says so
-        dispatch::accept_late(*row, attempt.seq, tp_mr, row->report_wanted);
-        if (const auto* config = modem_config(env, modem)) row->cost += config->cost_per_part;
-        if (row->status == MessageStatus::sent && !row->sent_at) row->sent_at = now;
-        bind_early_report(tx, *row, attempt, tp_mr, now);
-        if (row->status == MessageStatus::sending) requeue(*row, now, now);
-        save(tx, env, *row, now);
-        return {{row->id, row->status, row->reason.value_or("")}};
+        return accept_later(tx, env, attempt, tp_mr, now);
     }
     return {};
 }
 
 PickAnswer settle_inherited(Tx& tx, const Env& env, ModemIndex modem, driver::SubmitOutcome outcome, WallTime now, std::uint64_t random) {
     PickAnswer answer;
-    for (const auto& attempt : store::open_attempts(tx)) {
-        if (attempt.modem_index != modem) continue;
+    auto open = store::open_attempts(tx);
+    std::erase_if(open, [modem](const auto& a) { return a.modem_index != modem; });
+    std::ranges::sort(open, std::ranges::greater{}, &store::AttemptRow::id);
+    for (const auto& attempt : open) {  // what was said is about the newest
         outcome.token = attempt.id;
         settle(tx, env, outcome, now, random, answer);
-        auto row = store::find(tx, attempt.message);
-        if (!row || row->status != MessageStatus::sending) continue;
-        requeue(*row, now, now);
-        row->reason = "restarted";
-        save(tx, env, *row, now);
+        if (auto row = store::find(tx, attempt.message)) go_on(tx, env, *row, "restarted", now);
+        outcome = driver::SubmitOutcome{};
+        outcome.ending = Ending::ambiguous;
+        outcome.reason = "restarted";
     }
     return answer;
 }
@@ -167,7 +229,9 @@ std::vector<Changed> recover(Tx& tx, const Env& env, const std::vector<ModemInde
     const driver::SubmitOutcome open_end{.ending = Ending::ambiguous, .reason = "restarted"};
     std::vector<ModemIndex> modems;
     for (const auto& attempt : store::open_attempts(tx))
-        if (std::ranges::find(still_listening, attempt.modem_index) == still_listening.end()) modems.push_back(attempt.modem_index);
+        if (std::ranges::find(still_listening, attempt.modem_index) == still_listening.end() &&
+            std::ranges::find(modems, attempt.modem_index) == modems.end())
+            modems.push_back(attempt.modem_index);
     std::vector<Changed> changed;
     for (const auto modem : modems)
         std::ranges::move(settle_inherited(tx, env, modem, open_end, now, 0).changed, std::back_inserter(changed));
@@ -180,6 +244,7 @@ std::vector<Changed> reopen(Tx& tx, const Env& env, const std::vector<MessageId>
         auto row = store::find(tx, id);
         if (!row || row->status != MessageStatus::failed) continue;
         dispatch::new_round(*row);
+        row->corrected = false;
         if (!row->pinned) row->lane = lane_of(env.config, *row, std::nullopt);
         row->attempts_used = 0;
         row->due_at = now;

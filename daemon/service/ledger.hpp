@@ -30,6 +30,10 @@ struct PickRequest {
     bool paused = false;    ///< the queue is paused: only what has begun is completed
     WallTime now{};
     std::uint64_t random = 0;
+    // journal = "modem"
+    std::string imei{};
+    std::string store_memory{};             ///< where the modem stores a part before it sends it; empty: it does not
+    std::vector<driver::StoredAt> freed{};  ///< slots that are empty now
 };
 struct PickAnswer {
     std::optional<driver::Submission> submission;
@@ -62,6 +66,21 @@ PickAnswer settle_inherited(store::Tx& tx, const Env& env, ModemIndex modem, dri
 /// After a start: submissions that a dead process left open, except on the modems of `still_listening`, become unknown, and messages left
 /// between two parts go back to the queue.
 std::vector<Changed> recover(store::Tx& tx, const Env& env, const std::vector<ModemIndex>& still_listening, WallTime now);
+
+/// journal = "modem": where the part of an open attempt lies; nothing: it goes by AT+CMGS after all.
+void note_slot(store::Tx& tx, std::int64_t token, const std::optional<driver::StoredAt>& at);
+
+struct Judged {
+    std::vector<driver::SlotRuling> rulings;  ///< one a slot
+    std::vector<Changed> changed;
+};
+/// What a modem's own slots say of submissions whose outcome is open. "Stored sent" is accepted. "Stored unsent" is not sent, once the
+/// modem cannot be sending it any more. A slot that is gone tells nothing: unknown.
+Judged judge_slots(store::Tx& tx, const Env& env, const driver::SlotReading& reading, WallTime now, std::uint64_t random);
+
+/// Submissions that lie in a modem which was not read until their time was over become unknown.
+std::vector<store::AttemptRow> unread_slots(store::Tx& tx, WallTime now);
+std::vector<Changed> give_up_slots(store::Tx& tx, const Env& env, WallTime now);
 
 /// Makes `delivery_status` unknown where no report came in time. Returns how many rows it looked at.
 std::vector<Changed> close_overdue_reports(store::Tx& tx, const Env& env, WallTime now, int limit);

@@ -118,11 +118,16 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
                             .available = free,
                             .paused = shared_.paused,
                             .now = *now,
-                            .random = context_.rng()};
+                            .random = context_.rng(),
+                            .imei = modem_.status().identity.imei,
+                            .store_memory = modem_.status().store_memory,
+                            .freed = freed_};
+        const std::size_t freed = freed_.size();
         auto job = [env = context_.env, request = std::move(request)](store::Tx& tx) { return settle_and_pick(tx, *env, request); };
         auto answer = co_await context_.store.run(job);
         if (answer) {
             shared_.note(answer->changed);
+            freed_.erase(freed_.begin(), freed_.begin() + static_cast<std::ptrdiff_t>(std::min(freed, freed_.size())));
             if (finished && finished->ending == Ending::accepted) strikes_.accepted();
             if (answer->pause_sim) rest(*answer->pause_sim, *now);
             if (answer->refused) co_await note_refusal(std::move(*answer->refused), *now);

@@ -53,6 +53,11 @@ public:
     Instant balance_due() const override;
     std::string balance_code() override;
     void balance_answered(Result<std::string> text) override;
+    aio::awaitable<bool> note_slot(std::int64_t token, std::optional<driver::StoredAt> at) override;
+    aio::awaitable<std::vector<driver::SlotRuling>> judge_slots(driver::SlotReading reading) override;
+    void slots_removed(std::vector<driver::StoredAt> slots) override;
+    aio::awaitable<std::string> storing_of(driver::Identity who) override;
+    aio::awaitable<void> remember_storing(driver::Identity who, std::string word) override;
     aio::awaitable<bool> accepts_sim(driver::Identity identity) override;
     void changed(const driver::ModemStatus& status) override;
     bool can_reset(driver::HardReset how, const std::string& usb) const override;
@@ -92,6 +97,7 @@ private:
     dispatch::BalanceState balance_;
     std::string balance_iccid_;               ///< whose `balance_` is; empty before the SIM is known
     std::map<std::string, Instant> flights_;  ///< the last record by kind of incident
+    std::vector<driver::StoredAt> freed_;  ///< emptied slots, not yet committed as such
     driver::Modem modem_;
 };
 

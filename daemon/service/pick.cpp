@@ -5,6 +5,7 @@
 #include "daemon/dispatch/submission.hpp"
 #include "daemon/service/events.hpp"
 #include "daemon/service/steps.hpp"
+#include "modem/pdu/stored.hpp"
 #include "modem/sms/sms.hpp"
 
 namespace conductor::service {
@@ -65,6 +66,7 @@ bool journal(Tx& tx, const Env& env, MessageRow& row, const PickRequest& request
         answer.changed.push_back({row.id, row.status, *row.reason});
         return false;
     }
+    const bool store = !request.store_memory.empty();
     dispatch::begin_part(row, seq, request.modem);
     row.iccid = request.iccid;
     row.ready = false;
@@ -79,11 +81,15 @@ bool journal(Tx& tx, const Env& env, MessageRow& row, const PickRequest& request
                                                 .outcome = {},
                                                 .tp_mr = {},
                                                 .reason = {},
-                                                .previous = row.last_attempt});
+                                                .previous = row.last_attempt,
+                                                .stored = store,
+                                                .imei = request.imei,
+                                                .pdu_hash = store ? pdu::stored_fingerprint(encoded->octets) : std::nullopt,
+                                                .slot_memory = store ? std::optional{request.store_memory} : std::nullopt});
     row.report_until = row.report_wanted ? std::optional{request.now + validity_of(row, request.now) + Limits::report_grace} : std::nullopt;
     save(tx, env, row, request.now);
-    answer.submission =
-        driver::Submission{.token = *row.last_attempt, .pdu = std::move(*encoded), .more_follow = dispatch::waiting_part(row) != nullptr};
+    answer.submission = driver::Submission{
+        .token = *row.last_attempt, .pdu = std::move(*encoded), .more_follow = dispatch::waiting_part(row) != nullptr, .store = store};
     answer.message = row.id;
     return true;
 }
@@ -168,10 +174,11 @@ std::uint64_t lane_of(const config::Config& config, const Message& message, std:
 
 PickAnswer settle_and_pick(Tx& tx, const Env& env, const PickRequest& request) {
     PickAnswer answer;
+    free_slots(tx, request);
     if (request.finished) {
         settle(tx, env, *request.finished, request.now, request.random, answer);
         auto row = store::find(tx, answer.message);
-        if (row && row->status == MessageStatus::sending) {  // the next part of the same message, back to back
+        if (row && row->status == MessageStatus::sending && !is_open(*row)) {  // the next part of the same message, back to back
             if (request.available && release(tx, env, *row, request, answer) && journal(tx, env, *row, request, answer)) return answer;
             if (row->status == MessageStatus::sending) {
                 requeue(*row, request.now, request.now);

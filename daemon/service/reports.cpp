@@ -4,6 +4,7 @@
 
 #include "daemon/core/msisdn.hpp"
 #include "daemon/dispatch/submission.hpp"
+#include "daemon/service/steps.hpp"
 
 namespace conductor::service {
 namespace {
@@ -34,9 +35,12 @@ std::optional<int> part_for(Tx& tx, const MessageRow& row, int tp_mr, bool open_
         if (!open_ones || part.tp_mr || part.attempts == 0) continue;
         if (part.status == PartStatus::unknown) return part.seq;
         if (part.status == PartStatus::submitting) continue;
-        // to be submitted again, or given up, after a submission that may have gone out: it did
-        for (const auto& attempt : store::attempt_chain(tx, row.last_attempt))
-            if (attempt.seq == part.seq && attempt.outcome == static_cast<int>(driver::Ending::ambiguous)) return part.seq;
+        // to be submitted again, or given up, after a submission that may have gone out: it did. Accepted without a reference, where the
+        // modem's storage alone says so: number and time must do
+        for (const auto& attempt : store::attempt_chain(tx, row.last_attempt)) {
+            const bool unnamed = attempt.outcome == static_cast<int>(driver::Ending::accepted) && !attempt.tp_mr;
+            if (attempt.seq == part.seq && (unnamed || attempt.outcome == static_cast<int>(driver::Ending::ambiguous))) return part.seq;
+        }
     }
     return std::nullopt;
 }
@@ -71,12 +75,16 @@ std::vector<MessageRow> by_suffix(Tx& tx, std::string_view phone, int tp_mr, Wal
 }
 
 bool apply(MessageRow& row, int seq, const pdu::StatusReport& report, WallTime now) {
-    for (Part& part : row.parts)
-        if (part.seq == seq) {
-            if (!part.tp_mr) part.tp_mr = report.mr;
-            if (part.status == PartStatus::waiting) part.status = PartStatus::unknown;
-        }
-    if (!dispatch::report_part(row, seq, meaning(report.status))) return false;
+    bool changed = false;
+    const auto evidence = [&](MessageRow& m) {
+        for (Part& part : m.parts)
+            if (part.seq == seq) {
+                if (!part.tp_mr) part.tp_mr = report.mr;
+                if (part.status == PartStatus::waiting) part.status = PartStatus::unknown;
+            }
+        changed = dispatch::report_part(m, seq, meaning(report.status));
+    };
+    if (!correct(row, evidence) || !changed) return false;
     if (row.status == MessageStatus::delivered && !row.delivered_at) row.delivered_at = report.discharge.utc().value_or(now);
     if ((row.status == MessageStatus::delivered || row.status == MessageStatus::sent) && !row.sent_at)
         row.sent_at = report.time.utc().value_or(now);

@@ -11,6 +11,26 @@ constexpr std::uint64_t bit_of(ModemIndex modem) {
 /// Puts a message back into the queue, to be looked at again at `when` (never later than its expiry).
 void requeue(store::MessageRow& row, WallTime when, WallTime now);
 
+/// A message between two parts, of which none is on a modem, waits for its modem again.
+void go_on(store::Tx& tx, const Env& env, store::MessageRow& row, std::string_view why, WallTime now);
+
+/// Applies evidence (a report, a late answer, a slot) to a message. A final state is corrected upwards, and once: what would do otherwise
+/// changes nothing, and the answer is false.
+bool correct(store::MessageRow& row, const std::function<void(store::MessageRow&)>& evidence);
+
+/// A part's outcome is open: on a modem, or in a modem's storage.
+bool is_open(const store::MessageRow& row);
+
+/// As settle(), and final also where the modem's storage could still tell.
+void settle_for_good(store::Tx& tx, const Env& env, const store::AttemptRow& attempt, const driver::SubmitOutcome& outcome, WallTime now,
+                     std::uint64_t random, PickAnswer& answer);
+
+/// The network took an attempt that was settled otherwise.
+std::vector<Changed> accept_later(store::Tx& tx, const Env& env, const store::AttemptRow& attempt, std::optional<int> tp_mr, WallTime now);
+
+/// Slots that were emptied: they hold nobody's part any more.
+void free_slots(store::Tx& tx, const PickRequest& request);
+
 /// The outcome of an attempt that may have gone out.
 bool ambiguous(const store::AttemptRow& attempt);
 

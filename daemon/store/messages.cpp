@@ -13,11 +13,11 @@ namespace {
     "expires_at, created_at, modem_index, iccid, retry_count, attempts_used, sent_at, delivered_at, modem_time, report_until, "    \
     "cost, reason, reason_detail, parts, flags, in_reply_to, scheduled_id, claim_epoch, campaign, last_attempt, lease_until"
 
-constexpr std::int64_t flag_report = 1, flag_flash = 2, flag_resend = 4, flag_pinned = 8;
+constexpr std::int64_t flag_report = 1, flag_flash = 2, flag_resend = 4, flag_pinned = 8, flag_corrected = 16;
 
 std::int64_t flags_of(const MessageRow& r) {
     return (r.report_wanted ? flag_report : 0) | (r.flash ? flag_flash : 0) | (r.on_unknown == OnUnknown::resend ? flag_resend : 0) |
-           (r.pinned ? flag_pinned : 0);
+           (r.pinned ? flag_pinned : 0) | (r.corrected ? flag_corrected : 0);
 }
 
 MessageRow read(const Rows& q) {
@@ -61,6 +61,7 @@ MessageRow read(const Rows& q) {
     r.report_wanted = (flags & flag_report) != 0;
     r.flash = (flags & flag_flash) != 0;
     r.pinned = (flags & flag_pinned) != 0;
+    r.corrected = (flags & flag_corrected) != 0;
     r.on_unknown = (flags & flag_resend) ? OnUnknown::resend : OnUnknown::hold;
     if (const auto reply = q.opt_i64(c++)) r.in_reply_to = MessageId{*reply};
     r.scheduled_message_id = q.opt_i64(c++);
@@ -149,11 +150,11 @@ std::vector<MessageRow> leases_ending(Tx& tx, WallTime before, int limit) {
 void update(Tx& tx, const MessageRow& r) {
     tx.run(
         "UPDATE messages SET status=?, delivery=?, ready=?, lane=?, not_before=?, expires_at=?, modem_index=?, iccid=?, retry_count=?,"
-        " attempts_used=?, sent_at=?, delivered_at=?, report_until=?, cost=?, reason=?, reason_detail=?, parts=?, last_attempt=?,"
+        " attempts_used=?, sent_at=?, delivered_at=?, report_until=?, cost=?, reason=?, reason_detail=?, parts=?, flags=?, last_attempt=?,"
         " claim_epoch=?, lease_until=?, due_at=? WHERE id=?",
         r.status, r.delivery_status, r.held && r.status == MessageStatus::queued ? 2 : int{r.ready}, r.lane, r.not_before, r.expires_at,
         r.modem_index, r.iccid, r.retry_count, r.attempts_used, r.sent_at, r.delivered_at, r.report_until, r.cost, r.reason, r.reason_text,
-        pack_parts(r.parts), r.last_attempt, r.claim_epoch, r.lease_until, r.due_at.value_or(r.timestamp), r.id);
+        pack_parts(r.parts), flags_of(r), r.last_attempt, r.claim_epoch, r.lease_until, r.due_at.value_or(r.timestamp), r.id);
 }
 
 std::vector<MessageRow> list(Tx& tx, const Filter& f) {

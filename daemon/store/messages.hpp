@@ -22,6 +22,7 @@ struct MessageRow : Message {
     std::optional<WallTime> lease_until;                  ///< a claimed row may be sent until then
     bool pinned = false;                                  ///< the caller chose the modem
     bool keyed = false;                                   ///< the caller gave the key
+    bool corrected = false;                               ///< evidence changed its final state once in this round
     std::optional<std::int64_t> last_attempt;             ///< the newest of its attempts; each names the one before
     MessageStatus stored_status = MessageStatus::queued;  ///< as it was read: update() leaves it
     DeliveryStatus stored_delivery = DeliveryStatus::none;

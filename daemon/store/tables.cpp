@@ -3,7 +3,9 @@
 namespace conductor::store {
 namespace {
 
-#define ATTEMPT_COLUMNS "id, message_id, seq, modem_index, iccid, started_at, ended_at, outcome, tp_mr, reason, previous"
+#define ATTEMPT_COLUMNS                                                                                                         \
+    "id, message_id, seq, modem_index, iccid, started_at, ended_at, outcome, tp_mr, reason, previous, stored, imei, pdu_hash, " \
+    "slot_memory, slot"
 #define INCOMING_COLUMNS "id, fingerprint, kind, modem_index, iccid, hex, received_at, sender, ref, total, seq, state, message_id"
 
 AttemptRow read_attempt(const Rows& q) {
@@ -17,7 +19,12 @@ AttemptRow read_attempt(const Rows& q) {
             .outcome = q.opt_i32(7),
             .tp_mr = q.opt_i32(8),
             .reason = q.opt_text(9),
-            .previous = q.opt_i64(10)};
+            .previous = q.opt_i64(10),
+            .stored = q.flag(11),
+            .imei = q.text(12),
+            .pdu_hash = q.opt_i64(13),
+            .slot_memory = q.opt_text(14),
+            .slot = q.opt_i32(15)};
 }
 
 IncomingRow read_incoming(const Rows& q) {
@@ -50,9 +57,36 @@ constexpr auto incoming = collect<IncomingRow, read_incoming>;
 }  // namespace
 
 std::int64_t open_attempt(Tx& tx, const AttemptRow& r) {
-    tx.run("INSERT INTO attempts (message_id, seq, modem_index, iccid, started_at, previous) VALUES (?, ?, ?, ?, ?, ?)", r.message, r.seq,
-           r.modem_index, r.iccid, r.started_at, r.previous);
+    tx.run(
+        "INSERT INTO attempts (message_id, seq, modem_index, iccid, started_at, previous, stored, imei, pdu_hash, slot_memory)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        r.message, r.seq, r.modem_index, r.iccid, r.started_at, r.previous, r.stored, r.imei, r.pdu_hash, r.slot_memory);
     return tx.last_id();
+}
+
+void set_slot(Tx& tx, std::int64_t id, std::string_view memory, int slot) {
+    tx.run("UPDATE attempts SET slot_memory = ?, slot = ? WHERE id = ?", memory, slot, id);
+}
+
+void clear_slot(Tx& tx, std::int64_t id) {
+    tx.run("UPDATE attempts SET slot = NULL WHERE id = ?", id);
+}
+
+void not_stored(Tx& tx, std::int64_t id) {
+    tx.run("UPDATE attempts SET stored = 0, slot_memory = NULL, slot = NULL WHERE id = ?", id);
+}
+
+std::vector<AttemptRow> attempts_in(Tx& tx, std::string_view memory, std::string_view owner) {
+    return attempts(tx.query("SELECT " ATTEMPT_COLUMNS
+                             " FROM attempts INDEXED BY attempts_slots WHERE slot IS NOT NULL AND slot_memory = ?1"
+                             " AND CASE slot_memory WHEN 'SM' THEN iccid ELSE imei END = ?2 ORDER BY id DESC",
+                             memory, owner));
+}
+
+bool accepted_since(Tx& tx, const AttemptRow& attempt) {
+    Rows q = tx.query("SELECT 1 FROM attempts WHERE id > ? AND outcome = 0 AND modem_index = ? AND imei = ? AND iccid = ? LIMIT 1",
+                      attempt.id, attempt.modem_index, attempt.imei, attempt.iccid);
+    return q.next();
 }
 
 void close_attempt(Tx& tx, std::int64_t id, WallTime at, int outcome, std::optional<int> tp_mr, std::string_view reason) {

@@ -24,9 +24,24 @@ struct AttemptRow {
     std::optional<int> tp_mr;
     std::optional<std::string> reason;
     std::optional<std::int64_t> previous;  ///< the attempt before it of the same message
+    // journal = "modem"
+    bool stored = false;                     ///< goes out by AT+CMGW and AT+CMSS
+    std::string imei{};                      ///< whose memory "ME" is
+    std::optional<std::int64_t> pdu_hash{};  ///< pdu::stored_fingerprint
+    std::optional<std::string> slot_memory{};
+    std::optional<int> slot{};  ///< while the slot is not known to be empty; -1: it may lie anywhere in slot_memory
 };
 std::int64_t open_attempt(Tx& tx, const AttemptRow& row);
 void close_attempt(Tx& tx, std::int64_t id, WallTime at, int outcome, std::optional<int> tp_mr, std::string_view reason);
+/// Where the part lies; -1: somewhere, or nowhere.
+void set_slot(Tx& tx, std::int64_t id, std::string_view memory, int slot);
+void clear_slot(Tx& tx, std::int64_t id);
+/// The part goes by AT+CMGS after all.
+void not_stored(Tx& tx, std::int64_t id);
+/// Attempts whose part may lie in this memory, newest first. `owner`: the SIM's ICCID for "SM", else the modem's IMEI.
+std::vector<AttemptRow> attempts_in(Tx& tx, std::string_view memory, std::string_view owner);
+/// A later attempt of the same modem was accepted: whatever the modem did before, it has ended.
+bool accepted_since(Tx& tx, const AttemptRow& attempt);
 std::optional<AttemptRow> find_attempt(Tx& tx, std::int64_t id);
 std::vector<AttemptRow> open_attempts(Tx& tx);
 /// The attempts that end at `last`, oldest first.

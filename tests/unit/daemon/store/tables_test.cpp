@@ -339,6 +339,7 @@ TEST_CASE("messages: what a number got lately") {
         r.status = status;
         insert(*f.tx, r);
         r.last_attempt = open_attempt(*f.tx, {.message = r.id, .started_at = f.now - ago});
+        close_attempt(*f.tx, *r.last_attempt, f.now - ago, 0, 1, "");
         update(*f.tx, r);
     };
     add(MessageClass::marketing, MessageStatus::delivered, 24h * 7 + 1ms);
@@ -393,10 +394,10 @@ TEST_CASE("attempts: a chain without an index") {
     Fixture f;
     std::optional<std::int64_t> last;
     for (int n = 0; n < 4; ++n) {
-        open_attempt(*f.tx, {.message = MessageId{2}, .started_at = f.now});  // of another message, between them
+        open_attempt(*f.tx, {.message = MessageId{2}, .modem_index = 10 + n, .started_at = f.now});  // of another message, between them
         last = open_attempt(
             *f.tx,
-            {.message = MessageId{1}, .seq = n + 1, .modem_index = 1, .iccid = "8949", .started_at = f.now + n * 1s, .previous = last});
+            {.message = MessageId{1}, .seq = n + 1, .modem_index = 1 + n, .iccid = "8949", .started_at = f.now + n * 1s, .previous = last});
     }
     CHECK(attempt_chain(*f.tx, {}).empty());
     const auto chain = attempt_chain(*f.tx, last);
