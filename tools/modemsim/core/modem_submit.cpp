@@ -28,6 +28,7 @@ Outcome SimModem::do_cmgs(const Call& call) {
 }
 
 Outcome SimModem::do_cmgw(const Call& call) {
+    if (!faults_.knows_cmgw) return error();
     if (call.form == Call::Form::test) return ok();
     if (const Outcome bad = sms_allowed(); bad.kind != Outcome::Kind::ok) return bad;
     body_ = {};
@@ -135,6 +136,7 @@ void SimModem::end_body() {
     if (body_.write) {
         const int index = faults_.storage_full ? -1 : storage_.add(session_.cpms[1], {body_.stat, *pdu});
         if (index < 0) return finish(cms(322));
+        if (faults_.lost_write.fire(random_)) return release();
         info(fmt::format("+CMGW: {}", index));
         return finish(ok());
     }
@@ -144,6 +146,7 @@ void SimModem::end_body() {
 }
 
 Outcome SimModem::do_cmss(const Call& call) {
+    if (!faults_.knows_cmss) return error();
     if (call.form == Call::Form::test) return ok();
     if (const Outcome bad = sms_allowed(); bad.kind != Outcome::Kind::ok) return bad;
     const int index = call.number(0, -1);
@@ -186,7 +189,7 @@ void SimModem::accepted() {
     if (!flight_ || flight_->taken) return;
     flight_->mr = next_mr_++;
     flight_->taken = network_.accept(*this, flight_->tpdu, flight_->parsed, flight_->verdict, flight_->mr);
-    if (flight_->stored_index >= 0) {
+    if (flight_->stored_index >= 0 && faults_.marks_sent) {
         if (Slot* slot = storage_.find(flight_->memory, flight_->stored_index)) slot->stat = Stat::sent;
     }
     if (flight_->verdict.reboots) reboot(Duration{1000});

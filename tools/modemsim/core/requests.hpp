@@ -60,6 +60,7 @@ private:
     J slow(const J& r);
     J registration(const J& r);
     J storage(const J& r);
+    J storing(const J& r);
     J sim(const J& r);
     J pin(const J& r);
     J clear(const J& r);

@@ -139,6 +139,17 @@ json Requests::registration(const json& r) {
     return {};
 }
 
+json Requests::storing(const json& r) {
+    for (SimModem* m : chosen(r, true)) {
+        Faults& f = m->faults();
+        f.knows_cmgw = r.value("cmgw", f.knows_cmgw);
+        f.knows_cmss = r.value("cmss", f.knows_cmss);
+        f.marks_sent = r.value("marks", f.marks_sent);
+        if (r.contains("lose")) f.lost_write.count = r["lose"].get<int>();
+    }
+    return {};
+}
+
 json Requests::storage(const json& r) {
     json list = json::array();
     for (SimModem* m : chosen(r, false)) {

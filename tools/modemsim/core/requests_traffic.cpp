@@ -39,6 +39,7 @@ std::span<const Requests::Row> Requests::rows() {
         Row{"slow", &R::slow},
         Row{"registration", &R::registration},
         Row{"storage", &R::storage},
+        Row{"storing", &R::storing},
         Row{"sim", &R::sim},
         Row{"pin", &R::pin},
         Row{"clear", &R::clear},

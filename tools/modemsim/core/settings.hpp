@@ -55,6 +55,9 @@ struct Faults {
     Duration cnma_guard{15'000};              ///< how long a +CMT or +CDS waits for its +CNMA under +CSMS=1
     std::optional<std::string> cnma_forms{};  ///< instead of the profile's; empty: every AT+CNMA is refused
     bool csms_refused = false;                ///< AT+CSMS=1 ends with ERROR
+    Trigger lost_write;                         ///< AT+CMGW: written, its answer is never
+    bool knows_cmgw = true, knows_cmss = true;  ///< false: ERROR
+    bool marks_sent = true;                     ///< AT+CMSS marks the slot "stored sent"
 };
 
 /// What one number does with messages sent to it. The first rule that fits applies.
