@@ -50,9 +50,21 @@ Gateway::Gateway(fs::path folder, GatewayOptions options) : folder_{std::move(fo
 bool Gateway::start(milliseconds limit) {
     write_file(folder_ / "conductor.toml", gateway_config(folder_, options_));
     daemon_.reset();
-    daemon_ =
-        std::make_unique<Child>(std::vector<std::string>{program("conductord").string(), "--config", (folder_ / "conductor.toml").string()},
-                                folder_ / "conductord.log", std::vector<std::string>{"CREDENTIALS_DIRECTORY=" + folder_.string()});
+    std::vector<std::string> argv{program("conductord").string(), "--config", (folder_ / "conductor.toml").string()};
+    std::vector<std::string> environment = options_.environment;
+    environment.push_back("CREDENTIALS_DIRECTORY=" + folder_.string());
+    std::vector<int> descriptors;
+    if (!options_.kept.empty()) {  // sd_listen_fds(3) wants the process's own id
+        argv.insert(argv.begin(), {"/bin/sh", "-c", "LISTEN_PID=$$ exec \"$0\" \"$@\""});
+        std::string names;
+        for (const auto& [name, descriptor] : options_.kept) {
+            names += (names.empty() ? "" : ":") + name;
+            descriptors.push_back(descriptor);
+        }
+        environment.push_back("LISTEN_FDS=" + std::to_string(descriptors.size()));
+        environment.push_back("LISTEN_FDNAMES=" + names);
+    }
+    daemon_ = std::make_unique<Child>(std::move(argv), folder_ / "conductord.log", std::move(environment), std::move(descriptors));
     return eventually(limit, [&] { return get("/v1/status").status == 200 || !running(); }) && running();
 }
 

@@ -20,8 +20,11 @@ struct GatewayOptions {
     std::string more = {};           ///< further tables
     int per_minute = 0, per_hour = 0, per_day = 0;
     bool reports = true;
-    std::string scan = "[]";  ///< of [discovery]
-    fs::path database = {};   ///< empty: conductor.db in the gateway's folder
+    std::string scan = "[]";                    ///< of [discovery]
+    fs::path database = {};                     ///< empty: conductor.db in the gateway's folder
+    std::vector<std::string> environment = {};  ///< NAME=VALUE
+    /// What systemd's FD store would hand over, by name: given to the next start().
+    std::vector<std::pair<std::string, int>> kept = {};
 };
 
 /// The configuration that the tests use: always open, no consent asked, no spacing, no limit but what the options say.

@@ -26,7 +26,7 @@ namespace {
 }
 
 /// In the child, between fork and exec: only async-signal-safe calls.
-[[noreturn]] void become(char* const* argv, char* const* envp, int out, int err) {
+[[noreturn]] void become(char* const* argv, char* const* envp, int out, int err, const std::vector<int>& descriptors) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     sigset_t none;
     sigemptyset(&none);
@@ -35,12 +35,17 @@ namespace {
     ::dup2(null, STDIN_FILENO);
     ::dup2(out, STDOUT_FILENO);
     ::dup2(err, STDERR_FILENO);
-    ::close_range(3, ~0U, 0);
+    unsigned next = 3;
+    for (const int descriptor : descriptors) {  // above all that is in use first, so that none overwrites another
+        const int high = ::fcntl(descriptor, F_DUPFD, 64);
+        ::dup2(high, static_cast<int>(next++));
+    }
+    ::close_range(next, ~0U, 0);
     ::execvpe(argv[0], argv, envp);
     ::_exit(127);
 }
 
-pid_t start(std::vector<std::string> argv, std::vector<std::string> environment, int out, int err) {
+pid_t start(std::vector<std::string> argv, std::vector<std::string> environment, int out, int err, const std::vector<int>& descriptors) {
     std::vector<char*> arguments, variables;
     for (std::string& argument : argv) arguments.push_back(argument.data());
     arguments.push_back(nullptr);
@@ -54,7 +59,7 @@ pid_t start(std::vector<std::string> argv, std::vector<std::string> environment,
     variables.push_back(nullptr);
     const pid_t pid = ::fork();
     if (pid < 0) system_failure("fork");
-    if (pid == 0) become(arguments.data(), variables.data(), out, err);
+    if (pid == 0) become(arguments.data(), variables.data(), out, err, descriptors);
     return pid;
 }
 
@@ -132,11 +137,12 @@ TempDir::~TempDir() {
     fs::remove_all(path_, ignored);
 }
 
-Child::Child(std::vector<std::string> argv, fs::path log, std::vector<std::string> environment) : log_{std::move(log)} {
+Child::Child(std::vector<std::string> argv, fs::path log, std::vector<std::string> environment, std::vector<int> descriptors)
+    : log_{std::move(log)} {
     const std::string program = argv.front();
     const int fd = open_log(log_);
     log_begin_ = fs::file_size(log_);
-    pid_ = start(std::move(argv), std::move(environment), fd, fd);
+    pid_ = start(std::move(argv), std::move(environment), fd, fd, descriptors);
     ::close(fd);
     pidfd_ = open_pidfd(pid_, 0);
     if (pidfd_ < 0) system_failure("pidfd_open of " + program);
@@ -213,7 +219,7 @@ Finished run(const std::vector<std::string>& argv, const fs::path& folder, milli
     write_file(out, "");
     write_file(err, "");
     const int out_fd = open_log(out), err_fd = open_log(err);
-    const pid_t pid = start(argv, environment, out_fd, err_fd);
+    const pid_t pid = start(argv, environment, out_fd, err_fd, {});
     ::close(out_fd);
     ::close(err_fd);
     const int pidfd = open_pidfd(pid, 0);

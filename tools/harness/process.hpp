@@ -54,7 +54,8 @@ struct Usage {
 class Child {
 public:
     /// Runs argv[0] (a path, or found in PATH) with stdout and stderr appended to `log`. `environment`: NAME=VALUE above our own.
-    Child(std::vector<std::string> argv, fs::path log, std::vector<std::string> environment = {});
+    /// `descriptors` are its descriptors from 3 on.
+    Child(std::vector<std::string> argv, fs::path log, std::vector<std::string> environment = {}, std::vector<int> descriptors = {});
     ~Child();
     Child(const Child&) = delete;
     Child& operator=(const Child&) = delete;

@@ -2,56 +2,12 @@
 #include <doctest/doctest.h>
 
 #include <csignal>
-#include <iostream>
-#include <random>
 
 #include "tests/integration/daemon/checks.hpp"
 
 using namespace conductor::harness;
 using nlohmann::json;
 using namespace std::chrono_literals;
-
-TEST_CASE("integration: kill -9 at random moments while a queue drains") {
-    const int kills = static_cast<int>(number_from_environment("CONDUCTOR_KILLS", 20)), count = 10 * kills;
-    const std::uint64_t seed_number = seed(20261122);
-    std::mt19937_64 random{seed_number};
-    const TempDir folder;
-    const Sim sim{folder / "sim", {.modems = 2, .latency = 100ms, .report_delay = 300ms, .seed = seed_number}};
-    sim.request({{"do", "set"}, {"cnma_guard", "1s"}});
-    Gateway gateway{folder / "box", {.ports = sim.ports()}};
-    REQUIRE_MESSAGE(gateway.start(), gateway.log_end());
-    REQUIRE_MESSAGE(enqueue(gateway, count), describe(gateway));
-
-    int while_draining = 0;
-    for (int n = 0; n < kills; ++n) {
-        // From the moment it answers; a fifth of the kills hit earlier, in the midst of its start.
-        const bool early = n % 5 == 4;
-        const milliseconds moment{std::uniform_int_distribution<int>{0, early ? 150 : 900}(random)};
-        const auto end = std::chrono::steady_clock::now() + moment;
-        eventually(moment, [&] { return std::chrono::steady_clock::now() >= end; });
-        while_draining += static_cast<int>(sim.copies().size()) < count;
-        gateway.kill_now();
-        if (early) {
-            gateway.start(0ms);
-            continue;
-        }
-        REQUIRE_MESSAGE(gateway.start(), gateway.log_end());
-    }
-    REQUIRE_MESSAGE(eventually(20s, [&] { return gateway.get("/v1/status").status == 200; }), gateway.log_end());
-    CHECK_MESSAGE(gateway.settled(120s, static_cast<std::size_t>(count), {"delivered", "sent", "unknown"}), describe(gateway));
-    // A report that came while nobody listened was not acknowledged, so it comes again; it says of an open outcome too how it ended.
-    const std::string unreported = without_report(gateway, sim, 30s);
-    CHECK_MESSAGE(unreported.empty(), unreported << gateway.log_end());
-    const std::string broken = lost_or_doubled(gateway, sim, count);
-    CHECK_MESSAGE(broken.empty(), broken << gateway.log_end());
-    CHECK(while_draining == kills);
-    auto tally = gateway.tally();
-    std::cout << kills << " kills, " << count << " messages: " << tally["delivered"] << " delivered, " << tally["sent"] << " sent, "
-              << tally["unknown"] << " unknown\n";
-    CHECK(tally["delivered"] == static_cast<int>(sim.copies().size()));
-    CHECK(tally["unknown"] <= 2 * kills);  // at most one a modem and kill
-    CHECK(gateway.stop() == 0);
-}
 
 TEST_CASE("integration: SIGTERM waits for the result on its way, and the next start goes on") {
     const TempDir folder;

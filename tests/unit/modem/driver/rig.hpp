@@ -39,7 +39,7 @@ public:
         line->lose();
     }
     void start() {
-        driver = std::make_unique<Modem>(ctx.get_executor(), Log{}, settings_, host, -1, false,
+        driver = std::make_unique<Modem>(ctx.get_executor(), Log{}, settings_, host, adopted, awaiting_late,
                                          [this](std::string, port::PortSettings) { return open(); });
         boost::asio::co_spawn(ctx, driver->run(), [this](std::exception_ptr e) {
             ended = true;
@@ -94,6 +94,8 @@ public:
     std::unique_ptr<Modem> driver;
     bool ended = false, plugged = true;
     int opens = 0;
+    int adopted = -1;  ///< a descriptor of the process before, for start()
+    bool awaiting_late = false;
     std::exception_ptr failure;
 
 private:
