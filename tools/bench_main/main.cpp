@@ -12,7 +12,7 @@ namespace {
 
 struct Options {
     std::vector<int> modems{1, 8};
-    int latency_ms = 500, seconds = 20, overhead = 1000, idle = 200, inbound = 100;
+    int latency_ms = 500, seconds = 20, overhead = 1000, idle = 200, inbound = 100, restarts = 5;
 };
 
 bool has_strace() {
@@ -38,6 +38,8 @@ void run(const Options& options) {
     }
     if (options.idle > 0) print(measure_idle_latency(options.idle));
     if (options.inbound > 0) print(measure_inbound_latency(options.inbound));
+    if (options.restarts > 0)
+        for (const char* journal : {"host", "modem"}) print(measure_restart(options.restarts, journal));
 }
 
 }  // namespace
@@ -51,6 +53,7 @@ int main(int argc, char** argv) {
     app.add_option("--overhead", options.overhead, "messages of the runs with modems that take no time (default 1000, 0: none)");
     app.add_option("--idle", options.idle, "messages of the run on an idle gateway (default 200, 0: none)");
     app.add_option("--inbound", options.inbound, "messages of three parts that arrive at an idle gateway (default 100, 0: none)");
+    app.add_option("--restarts", options.restarts, "kills with a queue waiting (default 5, 0: none)");
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {

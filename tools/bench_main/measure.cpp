@@ -252,6 +252,36 @@ json measure_inbound_latency(int messages) {
             {"stored_ms_p99", rounded(quantile(times, 0.99))}};
 }
 
+json measure_restart(int runs, const std::string& journal) {
+    const TempDir folder;
+    const Sim sim{folder / "sim", {.modems = 1, .latency = 0ms, .report_delay = 0ms}};
+    Gateway gateway{folder / "box", {.ports = sim.ports(), .send = "journal = \"" + journal + "\"\n", .reports = false}};
+    require(gateway.start(), "conductord does not start", gateway);
+    wait_for_modems(gateway, 1);
+    const auto accepted = [&] { return sim.request({{"do", "stats"}})["total"]["accepted"].get<std::uint64_t>(); };
+    std::vector<double> times;
+    for (int run = 0; run < runs; ++run) {
+        enqueue(gateway, 3'000);
+        const auto before = accepted();
+        require(eventually(10s, [&] { return accepted() > before + 5; }), "nothing is sent", gateway);
+        gateway.kill_now();
+        const auto last = accepted();
+        const double begin = std::chrono::duration<double, std::milli>(BootClock::now().time_since_epoch()).count();
+        require(gateway.start(), "conductord does not start again", gateway);
+        require(eventually(20s, [&] { return accepted() > last; }), "nothing is sent after the restart", gateway);
+        const json first = sim.request({{"do", "submissions"}, {"after", last}, {"limit", 1}});
+        times.push_back(first["submissions"].at(0)["mono_ms"].get<double>() - begin);
+        require(gateway.settled(60s, 0, {"sent", "delivered", "unknown"}), "the queue does not drain", gateway);
+    }
+    gateway.stop(80s);
+    return {{"bench", "restart"},
+            {"journal", journal},
+            {"runs", runs},
+            {"queued", 3'000},
+            {"first_submission_ms_p50", rounded(quantile(times, 0.5), 0)},
+            {"first_submission_ms_max", rounded(quantile(times, 1.0), 0)}};
+}
+
 json measure_disk(const std::filesystem::path& folder) {
     const std::string file = (folder / "fdatasync").string(), block(4096, 'x');
     const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);

@@ -25,6 +25,10 @@ nlohmann::json measure_idle_latency(int messages);
 /// From the arrival of the last of three parts at an idle modem to the whole message on the socket, one after the other.
 nlohmann::json measure_inbound_latency(int messages);
 
+/// From kill -9 with a queue waiting and the start of the next process to its first submission on the wire, `runs` times. `journal`:
+/// "host" or "modem".
+nlohmann::json measure_restart(int runs, const std::string& journal);
+
 /// How long fdatasync of 4 KiB takes where the benchmark's databases are.
 nlohmann::json measure_disk(const std::filesystem::path& folder);
 
