@@ -90,10 +90,7 @@ void not_accepted(Tx& tx, const Env& env, MessageRow& row, const store::AttemptR
     if (next.pause_sim) answer.pause_sim = reason;
     switch (next.then) {
         case dispatch::Then::accepted: return accepted(tx, env, row, attempt, std::nullopt, now);
-        case dispatch::Then::unknown:
-            dispatch::settle_part(row, attempt.seq, After::unknown, {}, reason, row.report_wanted);
-            bind_early_report(tx, row, attempt, std::nullopt, now);  // it may have come before the answer was given up
-            break;
+        case dispatch::Then::unknown: dispatch::settle_part(row, attempt.seq, After::unknown, {}, reason, row.report_wanted); break;
         case dispatch::Then::give_up: dispatch::settle_part(row, attempt.seq, After::give_up, {}, reason, row.report_wanted); break;
         case dispatch::Then::again:
             dispatch::settle_part(row, attempt.seq, After::again, {}, reason, row.report_wanted);

@@ -92,6 +92,13 @@ bool apply(MessageRow& row, int seq, const pdu::StatusReport& report, WallTime n
     return true;
 }
 
+/// The service centre took what is reported since this attempt began, by its own clock, which may differ by some seconds.
+bool taken_since(const store::AttemptRow& attempt, const pdu::StatusReport& report, WallTime now) {
+    constexpr std::chrono::seconds skew{10};
+    const auto taken = report.time.utc();
+    return taken && *taken >= attempt.started_at - skew && *taken <= now + skew;
+}
+
 }  // namespace
 
 std::string recipient_of(const pdu::StatusReport& report, const config::Config& config) {
@@ -113,13 +120,14 @@ std::optional<Changed> apply_report(Tx& tx, const Env& env, const pdu::StatusRep
 void bind_early_report(Tx& tx, MessageRow& row, const store::AttemptRow& attempt, std::optional<int> tp_mr, WallTime now) {
     if (!row.report_wanted) return;
     for (const auto& kept : store::unmatched_reports(tx, row.phone_number, 5)) {
-        if (kept.iccid != attempt.iccid || kept.received_at < attempt.started_at) continue;
+        if (kept.received_at < attempt.started_at) continue;
+        if (!kept.iccid.empty() && kept.iccid != attempt.iccid) continue;  // empty: it came before the SIM was read again after a restart
         const auto pdu = pdu::decode_hex(kept.hex, pdu::Way::mobile_terminated);
         const auto* report = pdu ? std::get_if<pdu::StatusReport>(&pdu->tpdu) : nullptr;
         if (!report || report->mr != tp_mr.value_or(report->mr)) continue;
         const bool of_another =
             std::ranges::any_of(row.parts, [&](const Part& p) { return p.seq != attempt.seq && p.tp_mr == report->mr; });
-        if (!tp_mr && of_another) continue;
+        if (!tp_mr && (of_another || !taken_since(attempt, *report, now))) continue;
         apply(row, attempt.seq, *report, now);
         store::finish_incoming(tx, kept.id, 1, row.id);
         return;

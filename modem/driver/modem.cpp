@@ -259,20 +259,20 @@ aio::awaitable<void> Modem::Impl::take_over() {
     set(ModemState::opening, "awaiting-answer", "The answer to the last submission before the restart is awaited.");
     const Instant until = BootClock::now() + 70s;
     while (!session_->lost() && !host_.stopping() && BootClock::now() < until && !session_->rebooted()) {
-        if (const auto final = session_->take_stray_final()) {
-            using Kind = at::FinalResult::Kind;
-            if (final->kind == Kind::ok) break;  // behind a reference that the queue below holds, or of no known command
-            SubmitOutcome outcome = outcome_of(*final, at::Phase::after_ctrl_z);
-            log_.notice("late-final", {{"result", outcome.reason}});
-            if (outcome.ending == Ending::refused) co_await host_.late_refusal(std::move(outcome));
-            break;
-        }
         const auto is_reference = [](const at::Urc& urc) { return std::holds_alternative<at::Reference>(urc); };
         const auto found = std::ranges::find_if(inbox_->urcs, is_reference);
         if (found != inbox_->urcs.end()) {
             const int tp_mr = std::get<at::Reference>(*found).tp_mr;
             inbox_->urcs.erase(found);
             co_await host_.late_reference(tp_mr);
+            break;
+        }
+        if (const auto final = session_->take_stray_final()) {
+            using Kind = at::FinalResult::Kind;
+            if (final->kind == Kind::ok) break;  // of no known command
+            SubmitOutcome outcome = outcome_of(*final, at::Phase::after_ctrl_z);
+            log_.notice("late-final", {{"result", outcome.reason}});
+            if (outcome.ending == Ending::refused) co_await host_.late_refusal(std::move(outcome));
             break;
         }
         co_await session_->listen_until(until);

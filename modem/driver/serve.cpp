@@ -37,7 +37,7 @@ std::size_t Modem::Impl::report_room() const {
 /// Sends what the Host gives. What ended is settled first, with next(): nothing comes between +CMGS and that call.
 aio::awaitable<End> Modem::Impl::serve() {
     std::optional<SubmitOutcome> finished;
-    End end = co_await between_messages();
+    End end = co_await between_messages();  // a STOP that came while nobody listened is read before anything is sent
     bool looked = true;  // after each look at what arrived a message may go out, however much arrives
     for (;;) {
         if (end == End::ok) end = condition();

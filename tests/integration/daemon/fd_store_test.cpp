@@ -104,7 +104,6 @@ void restart_in_submission(Gateway& gateway, const Sim& sim, FdStore& store) {
     gateway.options().kept = store.kept();
     REQUIRE(gateway.options().kept.size() == 1);
     CHECK(gateway.options().kept[0].first == "modem-0");
-    CHECK(sim.copies().empty());  // the network has not even taken it
     REQUIRE_MESSAGE(gateway.start(), gateway.log_end());
 }
 
@@ -117,7 +116,7 @@ TEST_CASE("integration: a restart between Ctrl-Z and +CMGS ends in what the mode
             CAPTURE(refused);
             const TempDir folder;
             FdStore store{folder / "notify"};
-            const Sim sim{folder / "sim", {.modems = 1, .latency = 900ms, .report_delay = 200ms}};
+            const Sim sim{folder / "sim", {.modems = 1, .latency = 1500ms, .report_delay = 200ms}};
             Gateway gateway{folder / "box",
                             {.ports = sim.ports(),
                              .send = in_modem ? "journal = \"modem\"\n" : "",

@@ -97,3 +97,32 @@ TEST_CASE("integration: kill -9 at random moments, on_unknown = resend") {
 TEST_CASE("integration: kill -9 at random moments, journal = modem") {
     kill_again_and_again(Promise::modem, "journal = modem", "journal = \"modem\"\n", 8);
 }
+
+TEST_CASE("integration: journal = modem leaves nothing unknown when modems restart, lose their power or are pulled out") {
+    const TempDir folder;
+    const Sim sim{folder / "sim", {.modems = 2, .latency = 60ms, .report_delay = 100ms}};
+    Gateway gateway{folder / "box", {.ports = sim.ports(), .send = "journal = \"modem\"\n"}};
+    REQUIRE_MESSAGE(gateway.start(), gateway.log_end());
+    REQUIRE(ready_modems(gateway, 2));
+    constexpr int count = 90;
+    REQUIRE_MESSAGE(enqueue(gateway, count), describe(gateway));
+    for (int n = 0; n < 6; ++n) {
+        const std::size_t before = sim.submissions().size();
+        REQUIRE_MESSAGE(eventually(20s, [&] { return sim.submissions().size() >= before + 4; }), describe(gateway));
+        const int modem = n % 2;
+        if (n < 2) {
+            sim.reboot_on_next_submission(modem);
+        } else if (n < 4) {
+            sim.unplug(modem);
+            sim.plug(modem);
+        } else {  // the line alone: the modem goes on with what it has
+            sim.request({{"do", "unplug"}, {"modem", modem}, {"powered", true}});
+            sim.plug(modem);
+        }
+    }
+    CHECK_MESSAGE(gateway.settled(150s, count, {"delivered", "sent"}), describe(gateway));
+    const std::string broken = broken_promises(Promise::modem, gateway, sim, count);
+    CHECK_MESSAGE(broken.empty(), broken << gateway.log_end());
+    // and no slot stays behind
+    CHECK(eventually(20s, [&] { return sim.request({{"do", "storage"}, {"modem", "all"}, {"memory", "ME"}})["slots"].empty(); }));
+}
