@@ -97,7 +97,7 @@ private:
     dispatch::BalanceState balance_;
     std::string balance_iccid_;               ///< whose `balance_` is; empty before the SIM is known
     std::map<std::string, Instant> flights_;  ///< the last record by kind of incident
-    std::vector<driver::StoredAt> freed_;  ///< emptied slots, not yet committed as such
+    std::vector<driver::StoredAt> freed_;     ///< emptied slots, not yet committed as such
     driver::Modem modem_;
 };
 

@@ -164,7 +164,7 @@ struct ModemStatus {
     /// "cmgw-refused", "not-marked-sent", "pdu-altered", "no-memory"
     std::string journal = "host", journal_reason;
     std::string store_memory;  ///< where AT+CMGW writes; empty while the journal is the host's
-    std::string rung;  ///< recovery rung, empty when healthy
+    std::string rung;          ///< recovery rung, empty when healthy
     std::vector<Advice> advice;
     std::size_t restarts_last_hour = 0;  ///< that nobody asked for
     std::string routing;                 ///< of reports: "acknowledged", "stored" or "plain"; empty before the first bring-up

@@ -245,7 +245,7 @@ private:
 
     std::vector<std::string> stores_;  ///< memories to sweep
     std::string receive_store_, selected_;
-    std::set<std::pair<Slot, std::string>> undeletable_;   ///< kept by the Host, but the modem refuses to delete them; with their PDU
+    std::set<std::pair<Slot, std::string>> undeletable_;  ///< kept by the Host, but the modem refuses to delete them; with their PDU
     bool sweep_wanted_ = false;
 
     enum class Storing : std::uint8_t { no, untried, works };

@@ -38,7 +38,7 @@ std::size_t Modem::Impl::report_room() const {
 aio::awaitable<End> Modem::Impl::serve() {
     std::optional<SubmitOutcome> finished;
     End end = co_await between_messages();  // a STOP that came while nobody listened is read before anything is sent
-    bool looked = true;  // after each look at what arrived a message may go out, however much arrives
+    bool looked = true;                     // after each look at what arrived a message may go out, however much arrives
     for (;;) {
         if (end == End::ok) end = condition();
         const bool settle_only = end != End::ok || (work_waits() && !looked) || bring_up_wanted_;

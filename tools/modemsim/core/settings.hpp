@@ -49,12 +49,12 @@ struct Faults {
     std::string urc = "^RSSI:19";
     Trigger garbage;  ///< junk octets in front of something written
     int garbage_octets = 8;
-    int octets_per_second = 0;                ///< pace of what the modem writes; 0 = at once
-    bool storage_full = false;                ///< every memory says it is full
-    Trigger reboot_on_submit;                 ///< power fails after the network took it
-    Duration cnma_guard{15'000};              ///< how long a +CMT or +CDS waits for its +CNMA under +CSMS=1
-    std::optional<std::string> cnma_forms{};  ///< instead of the profile's; empty: every AT+CNMA is refused
-    bool csms_refused = false;                ///< AT+CSMS=1 ends with ERROR
+    int octets_per_second = 0;                  ///< pace of what the modem writes; 0 = at once
+    bool storage_full = false;                  ///< every memory says it is full
+    Trigger reboot_on_submit;                   ///< power fails after the network took it
+    Duration cnma_guard{15'000};                ///< how long a +CMT or +CDS waits for its +CNMA under +CSMS=1
+    std::optional<std::string> cnma_forms{};    ///< instead of the profile's; empty: every AT+CNMA is refused
+    bool csms_refused = false;                  ///< AT+CSMS=1 ends with ERROR
     Trigger lost_write;                         ///< AT+CMGW: written, its answer is never
     bool knows_cmgw = true, knows_cmss = true;  ///< false: ERROR
     bool marks_sent = true;                     ///< AT+CMSS marks the slot "stored sent"
