@@ -339,7 +339,7 @@ TEST_CASE("messages: what a number got lately") {
         r.status = status;
         insert(*f.tx, r);
         r.last_attempt = open_attempt(*f.tx, {.message = r.id, .started_at = f.now - ago});
-        close_attempt(*f.tx, *r.last_attempt, f.now - ago, 0, 1, "");
+        close_attempt(*f.tx, *r.last_attempt, f.now - ago, status == MessageStatus::failed ? 1 : 0, 1, "");
         update(*f.tx, r);
     };
     add(MessageClass::marketing, MessageStatus::delivered, 24h * 7 + 1ms);
