@@ -102,7 +102,8 @@ TEST_CASE("integration: kill -9 at random moments, journal = modem") {
 
 TEST_CASE("integration: journal = modem leaves nothing unknown when modems restart, lose their power or are pulled out") {
     const TempDir folder;
-    const Sim sim{folder / "sim", {.modems = 2, .latency = 60ms, .report_delay = 100ms}};
+    // one that says when it booted: a silent one is believed dead only when its answer is overdue
+    const Sim sim{folder / "sim", {.modems = 2, .latency = 60ms, .report_delay = 100ms, .more = {"--profile", "sim800"}}};
     Gateway gateway{folder / "box", {.ports = sim.ports(), .send = "journal = \"modem\"\n"}};
     REQUIRE_MESSAGE(gateway.start(), gateway.log_end());
     REQUIRE(ready_modems(gateway, 2));
