@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 
 namespace conductor::analytics {
@@ -24,6 +25,11 @@ double one_decimal(double v) {
 }
 
 Factor urgency_factor(const Counters& c, WallTime now) {
+    if (!c.last_visit && c.life_hours && std::isfinite(*c.life_hours)) {
+        // an hour or less is most urgent, a day or more is usual
+        const double hours = std::clamp(*c.life_hours, 1.0, 24.0);
+        return {1.0 - neutral * (hours - 1) / 23, fmt::format("It is wanted within {:.1f} hours of its due time.", *c.life_hours)};
+    }
     if (!c.last_visit) return {neutral, "The last visit is not known."};
     const double days = std::max(0.0, std::chrono::duration<double, std::ratio<86400>>(now - *c.last_visit).count());
     const double cycle = std::max(cycle_least, c.cycle_days && std::isfinite(*c.cycle_days) ? *c.cycle_days : cycle_unknown);
@@ -137,10 +143,59 @@ std::string_view to_string(Churn c) {
     return names[static_cast<std::size_t>(c)];
 }
 
-std::int64_t aged_rank(double priority, WallTime ready_since) {
+std::int64_t aged_rank(int message_class, double priority, WallTime due) {
     constexpr double ms_per_point = std::chrono::duration<double, std::milli>(full_ageing).count() / 100;
     const double p = priority > 0 ? std::min(priority, 100.0) : 0.0;
-    return to_ms(ready_since) - std::llround(p * ms_per_point);
+    return to_ms(due - message_class * class_ageing) - static_cast<std::int64_t>(p * ms_per_point);
+}
+
+namespace {
+
+/// One letter a field.
+template <class Counters, class Field>
+void each_field(Counters& c, Field field) {
+    field('c', c.cycle_days);
+    field('p', c.value_percentile);
+    field('n', c.visits);
+    field('k', c.campaign);
+    field('s', c.sent);
+    field('r', c.replied);
+    field('m', c.sent_30_days);
+    field('l', c.life_hours);
+}
+
+}  // namespace
+
+std::string pack(const Counters& counters) {
+    std::string out;
+    if (counters.last_visit) out += fmt::format("v{};", to_ms(*counters.last_visit));
+    each_field(counters, [&](char name, const auto& value) {
+        if constexpr (requires { value.has_value(); }) {
+            if (value) out += fmt::format("{}{:.6g};", name, static_cast<double>(*value));
+        } else if (value != 0) {
+            out += fmt::format("{}{};", name, value);
+        }
+    });
+    return out;
+}
+
+Counters unpack(std::string_view text) {
+    Counters c;
+    while (!text.empty()) {
+        const auto end = std::min(text.find(';'), text.size());
+        double value = 0;
+        const bool read = end > 1 && std::from_chars(text.data() + 1, text.data() + end, value).ec == std::errc{};
+        if (read && text[0] == 'v') c.last_visit = from_ms(static_cast<std::int64_t>(value));
+        each_field(c, [&](char name, auto& field) {
+            if (!read || name != text[0]) return;
+            if constexpr (requires { field.value(); })
+                field = static_cast<typename std::remove_reference_t<decltype(field)>::value_type>(value);
+            else
+                field = static_cast<int>(value);
+        });
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return c;
 }
 
 }  // namespace conductor::analytics

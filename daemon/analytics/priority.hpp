@@ -3,6 +3,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "daemon/config/config.hpp"
@@ -20,7 +21,11 @@ struct Counters {
     int sent = 0;                            ///< messages sent to this number, ever
     int replied = 0;                         ///< of those, answered within 3 days
     int sent_30_days = 0;                    ///< messages in the last 30 days
+    std::optional<double> life_hours;        ///< between due time and expiry, where the caller named it: stands in for the last visit
 };
+/// One short line for the database, and back; what cannot be read counts as unknown.
+std::string pack(const Counters& counters);
+Counters unpack(std::string_view text);
 
 /// One part of the score. Points of all parts add up to the score before it is cut to 0-100.
 struct Part {
@@ -56,10 +61,11 @@ Churn churn_of(std::optional<int> days_away, const config::Analytics& config);
 std::string_view to_string(Tier t);
 std::string_view to_string(Churn c);
 
-/// Ageing against starvation. Waiting for `full_ageing` is worth the whole range of the priority, so the order of two messages never
-/// changes while they wait, and a message of priority 0 is overtaken only by messages that became ready less than `full_ageing` after it.
-constexpr std::chrono::hours full_ageing{4};
-/// Rank in the queue: lower goes first. `priority` is cut to [0, 100].
-std::int64_t aged_rank(double priority, WallTime ready_since);
+/// Ageing against starvation: time counts against priority. All of the priority's range is worth `full_ageing`, and a class (0 marketing,
+/// 1 transactional, 2 reply) `class_ageing`. So the order of two messages never changes while they wait, and a message is overtaken only by
+/// messages of its own class that became due less than 4 h after it, and by others less than 52 h after it.
+constexpr std::chrono::hours full_ageing{4}, class_ageing{24};
+/// Rank in the queue: lower goes first. `priority` is cut to [0, 100]. The database orders by the same numbers (migration 005).
+std::int64_t aged_rank(int message_class, double priority, WallTime due);
 
 }  // namespace conductor::analytics

@@ -76,7 +76,8 @@ public:
     virtual aio::awaitable<Answer<Message>> retry(MessageId id, Actor actor) = 0;
     virtual aio::awaitable<Answer<Message>> mark_read(MessageId id, Actor actor) = 0;
     virtual aio::awaitable<Answer<Page>> claim_inbox(ClaimRequest request) = 0;
-    virtual aio::awaitable<Answer<void>> pause(bool paused, Actor actor) = 0;
+    /// The whole queue, or one campaign where it is named.
+    virtual aio::awaitable<Answer<void>> pause(bool paused, Actor actor, std::string campaign = {}) = 0;
     /// Array of {"index", "state", "reason", "reason_text", "operator", "signal_dbm", "iccid", "port", …}: these are the columns of
     /// `conductorctl modem list`; `modem show` prints every member.
     virtual nlohmann::json modems() const = 0;

@@ -19,7 +19,9 @@ void RowSplitter::feed(std::string_view octets) {
     for (const char c : octets) {
         switch (state_) {
             case State::start:
+                number_ += c == '\n';
                 if (is_space(c)) break;
+                if (c == '[') number_ = 1;
                 state_ = c == '[' ? State::before_element : State::line;
                 if (state_ == State::line) line(c);
                 break;
@@ -43,10 +45,12 @@ void RowSplitter::feed(std::string_view octets) {
 }
 
 void RowSplitter::line(char c) {
-    if (c == '\n')
+    if (c == '\n') {
         emit();
-    else if (!text_.empty() || !is_space(c))
+        ++number_;
+    } else if (!text_.empty() || !is_space(c)) {
         add(c);
+    }
 }
 
 void RowSplitter::element(char c) {
@@ -62,6 +66,7 @@ void RowSplitter::element(char c) {
     }
     if (depth_ == 0 && (c == ',' || c == ']')) {
         emit();
+        ++number_;
         comma_ = c == ',';
         state_ = comma_ ? State::before_element : State::after_array;
         return;
@@ -81,7 +86,7 @@ void RowSplitter::add(char c) {
 
 void RowSplitter::emit() {
     if (text_.empty() && state_ == State::line) return;
-    row_(text_, too_long_);
+    row_(text_, too_long_, number_);
     text_.clear();
     too_long_ = false;
 }
@@ -99,29 +104,30 @@ std::optional<std::string_view> RowSplitter::finish() {
 }
 
 BatchReader::BatchReader(std::size_t most_rows)
-    : most_rows_{most_rows}, splitter_{[this](std::string_view text, bool too_long) { add(text, too_long); }, longest_row} {}
+    : most_rows_{most_rows},
+      splitter_{[this](std::string_view text, bool too_long, std::size_t number) { add(text, too_long, number); }, longest_row} {}
 
 void BatchReader::feed(std::string_view octets) {
     if (!too_many_) splitter_.feed(octets);
 }
 
-void BatchReader::add(std::string_view text, bool too_long) {
+void BatchReader::add(std::string_view text, bool too_long, std::size_t number) {
     if (rows_.size() == most_rows_) {
         too_many_ = true;
         return;
     }
     if (too_long) {
-        rows_.emplace_back(Refusal{422, "too-long", fmt::format("the row is longer than {} octets", longest_row)});
+        rows_.push_back({number, Refusal{422, "too-long", fmt::format("the row is longer than {} octets", longest_row)}});
         return;
     }
     const auto body = parse_json(text);
     if (body)
-        rows_.push_back(parse_new_message(*body));
+        rows_.push_back({number, parse_new_message(*body)});
     else
-        rows_.emplace_back(body.error());
+        rows_.push_back({number, body.error()});
 }
 
-Answer<std::deque<Answer<NewMessage>>> BatchReader::finish() {
+Answer<std::deque<BatchRow>> BatchReader::finish() {
     const auto broken = splitter_.finish();
     if (too_many_) {
         std::string message = fmt::format("more than {} rows; nothing was taken: send them in several batches", most_rows_);

@@ -12,10 +12,11 @@
 namespace conductor::api {
 
 /// Cuts a stream of octets into the texts of its rows, whatever the size of the pieces. The first character that is no space decides:
-/// '[' is an array, everything else is one row a line (blank lines are skipped).
+/// '[' is an array, everything else is one row a line (blank lines are no rows, but are counted as lines).
 class RowSplitter {
 public:
-    using Row = std::function<void(std::string_view text, bool too_long)>;
+    /// `number` counts from 1: lines of NDJSON, blank ones too, or elements of an array.
+    using Row = std::function<void(std::string_view text, bool too_long, std::size_t number)>;
     RowSplitter(Row row, std::size_t longest_row) : row_{std::move(row)}, longest_{longest_row} {}
     void feed(std::string_view octets);
     /// The body has ended; an answer is what is wrong with its frame.
@@ -34,6 +35,12 @@ private:
     std::string text_;
     bool too_long_ = false, quoted_ = false, escaped_ = false, comma_ = false;
     int depth_ = 0;
+    std::size_t number_ = 1;
+};
+
+struct BatchRow {
+    std::size_t number = 1;  ///< its line or element, from 1
+    Answer<NewMessage> message;
 };
 
 /// Rows to checked messages. A bad row is a refusal at its place.
@@ -45,12 +52,12 @@ public:
     BatchReader& operator=(const BatchReader&) = delete;
     void feed(std::string_view octets);
     /// All rows in order; or why nothing of the batch was taken: no rows, too many (413), or not a list.
-    Answer<std::deque<Answer<NewMessage>>> finish();
+    Answer<std::deque<BatchRow>> finish();
 
 private:
-    void add(std::string_view text, bool too_long);
+    void add(std::string_view text, bool too_long, std::size_t number);
     std::size_t most_rows_;
-    std::deque<Answer<NewMessage>> rows_;
+    std::deque<BatchRow> rows_;
     bool too_many_ = false;
     RowSplitter splitter_;
 };

@@ -59,8 +59,10 @@ std::string unknown_field(std::string_view name, std::span<const std::string_vie
     return fmt::format("is not known; known are: {}", fmt::join(known, ", "));
 }
 
-constexpr std::string_view message_fields[] = {"to",           "text",       "key",      "class",       "in_reply_to", "consent", "due_at",
-                                               "expire_after", "on_unknown", "priority", "modem_index", "report",      "flash"};
+constexpr std::string_view message_fields[] = {"to",     "text",         "key",        "class",    "in_reply_to",   "consent",
+                                               "due_at", "expire_after", "on_unknown", "priority", "modem_index",   "report",
+                                               "flash",  "state",        "time_zone",  "set",      "campaign_name", "customer"};
+constexpr std::string_view customer_fields[] = {"last_visit", "cycle_days", "value_percentile", "visits", "campaign_priority"};
 constexpr std::string_view claim_fields[] = {"limit", "owner", "lease"};
 constexpr std::int64_t largest_id = std::numeric_limits<std::int64_t>::max();
 
@@ -178,6 +180,23 @@ std::optional<std::chrono::milliseconds> Fields::duration(std::string_view name,
     return length;
 }
 
+namespace {
+
+/// What the caller knows of the recipient; nothing of it is required.
+Answer<Customer> parse_customer(const json& body) {
+    Fields fields{body, customer_fields};
+    Customer c;
+    c.last_visit = fields.time("last_visit");
+    c.cycle_days = fields.number("cycle_days", 0, 36'500);
+    c.value_percentile = fields.number("value_percentile", 0, 1);
+    if (const auto visits = fields.integer("visits", 0, 1'000'000)) c.visits = static_cast<int>(*visits);
+    c.campaign = fields.number("campaign_priority", 0, 100);
+    if (fields.problem()) return *fields.problem();
+    return c;
+}
+
+}  // namespace
+
 Answer<NewMessage> parse_new_message(const json& body) {
     Fields fields{body, message_fields};
     fields.require("to");
@@ -197,6 +216,15 @@ Answer<NewMessage> parse_new_message(const json& body) {
     if (const auto index = fields.integer("modem_index", 0, 9999)) m.modem_index = static_cast<ModemIndex>(*index);
     m.report = fields.boolean("report");
     m.flash = fields.boolean("flash").value_or(false);
+    m.state = fields.text("state", 2);
+    m.time_zone = fields.text("time_zone", 64);
+    m.set = fields.text("set", 200);
+    m.campaign_name = fields.text("campaign_name", 200);
+    if (const auto customer = body.is_object() ? body.find("customer") : body.end(); customer != body.end() && !customer->is_null()) {
+        auto known = parse_customer(*customer);
+        if (!known) return known.error();
+        m.customer = *known;
+    }
     if (fields.problem()) return *fields.problem();
     return m;
 }

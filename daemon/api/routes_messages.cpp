@@ -11,6 +11,7 @@
 namespace conductor::api::handlers {
 namespace {
 
+constexpr std::string_view pause_fields[] = {"campaign"};
 constexpr std::size_t batch_group = 500;  ///< rows a commit: other writers get their turn in between
 
 Response message_response(const Message& message, int status = 200) {
@@ -40,7 +41,7 @@ Response page_response(const Answer<Page>& page) {
 
 /// One row of a batch's answer.
 void append_row(std::string& out, std::size_t row, const Answer<Submitted>& answer) {
-    if (row > 1) out += ',';
+    if (out.back() != '[') out += ',';
     if (!answer) {
         out += fmt::format("{{\"row\":{},\"http\":{},\"error\":{}}}", row, answer.error().status, error_text(answer.error()));
         return;
@@ -77,18 +78,19 @@ awaitable<Response> post_batch(Backend& backend, Request request) {
     response.body = "{\"results\":[";
     const std::size_t total = rows->size();
     std::size_t taken = 0;
-    for (std::size_t row = 0; !rows->empty();) {
+    for (; !rows->empty();) {
         const std::size_t count = std::min(rows->size(), batch_group);
         std::vector<NewMessage> good;
         for (std::size_t i = 0; i < count; ++i)
-            if (auto& one = (*rows)[i]) good.push_back(std::move(*one));
+            if (auto& one = (*rows)[i].message) good.push_back(std::move(*one));
         std::vector<Answer<Submitted>> answers;
         if (!good.empty()) answers = co_await backend.submit_all(std::move(good), request.actor);
         auto next = answers.begin();
         for (std::size_t i = 0; i < count; ++i) {  // what is answered is freed: a batch may be 16 MiB
-            const Answer<Submitted> answer = rows->front() ? std::move(*next++) : Answer<Submitted>{rows->front().error()};
+            const auto& row = rows->front();
+            const Answer<Submitted> answer = row.message ? std::move(*next++) : Answer<Submitted>{row.message.error()};
+            append_row(response.body, row.number, answer);
             rows->pop_front();
-            append_row(response.body, ++row, answer);
             taken += answer.has_value() ? 1 : 0;
         }
     }
@@ -127,12 +129,19 @@ awaitable<Response> change_message(Backend& backend, Request request, Change cha
 }
 
 awaitable<Response> set_pause(Backend& backend, Request request, bool paused) {
-    if (const auto refusal = no_body(request)) co_return error_response(*refusal);
-    const Answer<void> answer = co_await backend.pause(paused, std::move(request.actor));
+    const auto body = body_of(request, true);
+    if (!body) co_return error_response(body.error());
+    Fields fields{*body, pause_fields};
+    std::string campaign = fields.text("campaign", 200).value_or("");
+    if (body->contains("campaign") && campaign.empty()) fields.refuse("bad-value", "campaign", "must not be empty");
+    if (fields.problem()) co_return error_response(*fields.problem());
+    const nlohmann::json name = campaign.empty() ? nlohmann::json(nullptr) : nlohmann::json(campaign);
+    const Answer<void> answer = co_await backend.pause(paused, std::move(request.actor), std::move(campaign));
     if (!answer) co_return error_response(answer.error());
-    Response response;
-    response.body = paused ? "{\"paused\":true}" : "{\"paused\":false}";
-    co_return response;
+    nlohmann::json done;
+    done["paused"] = paused;
+    if (!name.is_null()) done["campaign"] = name;
+    co_return json_response(done);
 }
 
 }  // namespace

@@ -231,13 +231,13 @@ awaitable<bool> Server::Impl::write(Connection& c, Response response, bool keep_
     co_return !ec && keep_alive;
 }
 
-/// Closes so that a client that still writes gets to read its answer: a reset would take it away.
+/// Closes so that a client that still writes gets to read its answer: a reset would take it away. Bounded in octets and in time.
 awaitable<void> Server::Impl::linger(Connection& c) {
     boost::system::error_code ignored;
     c.socket.shutdown(asio::socket_base::shutdown_send, ignored);
     c.phase = Phase::reading;
-    deadline(c, std::chrono::seconds{2});
-    for (std::uint64_t thrown_away = 0; thrown_away < options.batch_limit && !stopping;) {
+    deadline(c, std::chrono::seconds{5});
+    for (std::uint64_t thrown_away = 0; thrown_away < 4 * options.batch_limit && !stopping;) {
         const auto [ec, n] = co_await c.socket.async_read_some(asio::buffer(c.buffer), as_value);
         if (ec || c.timed_out) break;
         thrown_away += n;

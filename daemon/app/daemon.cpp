@@ -25,6 +25,7 @@ std::optional<config::Config> load(const std::string& path) {
     }
     auto loaded = config::parse(*text, path);
     for (const auto& problem : loaded.problems) std::cerr << problem.text() << '\n';
+    for (const auto& warning : loaded.warnings) std::cerr << "warning: " << warning.text() << '\n';
     if (!loaded.problems.empty()) return std::nullopt;
     return std::move(loaded.config);
 }

@@ -192,7 +192,8 @@ struct Problem {
 struct Loaded {
     Config config;
     std::vector<Problem> problems;
-};  ///< usable when `problems` is empty
+    std::vector<Problem> warnings;  ///< it can be used, but does not do what was meant
+};                                  ///< usable when `problems` is empty
 
 /// Reads TOML text; collects every problem instead of stopping at the first. `file` is for the problems' text alone.
 Loaded parse(std::string_view toml, std::string file);

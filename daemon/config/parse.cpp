@@ -17,7 +17,7 @@ void read_root(Section root, Config& c) {
     read_opt_out(root.table("opt_out"), c.opt_out);
     read_analytics(root.table("analytics"), c.analytics);
     read_modems(root.tables("modem", 256), c.modems);
-    read_routes(root.tables("route", 256), c.routes);
+    read_routes(root.tables("route", 256), c.modems, c.routes);
     if (root.has("supabase")) read_supabase(root.table("supabase"), c.supabase.emplace());
     if (root.has("webhook")) read_webhook(root.table("webhook"), c.webhook.emplace());
     read_alarms(root.table("alarms"), c.gateway.region, c.alarms);
@@ -43,6 +43,7 @@ Loaded parse(std::string_view toml, std::string file) {
         report.add(static_cast<int>(e.source().begin.line), "", fmt::format("not TOML: {}", e.description()));
     }
     out.problems = std::move(report.problems);
+    out.warnings = std::move(report.warnings);
     return out;
 }
 

@@ -139,7 +139,7 @@ void read_modems(std::vector<Section> sections, std::vector<Modem>& to) {
     }
 }
 
-void read_routes(std::vector<Section> sections, std::vector<Route>& to) {
+void read_routes(std::vector<Section> sections, const std::vector<Modem>& modems, std::vector<Route>& to) {
     std::set<std::string> prefixes;
     for (Section& s : sections) {
         Route route;
@@ -154,11 +154,14 @@ void read_routes(std::vector<Section> sections, std::vector<Route>& to) {
         if (s.integers("modems", indexes, 64)) {
             for (const std::int64_t index : indexes)
                 if (index < 0 || index > 63)
-                    s.problem("modems", fmt::format("{} is no index of a modem: 0 to 63", index));
+                    s.problem("modems", fmt::format("{} is no index of a modem: 0 to 63, 64 modems at most", index));
                 else
                     route.modems.push_back(static_cast<ModemIndex>(index));
         }
         if (!s.has("modems") || indexes.empty()) s.problem("modems", "names no modem: a list of indexes, such as [0, 1]");
+        for (const ModemIndex index : route.modems)
+            if (std::ranges::find(modems, index, &Modem::index) == modems.end())
+                s.warning("modems", fmt::format("names modem {}, which is not configured: nothing goes out by it", index));
         s.finish();
         to.push_back(std::move(route));
     }

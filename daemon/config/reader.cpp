@@ -50,6 +50,10 @@ void Section::problem(std::string_view key, std::string message) {
     report_->add(line_of(key), path_of(key), std::move(message));
 }
 
+void Section::warning(std::string_view key, std::string message) {
+    report_->warnings.push_back({report_->file, line_of(key), path_of(key), std::move(message)});
+}
+
 const toml::node* Section::node(std::string_view key) {
     known_.emplace_back(key);
     return table_ ? table_->get(key) : nullptr;

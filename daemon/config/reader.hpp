@@ -14,7 +14,7 @@ namespace conductor::config {
 /// Where all problems of one file gather.
 struct Report {
     std::string file;
-    std::vector<Problem> problems;
+    std::vector<Problem> problems, warnings;
     void add(int line, std::string key, std::string message) { problems.push_back({file, line, std::move(key), std::move(message)}); }
 };
 
@@ -41,6 +41,8 @@ public:
     int line_of(std::string_view key) const;
     std::string path_of(std::string_view key) const;
     void problem(std::string_view key, std::string message);
+    /// It can be used, but not as it was meant.
+    void warning(std::string_view key, std::string message);
 
     void boolean(std::string_view key, bool& to);
     void integer(std::string_view key, std::int64_t& to, std::int64_t least, std::int64_t most);

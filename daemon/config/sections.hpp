@@ -13,7 +13,7 @@ void read_opt_out(Section section, OptOut& to);
 void read_analytics(Section section, Analytics& to);
 void read_modems(std::vector<Section> sections, std::vector<Modem>& to);
 /// A route may name a modem that this box does not have (yet): it then never applies, and doctor says so.
-void read_routes(std::vector<Section> sections, std::vector<Route>& to);
+void read_routes(std::vector<Section> sections, const std::vector<Modem>& modems, std::vector<Route>& to);
 void read_supabase(Section section, Supabase& to);
 void read_webhook(Section section, Webhook& to);
 void read_alarms(Section section, std::string_view region, Alarms& to);

@@ -121,6 +121,15 @@ struct Message {
     std::vector<Part> parts;
 };
 
+/// What a caller knows of the recipient; it makes the send priority where none is named. An empty field is unknown.
+struct Customer {
+    std::optional<WallTime> last_visit;
+    std::optional<double> cycle_days;        ///< mean gap between visits
+    std::optional<double> value_percentile;  ///< [0, 1]
+    std::optional<int> visits;
+    std::optional<double> campaign;  ///< priority of the campaign, [0, 100]
+};
+
 /// What a caller asks to be sent; checked and completed by the intake service.
 struct NewMessage {
     std::string to;
@@ -136,6 +145,9 @@ struct NewMessage {
     std::optional<ModemIndex> modem_index;
     std::optional<bool> report;
     bool flash = false;
+    std::optional<std::string> state, time_zone;  ///< of the recipient's address: "CA", "America/Los_Angeles"
+    std::optional<std::string> set;               ///< messages of one set to one number go out in the order in which they were taken
+    Customer customer;
     // set by sync alone
     std::optional<std::int64_t> scheduled_message_id;
     std::int64_t claim_epoch = 0;

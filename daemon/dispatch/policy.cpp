@@ -144,7 +144,8 @@ Decision decide_marketing(const Config& config, const Facts& facts, WallTime now
     const SendHours schedule = send_hours(config, facts);
     if (schedule.empty()) return wait(now + std::chrono::hours{1}, "no-time-zone");
     if (config.send.late == config::Late::expire && is_late(schedule, facts, now)) return refuse(MessageStatus::expired, "late");
-    const Hold hold = recent_limits(config, facts, std::max(now, facts.due));
+    const WallTime from = std::max(now, facts.due);
+    const Hold hold = facts.before == Facts::Before::out ? Hold{from, {}} : recent_limits(config, facts, from);
     const auto open = schedule.next_open(hold.until);
     if (!open) return refuse(MessageStatus::suppressed, "no-window");
     if (*open <= now) return send();
@@ -161,6 +162,19 @@ bool opt_out_binds(const Facts& facts) {
     return !facts.answers_inbound_at || (facts.opted_out_at && *facts.answers_inbound_at < *facts.opted_out_at);
 }
 
+/// The order of a set, and a pause of its campaign; nothing where neither binds.
+std::optional<Decision> set_or_campaign(const Facts& facts, WallTime now) {
+    if (facts.campaign_paused) return wait(now + day, "campaign-paused");
+    switch (facts.before) {
+        case Facts::Before::none: return std::nullopt;
+        case Facts::Before::open: return wait(now + hours{1}, "set-order");  // looked at as soon as that one is out
+        case Facts::Before::failed: return wait(now + hours{1}, "set-stopped");
+        case Facts::Before::out: break;
+    }
+    const WallTime next = facts.before_at.value_or(now) + milliseconds{facts.set_gap_ms};
+    return next > now ? std::optional{wait(next, "set-order")} : std::nullopt;
+}
+
 Decision decide_any(const Config& config, const Facts& facts, WallTime now) {
     if (facts.expires && now >= *facts.expires) return refuse(MessageStatus::expired, "expired");
     if (opt_out_binds(facts)) return refuse(MessageStatus::suppressed, "opted-out");
@@ -168,6 +182,7 @@ Decision decide_any(const Config& config, const Facts& facts, WallTime now) {
         if (std::string word = refused_number(config, facts.phone_number); !word.empty())
             return refuse(MessageStatus::suppressed, std::move(word));
         if (facts.paused) return wait(now + look_again, "paused");
+        if (auto held = set_or_campaign(facts, now)) return *std::move(held);
     }
     if (facts.message_class == MessageClass::marketing) return decide_marketing(config, facts, now);
     return facts.due > now ? wait(facts.due, "not-due") : send();
@@ -178,7 +193,7 @@ Decision decide_any(const Config& config, const Facts& facts, WallTime now) {
 Decision decide(const Config& config, const Facts& facts, WallTime now) {
     Decision d = decide_any(config, facts, now);
     if (d.ruling != Ruling::wait) return d;
-    if (d.reason != "paused")
+    if (d.reason != "paused" && d.reason != "campaign-paused" && !d.reason.starts_with("set-"))
         if (const auto* zone = zone_named(config.gateway.time_zone)) d.detail = local_text(zone, d.not_before);
     if (facts.expires) d.not_before = std::min(d.not_before, *facts.expires);
     return d;

@@ -25,6 +25,12 @@ struct Facts {
     int sent_last_day = 0, sent_last_week = 0;  ///< marketing messages to this number in rolling windows
     int budget_used_today = 0;                  ///< marketing messages of this box since local midnight
     bool paused = false;                        ///< the whole queue
+    bool campaign_paused = false;
+    /// Of a set (bubbles): what became of the message before this one. Behind one that is out, gap, caps and budget do not bind: a set is
+    /// one contact. Behind one that failed it waits: a set resumes where it stopped.
+    enum class Before : std::uint8_t { none, open, out, failed } before = Before::none;
+    std::optional<WallTime> before_at;  ///< when that one was sent
+    int set_gap_ms = 2000;              ///< between two of a set, [2000, 5000]
 };
 
 enum class Ruling : std::uint8_t { send, wait, refuse };
@@ -41,7 +47,8 @@ struct Decision {
 /// By class (CONTRACT part 3). Marketing: opt-out, number, pause, consent, lateness, window, days, holidays and law in every zone that
 /// address and number name (only their overlap), gap, caps, budget. Transactional: opt-out, number, pause, due time. Reply: due time, and
 /// an opt-out that is newer than the inbound it answers. All: expiry. The limits of the SIMs bind beside this (sim_limits.hpp). Reasons:
-/// not-due, quiet-hours, per-recipient-gap, per-recipient-cap, daily-budget, paused, no-time-zone; opted-out, no-consent, premium-number,
+/// not-due, quiet-hours, per-recipient-gap, per-recipient-cap, daily-budget, paused, campaign-paused, set-order, set-stopped, no-time-zone;
+/// opted-out, no-consent, premium-number,
 /// country-not-allowed, bad-number, no-window (suppressed); expired, late (expired).
 Decision decide(const config::Config& config, const Facts& facts, WallTime now);
 

@@ -33,6 +33,26 @@ constexpr Sentence sentences[] = {
      "The SIMs that may send it reached their limits (per_minute, per_hour, per_day, per_month). It goes out by itself when a slot is "
      "free."},
     {"paused", "Sending is paused. It goes out after an operator resumes it (conductorctl queue resume)."},
+    {"campaign-paused", "Its campaign is paused. It goes out after an operator resumes it (conductorctl queue resume --campaign NAME)."},
+    {"modem-paused", "The modem that may send it is paused. It goes out after conductorctl queue resume --modem I."},
+    {"set-order", "The message before it in its set is not out yet, or went out a moment ago. It follows by itself within seconds."},
+    {"set-stopped",
+     "The message before it in its set did not go out, and a set keeps its order. Retry that one (conductorctl queue retry) and this one "
+     "follows, or cancel both."},
+    {"catch-up", "Much became overdue while nothing could be sent, so it leaves evenly spaced. It goes out by itself at %.",
+     "Much became overdue while nothing could be sent, so it leaves evenly spaced. It goes out by itself."},
+    {"route-has-no-modem",
+     "The [[route]] of its number names no modem of the configuration that takes its class. Correct the route, or add the modem."},
+    {"class-has-no-modem", "No [[modem]] takes messages of its class. Add the class to a modem's classes."},
+    {"behind", "It is ready, and % ready messages go before it. It goes out by itself in its turn.",
+     "It is ready, and others go before it. It goes out by itself in its turn."},
+    {"on-modem", "It is on modem % now, and its answer is awaited. Nothing is to be done.",
+     "It is on a modem now, and its answer is awaited. Nothing is to be done."},
+    {"awaiting-report", "The network took it, and the delivery report is awaited until %. Nothing is to be done.",
+     "The network took it, and the delivery report is awaited. Nothing is to be done."},
+    {"delivered", "The recipient's phone has it. Nothing is to be done."},
+    {"sent", "The network took it, and no delivery report was asked for. Nothing is to be done."},
+    {"other-modem", "Its last try failed on one modem, so another one takes it. It goes out by itself within seconds."},
     {"no-modem", "No modem that may send it is ready. It goes out by itself when one is; see conductorctl modem list, then doctor."},
     {"waiting-for-modem", "It waits for its turn on a modem. Nothing is to be done."},
     {"due-too-far", "due_at is more than five years ahead. The caller must name an earlier time."},
@@ -108,6 +128,8 @@ constexpr Sentence sentences[] = {
      "The text needs more parts than send.max_segments allows. Shorten it."},
     {"not-encodable", "The message cannot be encoded: %. Report it with the message's id.",
      "The message cannot be encoded. Report it with the message's id."},
+    {"bad-state", "The state is none of the US or Canada, in two letters. Correct it and send again, or leave it out."},
+    {"bad-time-zone", "The time zone is no name of tzdata, such as America/New_York. Correct it and send again, or leave it out."},
     {"no-such-modem", "There is no modem with index %. Name one of conductorctl modem list, or none.",
      "The modem named for it does not exist. Name one of conductorctl modem list, or none."},
     {"no-inbound",
@@ -136,7 +158,8 @@ constexpr Sentence sentences[] = {
     {"validity-expired",
      "The service centre could not deliver it before its validity ended: phone off or out of reach. Send it anew if still wanted."},
     {"unconfirmed", "The service centre passed it on and cannot confirm more. It counts as delivered."},
-    {"not-delivered", "The service centre gave up delivering it. Check the number before sending anew."},
+    {"not-delivered", "The service centre gave up delivering it: %. Check the number before sending anew.",
+     "The service centre gave up delivering it. Check the number before sending anew."},
     {"no-report", "No delivery report came in time. It was sent; whether it arrived is not known."},
     {"parts-missing", "Parts of this incoming message never arrived. It is shown with gaps; ask the sender if it matters."},
     {"undecodable", "What arrived could not be read. It is kept as it came (%); report it with these octets, a later release may read it.",
@@ -220,6 +243,10 @@ std::string reason_text(std::string_view word, std::string_view detail) {
 
 std::string reason_text(std::string_view word, MessageStatus status, std::string_view detail) {
     return text_of(word, detail, status);
+}
+
+std::optional<at::Failure> failure_of_word(std::string_view word) {
+    return code_of(word);
 }
 
 bool known_reason(std::string_view word) {

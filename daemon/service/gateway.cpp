@@ -8,6 +8,7 @@
 #include "daemon/dispatch/submission.hpp"
 #include "daemon/service/events.hpp"
 #include "daemon/service/flight.hpp"
+#include "daemon/service/steps.hpp"
 
 namespace conductor::service {
 
@@ -70,6 +71,8 @@ aio::awaitable<void> Gateway::housekeeping() {
                 const auto next = store::next_waiting(tx);
                 d.work = !store::ready_and_expired(tx, now, 1).empty() || (next && *next <= now);
             }
+            const auto lanes = store::ready_lanes(tx);
+            d.work = d.work || std::ranges::find(lanes, no_lane) != lanes.end();
             if (count) d.open = store::count_open(tx);
             return d;
         };
@@ -80,12 +83,14 @@ aio::awaitable<void> Gateway::housekeeping() {
         struct Done {
             std::vector<Changed> changed;
             std::vector<Arrived> arrived;
+            int relaned = 0;
         };
         auto job = [env = context_.env, now = *now, look_through](Tx& tx) {
             Done d;
             d.changed = close_overdue_reports(tx, *env, now, 500);
             std::ranges::move(give_up_slots(tx, *env, now), std::back_inserter(d.changed));
             if (look_through) std::ranges::move(expire_overdue(tx, *env, now, 500), std::back_inserter(d.changed));
+            d.relaned = relane(tx, *env, 2000);
             d.arrived = give_up_parts(tx, *env, now - Limits::reassembly, now, 100);
             return d;
         };
@@ -95,6 +100,7 @@ aio::awaitable<void> Gateway::housekeeping() {
             continue;
         }
         shared_.note(done->changed);
+        if (done->relaned > 0) shared_.wake_all();
         if (!done->arrived.empty()) shared_.sync_wake.raise();
     }
 }
@@ -117,8 +123,9 @@ aio::awaitable<std::vector<Answer<api::Submitted>>> Gateway::submit_all(std::vec
         std::vector<Answer<Taken>> all;
         all.reserve(messages.size());
         std::int64_t queued = open;
+        Openings openings;
         for (const auto& message : messages) {
-            all.push_back(take(tx, *env, message, now, queued));
+            all.push_back(take(tx, *env, message, now, queued, &openings));
             queued += all.back() && all.back()->created;
         }
         return all;
@@ -232,8 +239,12 @@ aio::awaitable<Answer<Message>> Gateway::retry(MessageId id, Actor actor) {
         row.due_at = now;
         row.not_before = now;
         row.ready = true;
-        row.expires_at = dispatch::expiry_of(env.config, {.message_class = row.message_class, .phone_number = row.phone_number, .due = now},
-                                             env.config.send.expire_after);
+        const dispatch::Facts facts{.message_class = row.message_class,
+                                    .phone_number = row.phone_number,
+                                    .state = row.state,
+                                    .time_zone = row.time_zone,
+                                    .due = now};
+        row.expires_at = dispatch::expiry_of(env.config, facts, env.config.send.expire_after);
         return {};
     });
     if (answer) shared_.wake_all();
@@ -261,20 +272,21 @@ aio::awaitable<Answer<api::Page>> Gateway::claim_inbox(api::ClaimRequest request
     co_return page;
 }
 
-aio::awaitable<Answer<void>> Gateway::pause(bool paused, Actor actor) {
+aio::awaitable<Answer<void>> Gateway::pause(bool paused, Actor actor, std::string campaign) {
     const WallTime now = context_.record_time();
-    auto job = [paused, actor = std::move(actor), now](Tx& tx) {
+    auto job = [paused, campaign, actor = std::move(actor), now](Tx& tx) {
+        const std::string setting = campaign.empty() ? "paused" : paused_campaign(campaign);
         if (paused)
-            store::set_setting(tx, "paused", actor.name);
+            store::set_setting(tx, setting, actor.name);
         else
-            tx.run("DELETE FROM settings WHERE name = 'paused'");
-        store::audit(tx, now, actor.name, paused ? "queue-pause" : "queue-resume", "queue");
+            tx.run("DELETE FROM settings WHERE name = ?", setting);
+        store::audit(tx, now, actor.name, paused ? "queue-pause" : "queue-resume", campaign.empty() ? "queue" : "campaign " + campaign);
         // what the pause parked is due again now
-        if (!paused) tx.run("UPDATE messages SET not_before = ?1 WHERE status = 0 AND ready = 0 AND reason = 'paused'", now);
+        if (!paused && !campaign.empty()) store::resume_campaign(tx, campaign, now);
     };
     auto done = co_await context_.store.run(job);
     if (!done) co_return unavailable(done.error());
-    shared_.paused = paused;
+    if (campaign.empty()) shared_.paused = paused;
     if (!paused) shared_.wake_all();
     co_return Answer<void>{};
 }
@@ -294,14 +306,17 @@ aio::awaitable<Answer<api::OptOut>> Gateway::set_opt_out(std::string number, boo
     const auto msisdn = parse_msisdn(number, context_.env->config.gateway.region);
     if (!msisdn) co_return Refusal{422, "bad-number", dispatch::reason_text("bad-number", msisdn.error().code.message()), "number"};
     const store::OptOutRow row{.phone = msisdn->text, .active = active, .reason = std::move(reason), .actor = actor.name, .at = *now};
-    auto job = [env = context_.env, row](Tx& tx) {
+    auto job = [env = context_.env, row](Tx& tx) -> Answer<std::vector<Changed>> {
+        if (!row.active && !store::find_opt_out(tx, row.phone))
+            return Refusal{404, "not-found", "This number is not on the list of opt-outs.", "number"};
         store::set_opt_out(tx, row);
         tell_supabase_opt_out(tx, *env, row);
         return row.active ? suppress_queued(tx, *env, row.phone, row.at) : std::vector<Changed>{};
     };
     auto done = co_await context_.store.run(job);
     if (!done) co_return unavailable(done.error());
-    shared_.note(*done);
+    if (!*done) co_return done->error();
+    shared_.note(**done);
     shared_.sync_wake.raise();
     co_return api::OptOut{row.phone, row.active, row.reason, row.actor, row.at};
 }

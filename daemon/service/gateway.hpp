@@ -6,6 +6,7 @@
 #include "daemon/service/housekeeping.hpp"
 #include "daemon/service/intake.hpp"
 #include "daemon/service/modem_service.hpp"
+#include "daemon/service/why.hpp"
 
 namespace conductor::service {
 
@@ -30,7 +31,7 @@ public:
     aio::awaitable<api::Answer<Message>> retry(MessageId id, api::Actor actor) override;
     aio::awaitable<api::Answer<Message>> mark_read(MessageId id, api::Actor actor) override;
     aio::awaitable<api::Answer<api::Page>> claim_inbox(api::ClaimRequest request) override;
-    aio::awaitable<api::Answer<void>> pause(bool paused, api::Actor actor) override;
+    aio::awaitable<api::Answer<void>> pause(bool paused, api::Actor actor, std::string campaign = {}) override;
     nlohmann::json modems() const override;
     api::Answer<nlohmann::json> modem(ModemIndex index) const override;
     aio::awaitable<api::Answer<nlohmann::json>> modem_action(ModemIndex index, std::string action, api::Actor actor) override;
@@ -54,8 +55,8 @@ private:
     using Change = std::function<api::Answer<void>(store::Tx&, const Env&, store::MessageRow&, WallTime)>;
     aio::awaitable<api::Answer<Message>> change(MessageId id, api::Actor actor, std::string action, Change change);
     ModemService* find_modem(ModemIndex index) const;
-    /// Why a message that is due waits, as far as the modems know; empty when one of them could take it.
-    std::string blocked_by_modems(const store::MessageRow& row) const;
+    /// What only memory knows, for why().
+    BoxView view() const;
     /// A row as the API shows it: a message that waits has its reason.
     Message show(store::MessageRow row) const;
     nlohmann::json describe(const ModemService& modem) const;

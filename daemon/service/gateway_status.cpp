@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "daemon/api/message_json.hpp"
 #include "daemon/dispatch/reasons.hpp"
 #include "daemon/service/gateway.hpp"
 #include "daemon/service/sync_service.hpp"
@@ -21,17 +20,6 @@ json optional_int(std::optional<int> v) {
 }
 json optional_time(std::optional<WallTime> t) {
     return t ? json(to_rfc3339(*t)) : json(nullptr);
-}
-
-std::string_view ending_name(std::optional<int> outcome) {
-    if (!outcome) return "open";
-    switch (static_cast<driver::Ending>(*outcome)) {
-        case driver::Ending::accepted: return "accepted";
-        case driver::Ending::refused: return "refused";
-        case driver::Ending::ambiguous: return "ambiguous";
-        case driver::Ending::not_sent: return "not-sent";
-    }
-    return "open";
 }
 
 Refusal no_such_modem(ModemIndex index) {
@@ -184,79 +172,43 @@ Answer<std::string> Gateway::modem_trace(ModemIndex index) const {
     return found->modem().trace();
 }
 
-std::string Gateway::blocked_by_modems(const store::MessageRow& row) const {
-    bool any = false;
-    std::string why = "no-modem";
+BoxView Gateway::view() const {
+    const auto now = context_.wall();
+    BoxView box{.modems = {}, .paused = shared_.paused, .clock_sure = now.has_value(), .trouble = {}};
+    if (const auto& trouble = context_.store.trouble()) box.trouble = trouble->is(store::StoreErrc::full) ? "disk-full" : "store-failed";
     for (const auto& modem : modems_) {
-        if (row.lane == no_lane || (row.lane != 0 && !(row.lane >> (modem->index() & 63) & 1))) continue;
-        if (modem->able())
-            any = true;
-        else if (!modem->enabled())
-            why = "modem-disabled";
-        else if (!modem->resting().empty())
-            why = "sim-paused";
-        else if (!modem->status().reason.empty())
-            why = modem->status().reason;
+        const auto state = modem->status().state;
+        const bool up = state == driver::ModemState::ready || state == driver::ModemState::sending;
+        box.modems.push_back({.index = modem->index(),
+                              .enabled = modem->enabled(),
+                              .up = up,
+                              .reason = modem->status().reason,
+                              .resting = modem->resting(),
+                              .next_slot = now ? std::optional{modem->next_slot(*now)} : std::nullopt});
     }
-    return any ? "" : why;
+    return box;
 }
 
 Message Gateway::show(store::MessageRow row) const {
     if (row.status == MessageStatus::queued && row.ready && (!row.reason || *row.reason == "waiting-for-modem")) {
-        const auto why = blocked_by_modems(row);
-        row.reason = !why.empty() ? why : shared_.paused ? "paused" : "waiting-for-modem";
+        const auto why = blocked_by_box(*context_.env, row, view(), context_.wall().value_or(WallTime{}));
+        row.reason = why ? why->word : "waiting-for-modem";
+        if (why) row.reason_text = why->detail;
     }
     return present(*context_.env, std::move(row));
 }
 
 aio::awaitable<Answer<json>> Gateway::explain(MessageId id) {
-    struct Found {
-        std::optional<store::MessageRow> row;
-        std::vector<store::AttemptRow> attempts;
-    };
-    auto job = [id](Tx& tx) {
-        Found f;
-        f.row = store::find(tx, id);
-        if (f.row) f.attempts = store::attempt_chain(tx, f.row->last_attempt);
-        return f;
+    const WallTime now = context_.wall().value_or(WallTime{});
+    auto job = [env = context_.env, box = view(), id, now](Tx& tx) -> std::optional<json> {
+        const auto row = store::find(tx, id);
+        if (!row) return std::nullopt;
+        return service::explain(tx, *env, *row, box, now);
     };
     auto found = co_await context_.store.read(job);
     if (!found) co_return unavailable(found.error());
-    if (!found->row) co_return Refusal{404, "not-found", fmt::format("There is no message {}.", id.value)};
-    const auto& row = *found->row;
-    json attempts = json::array();
-    for (const auto& a : found->attempts)
-        attempts.push_back({{"part", a.seq},
-                            {"modem_index", a.modem_index},
-                            {"iccid", a.iccid},
-                            {"started_at", to_rfc3339(a.started_at)},
-                            {"ended_at", optional_time(a.ended_at)},
-                            {"outcome", ending_name(a.outcome)},
-                            {"tp_mr", optional_int(a.tp_mr)},
-                            {"reason", a.reason ? json(*a.reason) : json(nullptr)}});
-    const Message shown = show(row);
-    std::string blocked = shown.reason.value_or("");
-    if (row.status == MessageStatus::queued) {
-        if (row.ready || blocked == "waiting-for-modem" || blocked.empty()) {
-            const auto modems = blocked_by_modems(row);
-            if (!modems.empty())
-                blocked = modems;
-            else if (row.ready)
-                blocked = shared_.paused ? "paused" : "waiting-for-modem";
-        }
-    } else if (row.status != MessageStatus::sending) {
-        blocked.clear();
-    }
-    const std::string about = !blocked.empty() ? blocked : shown.reason.value_or(std::string{to_string(row.status)});
-    const std::string detail = row.reason == about              ? row.reason_text.value_or("")
-                               : row.not_before > row.timestamp ? to_rfc3339(row.not_before)
-                                                                : "";
-    json body = {{"message", api::to_json(shown)},
-                 {"blocked_by", blocked.empty() ? json(nullptr) : json(blocked)},
-                 {"priority", {{"total", row.priority}}},
-                 {"attempts", std::move(attempts)},
-                 {"next", dispatch::reason_text(about, detail)}};
-    co_return body;
+    if (!*found) co_return Refusal{404, "not-found", fmt::format("There is no message {}.", id.value)};
+    co_return std::move(**found);
 }
 
 aio::awaitable<Answer<json>> Gateway::status() {

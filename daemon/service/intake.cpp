@@ -2,8 +2,11 @@
 
 #include <algorithm>
 
+#include "daemon/analytics/priority.hpp"
 #include "daemon/core/msisdn.hpp"
+#include "daemon/core/nanp.hpp"
 #include "daemon/dispatch/reasons.hpp"
+#include "daemon/dispatch/send_hours.hpp"
 #include "daemon/service/events.hpp"
 
 namespace conductor::service {
@@ -48,9 +51,44 @@ std::optional<Refusal> check_text(const Env& env, const NewMessage& m, WallTime 
     if (m.message_class.value_or(MessageClass::marketing) != MessageClass::reply && has_variable(m.text))
         return refuse("unreplaced-variable", "text");
     if (m.due_at && *m.due_at > now + farthest_due) return refuse("due-too-far", "due_at");
+    if (m.state && !is_state(*m.state)) return refuse("bad-state", "state");
+    if (m.time_zone && !dispatch::zone_named(*m.time_zone)) return refuse("bad-time-zone", "time_zone");
     if (m.modem_index && std::ranges::find(env.config.modems, *m.modem_index, &config::Modem::index) == env.config.modems.end())
         return refuse("no-such-modem", "modem_index", std::to_string(*m.modem_index));
     return std::nullopt;
+}
+
+/// The send priority of a marketing message for which the caller named none: from what he and this box know of the recipient.
+void score(Tx& tx, const Env& env, const NewMessage& m, MessageRow& row, WallTime now) {
+    const auto history = store::history_of(tx, row.phone_number, now);
+    analytics::Counters counters{.last_visit = m.customer.last_visit,
+                                 .cycle_days = m.customer.cycle_days,
+                                 .value_percentile = m.customer.value_percentile,
+                                 .visits = m.customer.visits,
+                                 .campaign = m.customer.campaign,
+                                 .sent = history.sent,
+                                 .replied = std::min(history.inbound, history.sent),
+                                 .sent_30_days = history.sent_30_days};
+    if (m.expire_after) counters.life_hours = std::chrono::duration<double, std::ratio<3600>>(*m.expire_after).count();
+    row.priority = analytics::priority_of(counters, env.config.analytics, now).value;
+    row.known = analytics::pack(counters);
+}
+
+/// The first moment at which window and days allow it. Numbers of one area code, due together, share it.
+WallTime opening(const Env& env, const MessageRow& row, Openings* openings) {
+    const auto calculated = [&] {
+        const dispatch::Facts facts{.message_class = row.message_class,
+                                    .phone_number = row.phone_number,
+                                    .state = row.state,
+                                    .time_zone = row.time_zone,
+                                    .due = *row.due_at};
+        return dispatch::expiry_of(env.config, facts, std::chrono::milliseconds{0});
+    };
+    if (row.message_class != MessageClass::marketing || !openings) return calculated();
+    const auto area = std::string_view{row.phone_number}.substr(0, row.phone_number.starts_with("+1") ? 5 : 8);
+    const auto key = fmt::format("{}|{}|{}|{}", area, row.state.value_or(""), row.time_zone.value_or(""), to_ms(*row.due_at));
+    const auto known = openings->find(key);
+    return known != openings->end() ? known->second : (*openings)[key] = calculated();
 }
 
 std::string number_word(const Error& error) {
@@ -59,7 +97,7 @@ std::string number_word(const Error& error) {
 
 }  // namespace
 
-api::Answer<MessageRow> make_row(const Env& env, const NewMessage& m, WallTime now) {
+api::Answer<MessageRow> make_row(const Env& env, const NewMessage& m, WallTime now, Openings* openings) {
     const auto number = parse_msisdn(m.to, env.config.gateway.region);
     if (!number) return refuse(number_word(number.error()), "to", number.error().code.message());
     const bool reply = m.message_class == MessageClass::reply;  // bound by the limits of the SIM alone
@@ -93,16 +131,17 @@ api::Answer<MessageRow> make_row(const Env& env, const NewMessage& m, WallTime n
     row.scheduled_message_id = m.scheduled_message_id;
     row.claim_epoch = m.claim_epoch;
     row.campaign_name = m.campaign_name;
+    row.state = m.state;
+    row.time_zone = m.time_zone;
+    row.set_name = m.set;
     row.pinned = m.modem_index.has_value();
     row.lane = lane_of(env.config, row, m.modem_index);
-    const dispatch::Facts facts{.message_class = row.message_class, .phone_number = row.phone_number, .due = *row.due_at};
-    row.expires_at =
-        m.expires_at ? *m.expires_at : dispatch::expiry_of(env.config, facts, m.expire_after.value_or(env.config.send.expire_after));
+    row.expires_at = m.expires_at ? *m.expires_at : opening(env, row, openings) + m.expire_after.value_or(env.config.send.expire_after);
     return row;
 }
 
-api::Answer<Taken> take(Tx& tx, const Env& env, const NewMessage& m, WallTime now, std::int64_t open) {
-    auto row = make_row(env, m, now);
+api::Answer<Taken> take(Tx& tx, const Env& env, const NewMessage& m, WallTime now, std::int64_t open, Openings* openings) {
+    auto row = make_row(env, m, now, openings);
     if (!row) return row.error();
     if (m.key) {
         if (auto known = store::find_by_key(tx, *m.key)) {
@@ -134,11 +173,15 @@ api::Answer<Taken> take(Tx& tx, const Env& env, const NewMessage& m, WallTime no
     if (checks_duplicates && send.duplicate_window.count() > 0 && !m.scheduled_message_id)
         if (const auto twin = store::duplicate_of(tx, row->phone_number, row->content, now - send.duplicate_window))
             return Refusal{409, "duplicate", dispatch::reason_text("duplicate", std::to_string(twin->id.value)), "text", twin->id};
+    if (m.set) row->after = store::last_of_set(tx, row->phone_number, *m.set);
     if (m.consent) store::set_consent(tx, {.phone = row->phone_number, .active = true, .source = "api", .actor = "api", .at = now});
-    const auto facts = facts_of(tx, env, *row, now);
-    if (row->message_class != MessageClass::reply && facts.opted_out) return refuse("opted-out", "to");
-    if (row->message_class == MessageClass::marketing && env.config.opt_out.require_consent && !facts.consented)
-        return refuse("no-consent", "to");
+    if (row->message_class != MessageClass::reply)
+        if (const auto out = store::find_opt_out(tx, row->phone_number); out && out->active) return refuse("opted-out", "to");
+    if (row->message_class == MessageClass::marketing && env.config.opt_out.require_consent) {
+        const auto consent = store::find_consent(tx, row->phone_number);
+        if (!consent || !consent->active) return refuse("no-consent", "to");
+    }
+    if (row->message_class == MessageClass::marketing && !m.priority) score(tx, env, m, *row, now);
     store::insert(tx, *row);
     return Taken{std::move(*row), true};
 }

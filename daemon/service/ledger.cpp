@@ -119,6 +119,9 @@ void save(Tx& tx, const Env& env, MessageRow& row, WallTime now) {
                       fmt::format("message {}: {} after {}", row.id.value, to_string(row.status), to_string(row.stored_status))});
     if (is_final(row.status, row.delivery_status)) row.report_until.reset();
     store::update(tx, row);
+    // what follows it in its set is looked at when this one is out
+    if (row.set_name && row.status == MessageStatus::sent && row.stored_status != row.status)
+        store::follow(tx, row.id, now + std::chrono::milliseconds{set_gap_ms(row.id)});
     tell_supabase(tx, env, row, now);
 }
 

@@ -2,12 +2,14 @@
 // The steps of a message in the database: settle what a modem did, pick and journal what it does next. Everything here runs on the store's
 // thread inside one transaction, takes its time as a value, and sends nothing.
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "daemon/dispatch/policy.hpp"
 #include "daemon/service/context.hpp"
+#include "daemon/service/hand_over.hpp"
 #include "daemon/store/messages.hpp"
 #include "daemon/store/tables.hpp"
 #include "modem/at/errors.hpp"
@@ -22,12 +24,21 @@ struct Changed {
     std::string reason;
 };
 
+/// A modem that is up, and its SIM that may send.
+struct LiveSim {
+    ModemIndex modem = 0;
+    std::string iccid;
+};
+
 struct PickRequest {
     ModemIndex modem = 0;
     std::string iccid;
     std::optional<driver::SubmitOutcome> finished;
-    bool available = true;  ///< the modem can take a message now
-    bool paused = false;    ///< the queue is paused: only what has begun is completed
+    bool available = true;                      ///< the modem can take a message now
+    bool paused = false;                        ///< the queue is paused: only what has begun is completed
+    std::vector<LiveSim> others = {};           ///< the other modems that could take a message now
+    std::shared_ptr<HandOver> hand_over = {};   ///< absent: nothing is left to another modem
+    std::optional<WallTime> spaced_until = {};  ///< what became overdue goes no earlier through this SIM: no flood after a stop
     WallTime now{};
     std::uint64_t random = 0;
     // journal = "modem"
@@ -39,6 +50,8 @@ struct PickAnswer {
     std::optional<driver::Submission> submission;
     MessageId message;
     bool more_ready = false;               ///< another modem may find work too
+    std::uint64_t wake = 0;                ///< modems to which something was left
+    bool overdue = false;                  ///< the submission is of a message that became overdue: the next of those is spaced
     std::optional<WallTime> look_again;    ///< when the next waiting message is due
     std::optional<std::string> pause_sim;  ///< reason word: this SIM should rest
     struct Refused {
@@ -93,6 +106,8 @@ std::vector<Changed> reopen(store::Tx& tx, const Env& env, const std::vector<Mes
 
 /// Ends as suppressed what is queued for a number that opted out. A set under way is completed, and a reply may still answer.
 std::vector<Changed> suppress_queued(store::Tx& tx, const Env& env, std::string_view phone, WallTime now);
+/// A marketing message that waited this long behind its due time is overdue: with others it leaves evenly, not at once.
+inline constexpr std::chrono::minutes overdue_after{1};
 
 /// The modems that may take a message, as a bit mask of their indexes (0-63); 0 = any, `no_lane` = none is configured for it.
 inline constexpr std::uint64_t no_lane = ~std::uint64_t{0};

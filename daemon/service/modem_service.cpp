@@ -117,12 +117,17 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
                             .finished = finished,
                             .available = free,
                             .paused = shared_.paused,
+                            .spaced_until = spaced_until_,
                             .now = *now,
                             .random = context_.rng(),
                             .imei = modem_.status().identity.imei,
                             .store_memory = modem_.status().store_memory,
                             .freed = freed_};
         const std::size_t freed = freed_.size();
+        if (shared_.modems.size() > 1) {
+            request.others = shared_.live_but(config_.index, *now);
+            request.hand_over = shared_.hand_over;
+        }
         auto job = [env = context_.env, request = std::move(request)](store::Tx& tx) { return settle_and_pick(tx, *env, request); };
         auto answer = co_await context_.store.run(job);
         if (answer) {
@@ -131,8 +136,10 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
             if (finished && finished->ending == Ending::accepted) strikes_.accepted();
             if (answer->pause_sim) rest(*answer->pause_sim, *now);
             if (answer->refused) co_await note_refusal(std::move(*answer->refused), *now);
+            if (answer->wake != 0) shared_.wake_one(answer->wake);
             if (answer->submission) {
                 window_.add(*now);
+                if (answer->overdue) space_out(*now);
                 if (answer->more_ready) shared_.wake_one();
                 co_return std::move(answer->submission);
             }
@@ -146,6 +153,15 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
         if (!finished) co_return std::nullopt;
         if (!co_await aio::sleep_for(store_pause) || shared_.stopping) co_return std::nullopt;
     }
+}
+
+/// After a stop what became overdue leaves evenly over the minute, not in one burst, with 20 % of jitter.
+void ModemService::space_out(WallTime now) {
+    spaced_until_.reset();
+    if (config_.per_minute <= 0) return;
+    const auto even = std::chrono::milliseconds{60'000} / config_.per_minute;
+    const auto tenths = static_cast<std::int64_t>(context_.rng() % 401) - 200;  // per mille
+    spaced_until_ = now + even + even * tenths / 1000;
 }
 
 void ModemService::rest(std::string reason, WallTime now) {
@@ -376,6 +392,14 @@ void Shared::wake_one(std::uint64_t lane) {
     // round robin: the one that was woken goes to the end
     std::ranges::rotate(std::ranges::find(modems, chosen), std::next(std::ranges::find(modems, chosen)), modems.end());
     chosen->poke();
+}
+
+std::vector<LiveSim> Shared::live_but(ModemIndex modem, WallTime now) {
+    std::vector<LiveSim> live;
+    for (ModemService* other : modems)
+        if (other->index() != modem && other->able() && other->next_slot(now) <= now)
+            live.push_back({other->index(), other->status().identity.iccid});
+    return live;
 }
 
 void Shared::wake_all() {

@@ -28,6 +28,8 @@ public:
         wake_.raise();
     }
     bool able() const;  ///< up, enabled, its SIM not resting
+    /// When its SIM may send again by its own limits; `now` when it may.
+    WallTime next_slot(WallTime now) { return window_.next_slot(now); }
     std::string resting() const { return rest_reason_; }
     /// A person looked after the SIM: it works again at once.
     void end_rest();
@@ -80,6 +82,7 @@ private:
     aio::awaitable<void> settle_what_was_inherited(driver::SubmitOutcome outcome);
     bool may_send(WallTime now);
     void look_again(WallTime when, WallTime now);
+    void space_out(WallTime now);
 
     Context& context_;
     Shared& shared_;
@@ -91,7 +94,8 @@ private:
     bool inherited_ = false;   ///< the process before left a submission open on this modem
     std::string rest_reason_;  ///< why the SIM rests; empty when it does not
     std::optional<WallTime> rest_until_;
-    dispatch::SimWindow window_;  ///< parts of this SIM in the rolling windows
+    std::optional<WallTime> spaced_until_;  ///< no overdue message before that
+    dispatch::SimWindow window_;            ///< parts of this SIM in the rolling windows
     std::string window_iccid_;
     dispatch::SimStrikes strikes_;
     dispatch::BalanceState balance_;

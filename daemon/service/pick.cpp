@@ -1,6 +1,7 @@
 // What a modem does next: the release of a message by the policy, its journal, and the choice among what is ready.
 #include <algorithm>
 
+#include "daemon/dispatch/reasons.hpp"
 #include "daemon/dispatch/send_hours.hpp"
 #include "daemon/dispatch/submission.hpp"
 #include "daemon/service/events.hpp"
@@ -86,6 +87,7 @@ bool journal(Tx& tx, const Env& env, MessageRow& row, const PickRequest& request
                                                 .imei = request.imei,
                                                 .pdu_hash = store ? pdu::stored_fingerprint(encoded->octets) : std::nullopt,
                                                 .slot_memory = store ? std::optional{request.store_memory} : std::nullopt});
+    store::set_last_attempt(tx, row.id, *row.last_attempt);
     row.report_until = row.report_wanted ? std::optional{request.now + validity_of(row, request.now) + Limits::report_grace} : std::nullopt;
     save(tx, env, row, request.now);
     answer.submission = driver::Submission{
@@ -111,8 +113,6 @@ bool release(Tx& tx, const Env& env, MessageRow& row, const PickRequest& request
         tell_supabase_released(tx, env, *row.scheduled_message_id, row.claim_epoch, "lease-lost", request.now);
     } else {
         auto decision = dispatch::decide(env.config, facts_of(tx, env, row, request.now), request.now);
-        if (request.paused && decision.ruling == dispatch::Ruling::send && row.message_class != MessageClass::reply)
-            decision = {.ruling = dispatch::Ruling::wait, .not_before = request.now + std::chrono::minutes{1}, .reason = "paused"};
         if (decision.ruling == dispatch::Ruling::send) return true;
         row.reason = decision.reason;
         row.reason_text = decision.detail.empty() ? std::nullopt : std::optional{decision.detail};
@@ -130,23 +130,84 @@ bool release(Tx& tx, const Env& env, MessageRow& row, const PickRequest& request
     return false;
 }
 
+/// A failure that another SIM or modem may not have.
+bool better_elsewhere(const store::AttemptRow& attempt, int tries) {
+    if (!attempt.outcome || *attempt.outcome == static_cast<int>(Ending::accepted)) return false;
+    if (*attempt.outcome != static_cast<int>(Ending::refused)) return true;
+    const auto failure = dispatch::failure_of_word(attempt.reason.value_or(""));
+    if (!failure) return false;
+    const auto verdict = at::classify(*failure);
+    return verdict.scope == at::Scope::sim || verdict.scope == at::Scope::modem || (verdict.scope == at::Scope::network && tries >= 2);
+}
+
+/// The other modems that should rather take it: not the one that failed with it, else the one whose SIM wrote to this number last.
+std::uint64_t better_modems(Tx& tx, const MessageRow& row, const PickRequest& request) {
+    std::uint64_t others = 0;
+    for (const auto& sim : request.others)
+        if (row.lane == 0 || (row.lane & bit_of(sim.modem)) != 0) others |= bit_of(sim.modem);
+    if (others == 0) return 0;
+    if (row.retry_count > 0 && row.last_attempt) {
+        const auto last = store::find_attempt(tx, *row.last_attempt);
+        if (last && last->modem_index == request.modem && better_elsewhere(*last, row.retry_count)) return others;
+        if (last && last->modem_index != request.modem) return 0;  // it came here for that reason
+    }
+    const auto sim = store::last_sim_of(tx, row.phone_number);
+    if (!sim || sim->iccid == request.iccid) return 0;
+    for (const auto& other : request.others)
+        if (other.iccid == sim->iccid) return others & bit_of(other.modem);
+    return 0;
+}
+
+/// The ready message that goes first through this modem, of those that nobody else should take.
+std::optional<MessageRow> first_for(Tx& tx, const PickRequest& request) {
+    std::uint64_t able = 0;
+    for (const auto& sim : request.others) able |= bit_of(sim.modem);
+    std::optional<store::Ranked> best;
+    for (const auto lane : store::ready_lanes(tx)) {
+        if (lane == no_lane || (lane != 0 && !(lane & bit_of(request.modem)))) continue;
+        const auto mine = [&](const store::Ranked& one) {
+            if (request.hand_over && request.hand_over->left_to_others(one.id, request.modem, able, request.now)) return false;
+            if (!request.paused) return true;
+            const auto row = store::find(tx, one.id);  // in a pause answers go out, and what has begun is completed
+            return row && (row->message_class == MessageClass::reply || has_begun(tx, *row));
+        };
+        const int limit = request.paused ? Limits::examined_per_pick : static_cast<int>(HandOver::most) + 1;
+        const auto one = store::first_ready(tx, lane, limit, mine);
+        if (one && (!best || std::pair{one->rank, one->id.value} < std::pair{best->rank, best->id.value})) best = one;
+    }
+    return best ? store::find(tx, best->id) : std::nullopt;
+}
+
 void pick(Tx& tx, const Env& env, const PickRequest& request, PickAnswer& answer) {
     int examined = 0;
+    bool spaced = false;
     store::promote(tx, request.now, Limits::promote_batch);
     while (examined < Limits::examined_per_pick && !answer.submission && !tx.failed()) {
-        std::optional<MessageRow> best;
-        for (const auto lane : store::ready_lanes(tx)) {
-            if (lane == no_lane || (lane != 0 && !(lane & bit_of(request.modem)))) continue;
-            for (auto& row : store::ready_rows(tx, lane, 1))
-                if (!best || row.priority > best->priority || (row.priority == best->priority && row.due_at < best->due_at))
-                    best = std::move(row);
-        }
+        auto best = first_for(tx, request);
         if (!best) break;
+        const bool begun = has_begun(tx, *best);
+        const bool overdue =
+            best->message_class == MessageClass::marketing && !best->after && !begun && *best->due_at + overdue_after < request.now;
+        spaced = overdue && request.spaced_until && request.now < *request.spaced_until;
+        if (spaced) break;
         ++examined;
-        if (release(tx, env, *best, request, answer)) journal(tx, env, *best, request, answer);
+        if (request.hand_over && !begun) {
+            const auto better = better_modems(tx, *best, request);
+            if (request.hand_over->leave(best->id, better, request.now)) {
+                answer.wake |= better;
+                continue;
+            }
+        }
+        if (release(tx, env, *best, request, answer) && journal(tx, env, *best, request, answer)) answer.overdue = overdue;
+        if (request.hand_over) request.hand_over->taken(best->id);
     }
     answer.more_ready = store::any_ready(tx);
     answer.look_again = store::next_waiting(tx);
+    const auto sooner = [&](std::optional<WallTime> when) {
+        if (when && (!answer.look_again || *when < *answer.look_again)) answer.look_again = when;
+    };
+    if (spaced) sooner(request.spaced_until);
+    if (!answer.submission && request.hand_over) sooner(request.hand_over->next_end(request.now));
     if (!answer.submission && examined == Limits::examined_per_pick) answer.look_again = request.now;
 }
 
@@ -170,6 +231,24 @@ std::uint64_t lane_of(const config::Config& config, const Message& message, std:
     }
     if (lane == 0) return no_lane;
     return lane == all ? 0 : lane;
+}
+
+int relane(Tx& tx, const Env& env, int limit) {
+    std::vector<MessageId> stranded;
+    store::first_ready(tx, no_lane, limit, [&](const store::Ranked& one) {
+        stranded.push_back(one.id);
+        return false;
+    });
+    int moved = 0;
+    for (const auto id : stranded) {
+        auto row = store::find(tx, id);
+        if (!row) continue;
+        row->lane = lane_of(env.config, *row, std::nullopt);
+        if (row->lane == no_lane) continue;
+        store::update(tx, *row);
+        ++moved;
+    }
+    return moved;
 }
 
 PickAnswer settle_and_pick(Tx& tx, const Env& env, const PickRequest& request) {
@@ -199,10 +278,50 @@ std::vector<Changed> expire_overdue(Tx& tx, const Env& env, WallTime now, int li
     return answer.changed;
 }
 
+namespace {
+
+dispatch::Facts::Before before_of(const MessageRow& row) {
+    using Before = dispatch::Facts::Before;
+    switch (row.status) {
+        case MessageStatus::queued:
+        case MessageStatus::sending: return Before::open;
+        case MessageStatus::sent:
+        case MessageStatus::delivered:
+        case MessageStatus::undelivered:  // it left this box: its place in the order is kept
+        case MessageStatus::unknown: return Before::out;
+        case MessageStatus::failed:
+        case MessageStatus::expired:
+        case MessageStatus::cancelled:
+        case MessageStatus::suppressed: return Before::failed;
+        case MessageStatus::unread:
+        case MessageStatus::read: break;
+    }
+    return Before::none;
+}
+
+}  // namespace
+
+std::string paused_campaign(std::string_view name) {
+    return "pause.campaign." + std::string{name};
+}
+
+int set_gap_ms(MessageId id) {
+    return 2000 + static_cast<int>(static_cast<std::uint64_t>(id.value) * 2654435761U % 3001);
+}
+
 dispatch::Facts facts_of(Tx& tx, const Env& env, const MessageRow& row, WallTime now) {
     dispatch::Facts facts{.message_class = row.message_class, .phone_number = row.phone_number};
     facts.due = row.due_at.value_or(row.timestamp);
     facts.expires = row.expires_at;
+    facts.state = row.state;
+    facts.time_zone = row.time_zone;
+    if (row.campaign_name) facts.campaign_paused = store::get_setting(tx, paused_campaign(*row.campaign_name)).has_value();
+    if (row.after)
+        if (const auto before = store::find(tx, *row.after)) {
+            facts.before = before_of(*before);
+            facts.before_at = before->sent_at;
+            facts.set_gap_ms = set_gap_ms(row.id);
+        }
     if (const auto out = store::find_opt_out(tx, row.phone_number); out && out->active) {
         facts.opted_out = true;
         facts.opted_out_at = out->at;

@@ -28,6 +28,7 @@ struct Shared {
     bool paused = false;  ///< the whole queue
     /// What the process before left open is settled. Until then nothing is taken, sent or deleted from a modem.
     bool recovered = false;
+    std::shared_ptr<HandOver> hand_over = std::make_shared<HandOver>();
     Tally tally;
     driver::Finder* finder = nullptr;  ///< who is where; set before the modems are made
     std::function<void(ModemIndex, int descriptor)> keep_descriptor = [](ModemIndex, int) {};  ///< systemd's FD store; -1 removes
@@ -41,6 +42,8 @@ struct Shared {
 
     /// Something became sendable: wakes one idle modem that may take it (lane 0: any).
     void wake_one(std::uint64_t lane = 0);
+    /// The modems but `modem` that could take a message now.
+    std::vector<LiveSim> live_but(ModemIndex modem, WallTime now);
     void wake_all();
     void note(const std::vector<Changed>& changed);
 };

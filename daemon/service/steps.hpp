@@ -34,6 +34,15 @@ void free_slots(store::Tx& tx, const PickRequest& request);
 /// The outcome of an attempt that may have gone out.
 bool ambiguous(const store::AttemptRow& attempt);
 
+/// The setting that says that a campaign is paused.
+std::string paused_campaign(std::string_view name);
+
+/// Between a message of a set and the one before it: 2 to 5 s, the same for one message whenever it is asked.
+int set_gap_ms(MessageId id);
+
+/// Due messages that no modem could take, while the configuration may have one for them by now. How many got one.
+int relane(store::Tx& tx, const Env& env, int limit);
+
 /// Something of the message left this box, or may have: also where a part waits to be submitted again.
 bool has_begun(store::Tx& tx, const store::MessageRow& row);
 

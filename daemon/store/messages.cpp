@@ -8,10 +8,12 @@
 namespace conductor::store {
 namespace {
 
-#define MESSAGE_COLUMNS                                                                                                            \
-    "id, key, direction, class, phone, content, encoding, segments, status, delivery, ready, lane, priority, due_at, not_before, " \
-    "expires_at, created_at, modem_index, iccid, retry_count, attempts_used, sent_at, delivered_at, modem_time, report_until, "    \
-    "cost, reason, reason_detail, parts, flags, in_reply_to, scheduled_id, claim_epoch, campaign, last_attempt, lease_until"
+#define MESSAGE_COLUMNS                                                                                                               \
+    "id, key, direction, class, phone, content, encoding, segments, status, delivery, ready, lane, priority, due_at, not_before, "    \
+    "expires_at, created_at, modem_index, iccid, retry_count, attempts_used, sent_at, delivered_at, modem_time, report_until, "       \
+    "cost, reason, reason_detail, parts, flags, in_reply_to, scheduled_id, claim_epoch, campaign, last_attempt, lease_until, state, " \
+    "time_zone, "                                                                                                                     \
+    "known, set_name, after_id"
 
 constexpr std::int64_t flag_report = 1, flag_flash = 2, flag_resend = 4, flag_pinned = 8, flag_corrected = 16;
 
@@ -69,6 +71,11 @@ MessageRow read(const Rows& q) {
     r.campaign_name = q.opt_text(c++);
     r.last_attempt = q.opt_i64(c++);
     r.lease_until = q.opt_time(c++);
+    r.state = q.opt_text(c++);
+    r.time_zone = q.opt_text(c++);
+    r.known = q.opt_text(c++);
+    r.set_name = q.opt_text(c++);
+    if (const auto after = q.opt_i64(c++)) r.after = MessageId{*after};
     r.stored_status = r.status;
     r.stored_delivery = r.delivery_status;
     if (r.status == MessageStatus::queued) r.next_attempt_at = r.not_before;
@@ -84,6 +91,15 @@ std::vector<MessageRow> read_all(Rows rows) {
 std::optional<MessageRow> read_one(Rows rows) {
     if (!rows.next()) return std::nullopt;
     return read(rows);
+}
+
+constexpr std::int64_t inbound_twin = -1, unhashed_twin = 0;
+
+/// FNV-1a, 31 bits, never one of the two above: it keeps the index small, the text itself is compared afterwards.
+std::int64_t twin_of(std::string_view content) {
+    std::uint64_t hash = 0xcbf29ce484222325;
+    for (const char c : content) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+    return 1 + static_cast<std::int64_t>((hash ^ hash >> 32) & 0x7fffffff);
 }
 
 }  // namespace
@@ -119,12 +135,13 @@ void insert(Tx& tx, MessageRow& r) {
     tx.run(
         "INSERT INTO messages (key, direction, class, phone, content, encoding, segments, status, delivery, ready, lane, priority, due_at,"
         " not_before, expires_at, created_at, modem_index, iccid, modem_time, reason, reason_detail, parts, flags, in_reply_to,"
-        " scheduled_id, claim_epoch, campaign, lease_until)"
-        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        " scheduled_id, claim_epoch, campaign, lease_until, twin, state, time_zone, known, set_name, after_id)"
+        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         r.keyed ? std::optional{r.key} : std::nullopt, r.direction, r.message_class, r.phone_number, r.content, r.encoding, r.segments,
         r.status, r.delivery_status, r.ready, r.lane, r.priority, r.due_at.value_or(r.timestamp), r.not_before, r.expires_at, r.timestamp,
         r.modem_index, r.iccid, r.modem_timestamp, r.reason, r.reason_text, pack_parts(r.parts), flags_of(r), reply, r.scheduled_message_id,
-        r.claim_epoch, r.campaign_name, r.lease_until);
+        r.claim_epoch, r.campaign_name, r.lease_until, r.direction == Direction::inbound ? inbound_twin : twin_of(r.content), r.state,
+        r.time_zone, r.known, r.set_name, r.after);
     r.id = MessageId{tx.last_id()};
 }
 
@@ -147,14 +164,18 @@ std::vector<MessageRow> leases_ending(Tx& tx, WallTime before, int limit) {
                  before, limit));
 }
 
+void set_last_attempt(Tx& tx, MessageId id, std::int64_t attempt) {
+    tx.run("UPDATE messages SET last_attempt = ? WHERE id = ?", attempt, id);
+}
+
 void update(Tx& tx, const MessageRow& r) {
     tx.run(
         "UPDATE messages SET status=?, delivery=?, ready=?, lane=?, not_before=?, expires_at=?, modem_index=?, iccid=?, retry_count=?,"
-        " attempts_used=?, sent_at=?, delivered_at=?, report_until=?, cost=?, reason=?, reason_detail=?, parts=?, flags=?, last_attempt=?,"
+        " attempts_used=?, sent_at=?, delivered_at=?, report_until=?, cost=?, reason=?, reason_detail=?, parts=?, flags=?,"
         " claim_epoch=?, lease_until=?, due_at=? WHERE id=?",
         r.status, r.delivery_status, r.held && r.status == MessageStatus::queued ? 2 : int{r.ready}, r.lane, r.not_before, r.expires_at,
         r.modem_index, r.iccid, r.retry_count, r.attempts_used, r.sent_at, r.delivered_at, r.report_until, r.cost, r.reason, r.reason_text,
-        pack_parts(r.parts), flags_of(r), r.last_attempt, r.claim_epoch, r.lease_until, r.due_at.value_or(r.timestamp), r.id);
+        pack_parts(r.parts), flags_of(r), r.claim_epoch, r.lease_until, r.due_at.value_or(r.timestamp), r.id);
 }
 
 std::vector<MessageRow> list(Tx& tx, const Filter& f) {
@@ -178,11 +199,18 @@ std::int64_t promote(Tx& tx, WallTime now, int limit) {
         now, limit);
 }
 
-std::vector<MessageRow> ready_rows(Tx& tx, std::uint64_t lane, int limit) {
-    return read_all(tx.query("SELECT " MESSAGE_COLUMNS
-                             " FROM messages INDEXED BY messages_ready WHERE status = 0 AND ready = 1 AND lane = ?"
-                             " ORDER BY priority DESC, due_at, id LIMIT ?",
-                             lane, limit));
+int ready_before(Tx& tx, const MessageRow& row, int most) {
+    int before = 0;
+    for (const auto lane : ready_lanes(tx)) {
+        if (lane != 0 && row.lane != 0 && (lane & row.lane) == 0) continue;
+        Rows q = tx.query(
+            "SELECT count(*) FROM (SELECT 1 FROM messages INDEXED BY messages_ready WHERE status = 0 AND ready = 1 AND lane = ?1"
+            " AND (rank, id) < (SELECT rank, id FROM messages WHERE id = ?2) LIMIT ?3)",
+            lane, row.id, most - before);
+        if (q.next()) before += q.i32(0);
+        if (before >= most) break;
+    }
+    return before;
 }
 
 std::vector<std::uint64_t> ready_lanes(Tx& tx) {
@@ -253,7 +281,7 @@ std::vector<MessageRow> held_of_supabase(Tx& tx, MessageId after, int limit) {
 
 std::vector<MessageRow> reportable(Tx& tx, std::string_view phone, int limit) {
     return read_all(tx.query("SELECT " MESSAGE_COLUMNS
-                             " FROM messages WHERE phone = ? AND direction = 0 AND status <> 8 AND last_attempt IS NOT NULL"
+                             " FROM messages INDEXED BY messages_sent_to WHERE phone = ? AND status <> 8 AND last_attempt IS NOT NULL"
                              " ORDER BY id DESC LIMIT ?",
                              phone, limit));
 }
@@ -266,7 +294,8 @@ std::vector<MessageRow> overdue_reports(Tx& tx, WallTime now, int limit) {
 
 std::optional<MessageRow> last_sent_to(Tx& tx, std::string_view phone) {
     return read_one(tx.query("SELECT " MESSAGE_COLUMNS
-                             " FROM messages WHERE phone = ? AND direction = 0 AND status IN (1, 2, 3, 4, 9) ORDER BY id DESC LIMIT 1",
+                             " FROM messages INDEXED BY messages_sent_to WHERE phone = ? AND last_attempt IS NOT NULL"
+                             " AND status IN (1, 2, 3, 4, 9) ORDER BY id DESC LIMIT 1",
                              phone));
 }
 
@@ -303,17 +332,59 @@ static bool counts_as_contact(Tx& tx, MessageStatus status, std::int64_t last_at
 Recent recent_marketing(Tx& tx, std::string_view phone, WallTime now) {
     Recent recent;
     const WallTime day = now - std::chrono::hours{24}, week = now - std::chrono::hours{24 * 7};
-    for (Rows q = tx.query("SELECT a.started_at, m.status, a.id FROM messages m JOIN attempts a ON a.id = m.last_attempt"
-                           " WHERE m.phone = ? AND m.direction = 0 AND m.class = 0 AND a.started_at >= ? ORDER BY m.id DESC LIMIT 50",
+    for (Rows q = tx.query("SELECT a.started_at, m.after_id IS NOT NULL, m.status, a.id FROM messages m INDEXED BY messages_sent_to"
+                           " JOIN attempts a ON a.id = m.last_attempt WHERE m.phone = ? AND m.last_attempt IS NOT NULL AND m.class = 0"
+                           " AND a.started_at >= ? ORDER BY m.id DESC LIMIT 1000",
                            phone, week);
          q.next();) {
         const WallTime at = q.time(0);
-        if (!counts_as_contact(tx, q.as<MessageStatus>(1), q.i64(2))) continue;
+        if (!counts_as_contact(tx, q.as<MessageStatus>(2), q.i64(3))) continue;
+        if (!recent.last || at > *recent.last) recent.last = at;
+        if (q.flag(1)) continue;  // a set is one contact
         ++recent.last_week;
         recent.last_day += at >= day;
-        if (!recent.last || at > *recent.last) recent.last = at;
     }
     return recent;
+}
+
+std::optional<LastSim> last_sim_of(Tx& tx, std::string_view phone) {
+    Rows q = tx.query(
+        "SELECT modem_index, iccid FROM messages INDEXED BY messages_sent_to WHERE phone = ? AND last_attempt IS NOT NULL"
+        " AND status IN (1, 2, 3, 4, 9) AND iccid IS NOT NULL ORDER BY id DESC LIMIT 1",
+        phone);
+    return q.next() ? std::optional{LastSim{q.i32(0), q.text(1)}} : std::nullopt;
+}
+
+History history_of(Tx& tx, std::string_view phone, WallTime now) {
+    History h;
+    const WallTime month = now - std::chrono::hours{24 * 30};
+    for (Rows q = tx.query("SELECT created_at FROM messages INDEXED BY messages_sent_to WHERE phone = ? AND last_attempt IS NOT NULL"
+                           " ORDER BY id DESC LIMIT 100",
+                           phone);
+         q.next();) {
+        ++h.sent;
+        h.sent_30_days += q.time(0) >= month;
+    }
+    if (h.sent == 0) return h;
+    Rows q = tx.query("SELECT count(*) FROM (SELECT 1 FROM messages WHERE phone = ? AND twin = -1 LIMIT 100)", phone);
+    if (q.next()) h.inbound = q.i32(0);
+    return h;
+}
+
+std::optional<MessageId> last_of_set(Tx& tx, std::string_view phone, std::string_view set_name) {
+    Rows q = tx.query("SELECT max(id) FROM messages WHERE phone = ? AND set_name = ?", phone, set_name);
+    return q.next() && !q.null(0) ? std::optional{MessageId{q.i64(0)}} : std::nullopt;
+}
+
+void follow(Tx& tx, MessageId id, WallTime when) {
+    tx.run("UPDATE messages SET not_before = ?2, ready = 0 WHERE after_id = ?1 AND status = 0", id, when);
+}
+
+void resume_campaign(Tx& tx, std::string_view campaign, WallTime now) {
+    tx.run(
+        "UPDATE messages SET not_before = ?2, reason = NULL WHERE status = 0 AND ready = 0 AND campaign = ?1"
+        " AND reason = 'campaign-paused'",
+        campaign, now);
 }
 
 int marketing_since(Tx& tx, WallTime since) {
@@ -346,10 +417,13 @@ std::vector<MessageRow> queued_for(Tx& tx, std::string_view phone) {
 }
 
 std::optional<MessageRow> duplicate_of(Tx& tx, std::string_view phone, std::string_view content, WallTime since) {
-    return read_one(tx.query("SELECT " MESSAGE_COLUMNS
-                             " FROM messages WHERE phone = ? AND direction = 0 AND created_at >= ? AND content = ?"
-                             " AND status NOT IN (5, 6, 7, 8) ORDER BY id DESC LIMIT 1",
-                             phone, since, content));
+    for (const std::int64_t twin : {twin_of(content), unhashed_twin})
+        if (auto row = read_one(tx.query("SELECT " MESSAGE_COLUMNS
+                                         " FROM messages INDEXED BY messages_phone WHERE phone = ? AND twin = ? AND direction = 0"
+                                         " AND created_at >= ? AND content = ? AND status NOT IN (5, 6, 7, 8) ORDER BY id DESC LIMIT 1",
+                                         phone, twin, since, content)))
+            return row;
+    return std::nullopt;
 }
 
 std::vector<MessageRow> claim_unread(Tx& tx, std::string_view owner, WallTime now, WallTime until, int limit) {

@@ -24,6 +24,10 @@ struct MessageRow : Message {
     bool keyed = false;                                   ///< the caller gave the key
     bool corrected = false;                               ///< evidence changed its final state once in this round
     std::optional<std::int64_t> last_attempt;             ///< the newest of its attempts; each names the one before
+    std::optional<std::string> state, time_zone;          ///< of the recipient's address
+    std::optional<std::string> known;                     ///< what the priority was made of; empty: the caller named it
+    std::optional<std::string> set_name;                  ///< of a set of messages to one number that keep their order
+    std::optional<MessageId> after;                       ///< the message of its set that goes before it
     MessageStatus stored_status = MessageStatus::queued;  ///< as it was read: update() leaves it
     DeliveryStatus stored_delivery = DeliveryStatus::none;
 };
@@ -35,7 +39,9 @@ std::optional<MessageRow> find_by_key(Tx& tx, std::string_view key);
 std::optional<MessageRow> find_by_scheduled(Tx& tx, std::int64_t scheduled_id);
 /// Queued rows whose lease ends before `before`.
 std::vector<MessageRow> leases_ending(Tx& tx, WallTime before, int limit);
-/// Writes back what a step may change: everything but identity and content.
+/// Its newest attempt. Apart from update(), because the index over what was sent should be written once a try.
+void set_last_attempt(Tx& tx, MessageId id, std::int64_t attempt);
+/// Writes back what a step may change: everything but identity, content and the newest attempt.
 void update(Tx& tx, const MessageRow& row);
 
 struct Filter {
@@ -50,8 +56,25 @@ std::vector<MessageRow> list(Tx& tx, const Filter& filter);
 
 /// Makes due rows ready; how many.
 std::int64_t promote(Tx& tx, WallTime now, int limit);
-/// The ready rows of one lane, best first.
-std::vector<MessageRow> ready_rows(Tx& tx, std::uint64_t lane, int limit);
+/// The ready rows of one lane, best first: lower rank goes first.
+struct Ranked {
+    MessageId id;
+    std::int64_t rank = 0;
+};
+/// Calls `accept` with one after the other until it returns true; that one, or nothing when `limit` were looked at.
+template <class Accept>
+std::optional<Ranked> first_ready(Tx& tx, std::uint64_t lane, int limit, Accept accept) {
+    for (Rows q = tx.query("SELECT id, rank FROM messages INDEXED BY messages_ready WHERE status = 0 AND ready = 1 AND lane = ?"
+                           " ORDER BY rank, id LIMIT ?",
+                           lane, limit);
+         q.next();) {
+        const Ranked one{MessageId{q.i64(0)}, q.i64(1)};
+        if (accept(one)) return one;
+    }
+    return std::nullopt;
+}
+/// How many ready rows go before this one in the lanes that share a modem with it, counted up to `most`.
+int ready_before(Tx& tx, const MessageRow& row, int most);
 /// The lanes that have ready rows.
 std::vector<std::uint64_t> ready_lanes(Tx& tx);
 /// Ready rows whose time is over. Looks at every ready row.
@@ -78,6 +101,23 @@ struct Recent {
     std::optional<WallTime> last;
 };
 Recent recent_marketing(Tx& tx, std::string_view phone, WallTime now);
+/// The SIM that wrote to a number last.
+struct LastSim {
+    ModemIndex modem = 0;
+    std::string iccid;
+};
+std::optional<LastSim> last_sim_of(Tx& tx, std::string_view phone);
+/// What a number was sent and what it answered, for the send priority. Counts stop at 100.
+struct History {
+    int sent = 0, sent_30_days = 0, inbound = 0;
+};
+History history_of(Tx& tx, std::string_view phone, WallTime now);
+/// The newest message of a set to a number.
+std::optional<MessageId> last_of_set(Tx& tx, std::string_view phone, std::string_view set_name);
+/// The messages that go right after this one in its set are looked at again at `when`, and no earlier.
+void follow(Tx& tx, MessageId id, WallTime when);
+/// Everything that a pause of this campaign parked is due again.
+void resume_campaign(Tx& tx, std::string_view campaign, WallTime now);
 /// Marketing messages of this box that were given to a modem since `since`.
 int marketing_since(Tx& tx, WallTime since);
 /// Automatic answers to a number since `since` (replies whose key says so), and how many of them have this text.

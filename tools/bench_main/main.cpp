@@ -13,6 +13,7 @@ namespace {
 struct Options {
     std::vector<int> modems{1, 8};
     int latency_ms = 500, seconds = 20, overhead = 1000, idle = 200, inbound = 100, restarts = 5;
+    std::vector<int> queue;
 };
 
 bool has_strace() {
@@ -21,6 +22,10 @@ bool has_strace() {
 
 void run(const Options& options) {
     const auto print = [](const nlohmann::json& line) { std::cout << line.dump() << std::endl; };
+    if (!options.queue.empty()) {
+        for (const int messages : options.queue) print(measure_queue(messages));
+        return;
+    }
     {
         const conductor::harness::TempDir folder;
         print(measure_disk(folder.path()));
@@ -54,6 +59,9 @@ int main(int argc, char** argv) {
     app.add_option("--idle", options.idle, "messages of the run on an idle gateway (default 200, 0: none)");
     app.add_option("--inbound", options.inbound, "messages of three parts that arrive at an idle gateway (default 100, 0: none)");
     app.add_option("--restarts", options.restarts, "kills with a queue waiting (default 5, 0: none)");
+    app.add_option("--queue", options.queue, "instead: a long queue of so many messages, one run each, as 1000,1000000")
+        ->delimiter(',')
+        ->check(CLI::Range(100, 10'000'000));
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {

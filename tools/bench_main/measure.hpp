@@ -28,6 +28,9 @@ nlohmann::json measure_inbound_latency(int messages);
 /// From kill -9 with a queue waiting and the start of the next process to its first submission on the wire, `runs` times. `journal`:
 /// "host" or "modem".
 nlohmann::json measure_restart(int runs, const std::string& journal);
+/// A long queue: how fast a file of `messages` rows is taken in by conductorctl, what one message costs while they wait, how long a killed
+/// daemon takes from its start to its first submission, and how much memory it needs.
+nlohmann::json measure_queue(int messages);
 
 /// How long fdatasync of 4 KiB takes where the benchmark's databases are.
 nlohmann::json measure_disk(const std::filesystem::path& folder);

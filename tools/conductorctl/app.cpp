@@ -21,7 +21,8 @@ struct Options {
     ListOptions list;
     std::int64_t id = 0;
     int index = 0;
-    std::string argument, reason;
+    std::string argument, reason, campaign;
+    std::optional<ModemIndex> modem;
     PduEncodeOptions encode;
     std::optional<std::string> direction;
 };
@@ -113,8 +114,12 @@ private:
         id(*command(queue, "cancel", "do not send it", [this](Session& s) { return message_action(s, o.id, "cancel"); }));
         id(*command(queue, "retry", "a new round for a message that failed",
                     [this](Session& s) { return message_action(s, o.id, "retry"); }));
-        command(queue, "pause", "send nothing new", [](Session& s) { return queue_pause(s, true); });
-        command(queue, "resume", "end a pause", [](Session& s) { return queue_pause(s, false); });
+        for (const bool pause : {true, false}) {
+            CLI::App* sub = command(queue, pause ? "pause" : "resume", pause ? "send nothing new" : "end a pause",
+                                    [this, pause](Session& s) { return queue_pause(s, pause, o.campaign, o.modem); });
+            CLI::Option* campaign = sub->add_option("--campaign", o.campaign, "of this campaign alone");
+            sub->add_option("--modem", o.modem, "through this modem alone")->check(CLI::Range(0, 9999))->excludes(campaign);
+        }
     }
 
     void add_inbox() {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "daemon/core/ids.hpp"
 #include "tools/conductorctl/session.hpp"
 
 namespace conductor::ctl {
@@ -33,7 +34,8 @@ int why(Session& session, std::int64_t id);
 int queue_explain(Session& session, std::int64_t id);
 /// action: cancel, retry, read
 int message_action(Session& session, std::int64_t id, const std::string& action);
-int queue_pause(Session& session, bool paused);
+/// The whole queue, one campaign, or one modem.
+int queue_pause(Session& session, bool paused, const std::string& campaign, std::optional<ModemIndex> modem);
 
 int status(Session& session);
 int modem_list(Session& session);

@@ -212,9 +212,12 @@ int config_check(Session& session, const std::string& file) {
     if (session.json) {
         json body = {{"ok", loaded.problems.empty()}, {"file", file}, {"problems", json::array()}};
         for (const config::Problem& p : loaded.problems) body["problems"].push_back(problem_json(p));
+        body["warnings"] = json::array();
+        for (const config::Problem& p : loaded.warnings) body["warnings"].push_back(problem_json(p));
         session.io.out << body.dump(-1, ' ', false, json::error_handler_t::replace) << '\n';
     } else {
         for (const config::Problem& p : loaded.problems) session.io.out << printable(p.text()) << '\n';
+        for (const config::Problem& p : loaded.warnings) session.io.out << "warning: " << printable(p.text()) << '\n';
         if (loaded.problems.empty()) session.io.out << file << ": good\n";
     }
     return loaded.problems.empty() ? done : failed;

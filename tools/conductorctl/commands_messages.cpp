@@ -94,7 +94,8 @@ int explain(Session& session, std::int64_t id, bool with_priority) {
     if (with_priority && explained->contains("priority")) {
         const json& priority = (*explained)["priority"];
         line(session.io.out, "priority", cell(message, "priority"));
-        if (priority.is_object()) print_object(session.io.out, priority, 4);
+        for (const json& part : priority.value("parts", json::array()))
+            session.io.out << fmt::format("    {:<10}{:>7}  {}\n", cell(part, "name"), cell(part, "points"), cell(part, "sentence"));
     }
     print_parts(session, message);
     print_attempts(session, *explained);
@@ -159,11 +160,16 @@ int message_action(Session& session, std::int64_t id, const std::string& action)
     return done;
 }
 
-int queue_pause(Session& session, bool paused) {
-    const json nothing = json::object();
-    const auto answer = session.show("POST", paused ? "/v1/queue/pause" : "/v1/queue/resume", &nothing);
+int queue_pause(Session& session, bool paused, const std::string& campaign, std::optional<ModemIndex> modem) {
+    json body = json::object();
+    if (!campaign.empty()) body["campaign"] = campaign;
+    const std::string path = modem    ? fmt::format("/v1/modems/{}/{}", *modem, paused ? "disable" : "enable")
+                             : paused ? "/v1/queue/pause"
+                                      : "/v1/queue/resume";
+    const auto answer = session.show("POST", path, &body);
     if (!answer) return session.code;
-    session.io.out << (paused ? "paused: nothing new is sent until `conductorctl queue resume`\n" : "resumed\n");
+    const std::string what = modem ? fmt::format(" --modem {}", *modem) : campaign.empty() ? "" : " --campaign " + printable(campaign);
+    session.io.out << (paused ? fmt::format("paused: nothing new is sent until `conductorctl queue resume{}`\n", what) : "resumed\n");
     return done;
 }
 

@@ -40,6 +40,11 @@ constexpr Column columns[] = {
     {"report", "report", Kind::yes_no},
     {"flash", "flash", Kind::yes_no},
     {"consent", "consent", Kind::yes_no},
+    {"state", "state", Kind::text},
+    {"time_zone", "time_zone", Kind::text},
+    {"set", "set", Kind::text},
+    {"campaign", "campaign_name", Kind::text},
+    {"campaign_name", "campaign_name", Kind::text},
 };
 
 std::string lower(std::string_view text) {

@@ -135,12 +135,46 @@ TEST_CASE("tiers and churn at their boundaries") {
     CHECK(to_string(Churn::critical) == "Critical");
 }
 
+TEST_CASE("counters: what is stored is what explains the score") {
+    const Counters all{.last_visit = now - 240h,
+                       .cycle_days = 14.5,
+                       .value_percentile = 0.93,
+                       .visits = 21,
+                       .campaign = 80,
+                       .sent = 12,
+                       .replied = 5,
+                       .sent_30_days = 3,
+                       .life_hours = 2.5};
+    for (const Counters& c : {all, Counters{}, Counters{.visits = 0}, Counters{.sent = 1}}) {
+        const Counters back = unpack(pack(c));
+        CHECK(pack(back) == pack(c));
+        const auto one = priority_of(c, {}, now), two = priority_of(back, {}, now);
+        CHECK(one.value == two.value);
+        REQUIRE(one.parts.size() == two.parts.size());
+        for (std::size_t i = 0; i < one.parts.size(); ++i) CHECK(one.parts[i].sentence == two.parts[i].sentence);
+    }
+    CHECK(pack({}).empty());
+    CHECK(pack(unpack("n;x7;;s;zz")).empty());
+    CHECK(pack(unpack("n12")) == "n12;");
+}
+
+TEST_CASE("urgency by expiry, where no visit is known") {
+    const auto points = [](std::optional<double> hours) { return priority_of({.life_hours = hours}, {}, now).parts.at(0).points; };
+    CHECK(points(0.5) == 35);
+    CHECK(points(24) == 17.5);
+    CHECK(points(400) == 17.5);
+    CHECK(points(std::nullopt) == 17.5);
+    CHECK(points(2) > points(12));
+}
+
 TEST_CASE("ageing: the lowest priority is overtaken for four hours at most") {
-    CHECK(aged_rank(100, now) < aged_rank(0, now));
-    CHECK(aged_rank(50, now) < aged_rank(49.9, now));
-    CHECK(aged_rank(0, now) <= aged_rank(100, now + full_ageing));
-    CHECK(aged_rank(0, now) > aged_rank(100, now + full_ageing - 1s));
-    CHECK(aged_rank(50, now) < aged_rank(50, now + 1ms));  // first come, first served
-    CHECK(aged_rank(1e9, now) == aged_rank(100, now));
-    CHECK(aged_rank(std::nan(""), now) == aged_rank(0, now));
+    CHECK(aged_rank(0, 100, now) < aged_rank(0, 0, now));
+    CHECK(aged_rank(0, 50, now) < aged_rank(0, 49.9, now));
+    CHECK(aged_rank(0, 0, now) <= aged_rank(0, 100, now + full_ageing));
+    CHECK(aged_rank(0, 0, now) > aged_rank(0, 100, now + full_ageing - 1s));
+    CHECK(aged_rank(0, 50, now) < aged_rank(0, 50, now + 1ms));  // first come, first served
+    CHECK(aged_rank(0, 1e9, now) == aged_rank(0, 100, now));
+    CHECK(aged_rank(0, std::nan(""), now) == aged_rank(0, 0, now));
+    CHECK(aged_rank(1, 0, now) < aged_rank(0, 100, now));  // classes first
+    CHECK(aged_rank(0, 0, now) <= aged_rank(2, 100, now + 2 * class_ageing + full_ageing));
 }

@@ -84,8 +84,8 @@ public:
         last_claim = request;
         co_return Page{messages, {}};
     }
-    aio::awaitable<Answer<void>> pause(bool paused, Actor actor) override {
-        calls.push_back((paused ? "pause " : "resume ") + actor.name);
+    aio::awaitable<Answer<void>> pause(bool paused, Actor actor, std::string campaign) override {
+        calls.push_back((paused ? "pause " : "resume ") + (campaign.empty() ? "" : campaign + " ") + actor.name);
         co_return Answer<void>{};
     }
     nlohmann::json modems() const override { return nlohmann::json::array({{{"index", 0}, {"state", "ready"}}}); }

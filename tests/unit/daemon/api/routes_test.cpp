@@ -241,6 +241,10 @@ TEST_CASE("routes: each reaches its service with its actor") {
         {"POST", "/v1/messages/1/delete", "", 404, ""},
         {"PUT", "/v1/messages/1/cancel", "", 405, ""},
         {"POST", "/v1/queue/pause", "", 200, "pause uid:7"},
+        {"POST", "/v1/queue/pause", R"({"campaign": "winback-nov"})", 200, "pause winback-nov uid:7"},
+        {"POST", "/v1/queue/resume", R"({"campaign": "winback-nov"})", 200, "resume winback-nov uid:7"},
+        {"POST", "/v1/queue/pause", R"({"campaign": ""})", 422, ""},
+        {"POST", "/v1/queue/pause", R"({"campagn": "x"})", 422, ""},
         {"POST", "/v1/queue/resume", "", 200, "resume uid:7"},
         {"GET", "/v1/modems", "", 200, ""},
         {"GET", "/v1/modems/0", "", 200, ""},
@@ -341,7 +345,7 @@ TEST_CASE("rows of a batch come out the same however the body is cut") {
         CAPTURE(body);
         const auto rows_of = [&](std::size_t piece) {
             std::vector<json> rows;
-            RowSplitter splitter{[&](std::string_view text, bool) { rows.push_back(json::parse(text)); }, 1000};
+            RowSplitter splitter{[&](std::string_view text, bool, std::size_t) { rows.push_back(json::parse(text)); }, 1000};
             for (std::size_t at = 0; at < body.size(); at += piece) splitter.feed(std::string_view{body}.substr(at, piece));
             CHECK_FALSE(splitter.finish());
             return rows;
@@ -352,9 +356,23 @@ TEST_CASE("rows of a batch come out the same however the body is cut") {
         for (const std::size_t piece : {1U, 2U, 3U, 7U}) CHECK(rows_of(piece) == whole);
     }
     bool told = false;
-    RowSplitter splitter{[&](std::string_view text, bool too_long) { told = too_long && text.size() == 10; }, 10};
+    RowSplitter splitter{[&](std::string_view text, bool too_long, std::size_t) { told = too_long && text.size() == 10; }, 10};
     splitter.feed("12345678901\n");
     CHECK(told);
+}
+
+TEST_CASE("batch: rows are counted as the lines of the file are") {
+    for (const auto& [body, want] : {std::pair<std::string_view, std::vector<std::size_t>>{"{}\n\n{}\n  \n\n{}", {1, 3, 6}},
+                                     {"\n\n{}\n{}\n", {3, 4}},
+                                     {"\r\n{}\r\n\r\n{}\r\n", {2, 4}},
+                                     {"\n\n[{},\n\n{}]", {1, 2}}}) {
+        CAPTURE(body);
+        std::vector<std::size_t> numbers;
+        RowSplitter splitter{[&](std::string_view, bool, std::size_t number) { numbers.push_back(number); }, 1000};
+        splitter.feed(body);
+        CHECK_FALSE(splitter.finish());
+        CHECK(numbers == want);
+    }
 }
 
 TEST_CASE("tokens") {

@@ -195,6 +195,7 @@ TEST_CASE("server: what is no request") {
         {"announced above 1 MiB", "POST /v1/messages HTTP/1.1\r\nContent-Length: 1048577\r\n\r\n", 413},
         {"announced above 16 MiB", "POST /v1/messages/batch HTTP/1.1\r\nContent-Length: 16777217\r\n\r\n", 413},
         {"above 1 MiB, sent whole", post("/v1/messages", std::string(1'048'577, ' ')), 413},
+        {"far above 16 MiB, sent whole", post("/v1/messages/batch", std::string(24U << 20, ' ')), 413},
         {"no such path", get("/v1/nothing"), 404},
         {"wrong method", "DELETE /v1/status HTTP/1.1\r\n\r\n", 405},
         {"bad escape", get("/v1/messages?to=%4"), 400},

@@ -64,6 +64,15 @@ TEST_CASE("config: the smallest file has the defaults and no modem") {
     CHECK(loaded.config == want);
 }
 
+TEST_CASE("config: a route to a modem that there is not is a warning") {
+    const std::string modem = "[[modem]]\nindex = 63\nmatch = { port = \"/dev/x\" }\n";
+    const Loaded loaded = with(modem + "[[route]]\nprefix = \"+52\"\nmodems = [63, 1]\n");
+    CHECK(problems_of(loaded) == "");
+    REQUIRE(loaded.warnings.size() == 1);
+    CHECK(loaded.warnings[0].text() == "c.toml:8: route[0].modems: names modem 1, which is not configured: nothing goes out by it");
+    CHECK(with(modem + "[[route]]\nprefix = \"+52\"\nmodems = [63]\n").warnings.empty());
+}
+
 TEST_CASE("config: values") {
     const Loaded loaded = with(R"([send]
 window = "21:30-02:00"

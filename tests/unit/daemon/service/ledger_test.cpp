@@ -296,7 +296,7 @@ TEST_CASE("ledger: pause holds what has not begun, but not replies") {
     box.paused = true;
     CHECK_FALSE(box.submit(0).has_value());
     CHECK(box.status(id) == "queued");
-    CHECK(box.reason(id) == "paused");
+    CHECK(box.row(id).ready);  // a pause parks nothing: a long queue is not written twice
     box.take_in(inbound("Hello?")[0]);
     NewMessage m;
     m.to = phone;
@@ -307,7 +307,6 @@ TEST_CASE("ledger: pause holds what has not begun, but not replies") {
     CHECK(sent.message == reply);
     box.settle(0, Box::accepted(sent.token, 3));
     box.paused = false;
-    box.now += 1min;
     CHECK(box.must_submit(0).message == id);
     CHECK_FALSE(box.row(id).reason.has_value());
 }

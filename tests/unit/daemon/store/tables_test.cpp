@@ -46,6 +46,18 @@ std::vector<std::int64_t> ids(const std::vector<MessageRow>& rows) {
 }
 using Ids = std::vector<std::int64_t>;
 
+/// The ready rows of one lane in the order in which they go out.
+std::vector<MessageRow> ready_rows(Tx& tx, std::uint64_t lane, int limit) {
+    std::vector<MessageId> found;
+    first_ready(tx, lane, limit, [&](const Ranked& one) {
+        found.push_back(one.id);
+        return false;
+    });
+    std::vector<MessageRow> rows;
+    for (const auto id : found) rows.push_back(*find(tx, id));
+    return rows;
+}
+
 }  // namespace
 
 TEST_CASE("messages: a row is read as it was written") {
@@ -71,6 +83,11 @@ TEST_CASE("messages: a row is read as it was written") {
     r.claim_epoch = 9;
     r.campaign_name = "winback-nov";
     r.lease_until = f.now + 4h;
+    r.state = "CA";
+    r.time_zone = "America/Los_Angeles";
+    r.known = "s3;";
+    r.set_name = "welcome";
+    r.after = MessageId{2};
     insert(*f.tx, r);
     REQUIRE(r.id.value > 0);
     for (int round = 0; round < 2; ++round) {
@@ -101,6 +118,11 @@ TEST_CASE("messages: a row is read as it was written") {
         CHECK(got->scheduled_message_id == r.scheduled_message_id);
         CHECK(got->campaign_name == r.campaign_name);
         CHECK(got->lease_until == r.lease_until);
+        CHECK(got->state == r.state);
+        CHECK(got->time_zone == r.time_zone);
+        CHECK(got->known == r.known);
+        CHECK(got->set_name == r.set_name);
+        CHECK(got->after == r.after);
         CHECK(got->claim_epoch == r.claim_epoch);
         CHECK(got->parts == r.parts);
         CHECK(got->modem_index == r.modem_index);
@@ -135,6 +157,7 @@ TEST_CASE("messages: a row is read as it was written") {
         r.claim_epoch = 10;
         r.lease_until.reset();
         update(*f.tx, r);
+        set_last_attempt(*f.tx, r.id, 12);
     }
 }
 
@@ -338,9 +361,9 @@ TEST_CASE("messages: what a number got lately") {
         r.message_class = message_class;
         r.status = status;
         insert(*f.tx, r);
-        r.last_attempt = open_attempt(*f.tx, {.message = r.id, .started_at = f.now - ago});
-        close_attempt(*f.tx, *r.last_attempt, f.now - ago, status == MessageStatus::failed ? 1 : 0, 1, "");
-        update(*f.tx, r);
+        const auto attempt = open_attempt(*f.tx, {.message = r.id, .started_at = f.now - ago});
+        close_attempt(*f.tx, attempt, f.now - ago, status == MessageStatus::failed ? 1 : 0, 1, "");
+        set_last_attempt(*f.tx, r.id, attempt);
     };
     add(MessageClass::marketing, MessageStatus::delivered, 24h * 7 + 1ms);
     add(MessageClass::marketing, MessageStatus::sent, 24h * 3);

@@ -1,0 +1,369 @@
+// Which modem takes which message, and in which order: affinity, failover, classes of messages against starvation, sets, pauses.
+#include "daemon/analytics/priority.hpp"
+#include "daemon/dispatch/places.hpp"
+#include "daemon/service/steps.hpp"
+#include "tests/unit/daemon/service/box.hpp"
+
+using namespace conductor;
+using namespace conductor::service;
+using namespace conductor::service::test;
+
+namespace {
+
+/// Modems that leave messages to each other. Which of them are able is the test's.
+struct Fleet : Box {
+    std::shared_ptr<HandOver> hand_over = std::make_shared<HandOver>();
+    std::set<ModemIndex> able = {0, 1};
+    std::optional<WallTime> spaced_until;
+
+    PickAnswer pick_by(ModemIndex modem, std::optional<driver::SubmitOutcome> finished = {}, bool available = true) {
+        PickRequest request{.modem = modem,
+                            .iccid = iccid_of(modem),
+                            .finished = std::move(finished),
+                            .available = available,
+                            .paused = paused,
+                            .hand_over = hand_over,
+                            .spaced_until = spaced_until,
+                            .now = now};
+        for (const auto other : able)
+            if (other != modem) request.others.push_back({other, iccid_of(other)});
+        return run([&](Tx& tx) { return settle_and_pick(tx, env, request); });
+    }
+    std::optional<Sent> take_by(ModemIndex modem) { return sent_of(pick_by(modem), modem); }
+    /// Sent through that modem before, and accepted.
+    void wrote(ModemIndex modem, std::string to = phone) {
+        add("Hello from modem " + std::to_string(modem), std::move(to));
+        const auto sent = must_submit(modem);
+        settle(modem, accepted(sent.token, 9));
+    }
+};
+
+NewMessage marketing(std::string text, std::string to = phone) {
+    NewMessage m;
+    m.to = std::move(to);
+    m.text = std::move(text);
+    m.message_class = MessageClass::marketing;
+    m.consent = true;
+    return m;
+}
+
+}  // namespace
+
+TEST_CASE("routing: a recipient keeps its SIM, and waits a bounded time for it") {
+    Fleet box;
+    box.wrote(1);
+    const auto id = box.add();
+    auto answer = box.pick_by(0);
+    CHECK_FALSE(answer.submission.has_value());  // left to modem 1
+    CHECK(answer.wake == bit_of(1));
+    CHECK(answer.look_again == box.now + HandOver::bound);
+    SUBCASE("the SIM takes it") {
+        CHECK(box.take_by(1)->message == id);
+    }
+    SUBCASE("the SIM is busy: after the bound anybody takes it") {
+        box.now += HandOver::bound - 1ms;
+        CHECK_FALSE(box.take_by(0).has_value());
+        box.now += 1ms;
+        CHECK(box.take_by(0)->message == id);
+    }
+    SUBCASE("the SIM stops to live: anybody takes it at once") {
+        box.able = {0};
+        CHECK(box.take_by(0)->message == id);
+    }
+    SUBCASE("something else is not held up by it") {
+        const auto other = box.add("Another one.", other_phone);
+        CHECK(box.take_by(0)->message == other);
+    }
+}
+
+TEST_CASE("routing: a SIM that is gone, or already has enough, keeps nobody") {
+    SUBCASE("gone") {
+        Fleet box;
+        box.wrote(1);
+        box.able = {0};
+        const auto id = box.add();
+        CHECK(box.take_by(0)->message == id);
+    }
+    SUBCASE("enough") {
+        Fleet box;
+        std::set<std::int64_t> mine;
+        for (int n = 0; n < HandOver::most_for_one + 3; ++n) {
+            const auto to = "+155501002" + std::to_string(10 + n);
+            box.wrote(1, to);
+            mine.insert(box.add("Again.", to).value);
+        }
+        const auto sent = box.take_by(0);  // those beyond what one modem may have kept for it go where there is room
+        REQUIRE(sent.has_value());
+        CHECK(mine.contains(sent->message.value));
+        CHECK(sent->message.value == *std::next(mine.begin(), HandOver::most_for_one));
+    }
+}
+
+TEST_CASE("routing: what failed on one modem goes to another") {
+    struct Row {
+        const char* name;
+        driver::SubmitOutcome outcome;
+        bool elsewhere;
+    };
+    const Row rows[] = {{"not sent", Box::not_sent(0, "no-prompt"), true},
+                        {"SIM refused (CMS 310)", Box::refused(0, 310), true},
+                        {"network, first time (CMS 38)", Box::refused(0, 38), false}};
+    for (const Row& row : rows) {
+        CAPTURE(row.name);
+        Fleet box;
+        const auto id = box.add();
+        auto outcome = row.outcome;
+        outcome.token = box.take_by(0)->token;
+        box.pick_by(0, outcome, false);
+        box.now = box.row(id).not_before;
+        const auto here = box.take_by(0);
+        CHECK(here.has_value() == !row.elsewhere);
+        if (!row.elsewhere) continue;
+        CHECK(box.take_by(1)->message == id);
+    }
+    SUBCASE("alone: it tries again itself") {
+        Fleet box;
+        box.able = {0};
+        const auto id = box.add();
+        const auto sent = box.take_by(0);
+        box.pick_by(0, Box::not_sent(sent->token), false);
+        CHECK(box.take_by(0)->message == id);
+    }
+    SUBCASE("the others are busy: after the bound it tries again itself") {
+        Fleet box;
+        const auto id = box.add();
+        const auto sent = box.take_by(0);
+        box.pick_by(0, Box::not_sent(sent->token), false);
+        CHECK_FALSE(box.take_by(0).has_value());
+        box.now += HandOver::bound;
+        CHECK(box.take_by(0)->message == id);
+    }
+}
+
+TEST_CASE("routing: the database's rank is that of analytics") {
+    Box box;
+    struct Row {
+        MessageClass message_class;
+        double priority;
+        std::chrono::minutes due;
+    };
+    for (const Row& row : {Row{MessageClass::transactional, 80, 0min}, Row{MessageClass::transactional, 71.5, 30min},
+                           Row{MessageClass::transactional, 0, -90min}, Row{MessageClass::marketing, 100, -600min}}) {
+        auto m = marketing("Sale!");
+        m.message_class = row.message_class;
+        m.text += std::to_string(row.priority);
+        m.priority = row.priority;
+        m.due_at = box.now + row.due;
+        const auto id = box.add(m);
+        const auto rank = box.run([&](Tx& tx) {
+            auto q = tx.query("SELECT rank FROM messages WHERE id = ?", id);
+            REQUIRE(q.next());
+            return q.i64(0);
+        });
+        const auto due = std::max(*m.due_at, box.now - analytics::full_ageing);
+        CHECK(rank == analytics::aged_rank(static_cast<int>(row.message_class), row.priority, due));
+    }
+}
+
+TEST_CASE("routing: the lowest priority is overtaken for four hours, then it goes") {
+    Box box;
+    auto low = marketing("Low.");
+    low.priority = 0;
+    low.expire_after = 48h;
+    const auto id = box.add(low);
+    bool gone = false;
+    int overtaken = 0;
+    for (int minute = 0; minute <= 241 && !gone; ++minute) {  // one a minute leaves, one a minute comes
+        auto high = marketing("High " + std::to_string(minute), "+1555010" + std::to_string(1000 + minute));
+        high.priority = 100;
+        box.add(high);
+        const auto sent = box.must_submit(0);
+        box.settle(0, Box::accepted(sent.token, minute & 255));
+        gone = sent.message == id;
+        overtaken += !gone;
+        box.now += 1min;
+    }
+    CHECK(gone);
+    CHECK(overtaken == 240);
+}
+
+TEST_CASE("routing: a code goes before a campaign that is late") {
+    Box box;
+    const auto campaign = box.add(marketing("Sale!"));
+    box.now += 8h;
+    const auto code = box.add("Your code is 1234.", other_phone);
+    CHECK(box.must_submit(0).message == code);
+    CHECK(box.must_submit(1).message == campaign);
+}
+
+TEST_CASE("sets: in order, two to five seconds apart, one contact") {
+    Box box;
+    std::vector<MessageId> ids;
+    for (const char* text : {"One.", "Two.", "Three."}) {
+        auto m = marketing(text);
+        m.set = "welcome-17";
+        ids.push_back(box.add(m));
+    }
+    const auto first = box.must_submit(0);
+    CHECK(first.message == ids[0]);
+    CHECK_FALSE(box.submit(1).has_value());  // the next waits for it
+    CHECK(box.reason(ids[1]) == "set-order");
+    box.settle(0, Box::accepted(first.token, 1));
+    for (std::size_t n = 1; n < ids.size(); ++n) {
+        CAPTURE(n);
+        CHECK_FALSE(box.submit(0).has_value());
+        box.now += 2s - 1ms;
+        CHECK_FALSE(box.submit(0).has_value());
+        box.now += 3s + 1ms;
+        const auto sent = box.must_submit(0);  // neither gap nor cap binds inside a set
+        CHECK(sent.message == ids[n]);
+        box.settle(0, Box::accepted(sent.token, static_cast<int>(n) + 1));
+    }
+    CHECK_FALSE(box.submit(0).has_value());
+    const auto next = box.add(marketing("Another day."));
+    CHECK_FALSE(box.submit(0).has_value());
+    CHECK(box.reason(next) == "per-recipient-cap");
+}
+
+TEST_CASE("sets: a retry keeps the order, a failure stops the rest until it is mended") {
+    Box box;
+    std::vector<MessageId> ids;
+    for (const char* text : {"One.", "Two."}) {
+        NewMessage m;
+        m.to = phone;
+        m.text = text;
+        m.message_class = MessageClass::transactional;
+        m.set = "s";
+        ids.push_back(box.add(m));
+    }
+    auto sent = box.must_submit(0);
+    box.settle(0, Box::refused(sent.token, 38));
+    CHECK_FALSE(box.submit(0).has_value());
+    CHECK_FALSE(box.submit(1).has_value());
+    box.now = box.row(ids[0]).not_before;
+    sent = box.must_submit(0);
+    CHECK(sent.message == ids[0]);
+    box.settle(0, Box::refused(sent.token, 1));  // no such number
+    CHECK(box.status(ids[0]) == "failed");
+    box.now += 61min;
+    CHECK_FALSE(box.submit(0).has_value());
+    CHECK(box.status(ids[1]) == "queued");
+    CHECK(box.reason(ids[1]) == "set-stopped");
+    box.run([&](Tx& tx) { reopen(tx, box.env, {ids[0]}, box.now); });
+    sent = box.must_submit(0);
+    CHECK(sent.message == ids[0]);
+    box.settle(0, Box::accepted(sent.token, 4));
+    box.now += 5s;
+    CHECK(box.must_submit(0).message == ids[1]);
+}
+
+TEST_CASE("sets: sets of other names and numbers are their own") {
+    Box box;
+    auto a = marketing("One.");
+    a.set = "a";
+    auto b = marketing("One.", other_phone);
+    b.set = "a";
+    box.add(a);
+    box.add(b);
+    CHECK(box.submit(0).has_value());
+    CHECK(box.submit(1).has_value());
+}
+
+TEST_CASE("campaigns: a pause holds one campaign and nothing else") {
+    Box box;
+    auto m = marketing("Sale!");
+    m.campaign_name = "winback-nov";
+    const auto id = box.add(m);
+    box.run([&](Tx& tx) { store::set_setting(tx, paused_campaign("winback-nov"), "uid:0"); });
+    CHECK_FALSE(box.submit(0).has_value());
+    CHECK(box.reason(id) == "campaign-paused");
+    auto other = marketing("Sale!", other_phone);
+    other.campaign_name = "winback";
+    CHECK(box.must_submit(0).message == box.add(other));
+    box.run([&](Tx& tx) {
+        tx.run("DELETE FROM settings WHERE name = ?", paused_campaign("winback-nov"));
+        store::resume_campaign(tx, "winback-nov", box.now);
+    });
+    CHECK(box.must_submit(1).message == id);
+}
+
+TEST_CASE("catch-up: what became overdue leaves evenly, the rest is not held up") {
+    Fleet box;
+    const auto late = box.add(marketing("Sale!"));
+    box.now += overdue_after + 1ms;
+    box.spaced_until = box.now + 3s;
+    auto answer = box.pick_by(0);
+    CHECK_FALSE(answer.submission.has_value());
+    CHECK(answer.look_again == box.spaced_until);
+    const auto code = box.add("Your code is 1234.", other_phone);
+    CHECK(box.take_by(0)->message == code);
+    box.now = *box.spaced_until;
+    answer = box.pick_by(1);
+    CHECK(answer.message == late);
+    CHECK(answer.overdue);
+}
+
+TEST_CASE("routing: a route that is mended frees what waited for it") {
+    Box box;
+    box.env.config.routes.push_back({.prefix = "+1555", .modems = {7}});
+    const auto id = box.add();
+    CHECK_FALSE(box.submit(0).has_value());
+    CHECK(box.run([&](Tx& tx) { return relane(tx, box.env, 10); }) == 0);
+    box.env.config.routes[0].modems = {1};
+    CHECK(box.run([&](Tx& tx) { return relane(tx, box.env, 10); }) == 1);
+    CHECK_FALSE(box.submit(0).has_value());
+    CHECK(box.must_submit(1).message == id);
+}
+
+TEST_CASE("zones: the address counts beside the number, at planning and at release") {
+    Box box;
+    box.env.config.send.window = {9 * 60, 20 * 60};
+    box.now = *parse_rfc3339("2026-11-24T16:30:00Z");  // 08:30 in Los Angeles, 11:30 in New York
+    auto m = marketing("Sale!", "+12125550123");       // New York by its number
+    m.state = "CA";
+    const auto id = box.add(m);
+    CHECK(box.row(id).state == "CA");
+    CHECK(box.row(id).expires_at == *parse_rfc3339("2026-11-25T17:00:00Z"));  // counted from 09:00 in Los Angeles
+    CHECK_FALSE(box.submit(0).has_value());
+    CHECK(box.reason(id) == "quiet-hours");
+    CHECK(box.row(id).not_before == *parse_rfc3339("2026-11-24T17:00:00Z"));
+    box.now = *parse_rfc3339("2026-11-24T17:00:00Z");
+    CHECK(box.must_submit(0).message == id);
+
+    auto evening = marketing("Later.", "+12125550124");
+    evening.time_zone = "America/Los_Angeles";
+    evening.due_at = *parse_rfc3339("2026-11-25T01:30:00Z");  // 17:30 there, 20:30 in New York: only the overlap
+    const auto later = box.add(evening);
+    box.now = *evening.due_at;
+    CHECK_FALSE(box.submit(0).has_value());
+    CHECK(box.row(later).not_before == *parse_rfc3339("2026-11-25T17:00:00Z"));
+
+    for (const auto& [state, zone, code] : {std::tuple{"ZZ", "", "bad-state"}, std::tuple{"", "Mars/Olympus", "bad-time-zone"}}) {
+        auto bad = marketing("Hi.");
+        if (*state) bad.state = state;
+        if (*zone) bad.time_zone = zone;
+        const auto taken = box.take(bad);
+        REQUIRE(taken.has_error());
+        CHECK(taken.error().code == code);
+    }
+}
+
+TEST_CASE("priority: named, of the class, or the score of what is known") {
+    Box box;
+    auto named = marketing("A");
+    named.priority = 33;
+    CHECK(box.row(box.add(named)).priority == 33);
+    named.text = "B";
+    CHECK_FALSE(box.row(box.add(named)).known.has_value());
+    CHECK(box.row(box.add("code")).priority == 80);
+    auto scored = marketing("C");
+    scored.customer = {.last_visit = box.now - 14 * 24h, .cycle_days = 14, .value_percentile = 1, .campaign = 100};
+    const auto vip = box.row(box.add(scored));
+    CHECK(vip.known.has_value());
+    CHECK(vip.priority > 80);
+    auto unknown = marketing("D", other_phone);
+    CHECK(box.row(box.add(unknown)).priority == 50);
+    for (int n = 0; n < 8; ++n) box.sent(n, "News " + std::to_string(n), "+15550100177");
+    auto tired = marketing("E", "+15550100177");
+    CHECK(box.row(box.add(tired)).priority < 40);  // eight messages in a month, none answered
+}
