@@ -171,7 +171,7 @@ std::optional<Decision> set_or_campaign(const Facts& facts, WallTime now) {
         case Facts::Before::failed: return wait(now + hours{1}, "set-stopped");
         case Facts::Before::out: break;
     }
-    const WallTime next = facts.before_at.value_or(now) + milliseconds{facts.set_gap_ms};
+    const WallTime next = facts.before_at.value_or(WallTime{}) + milliseconds{facts.set_gap_ms};
     return next > now ? std::optional{wait(next, "set-order")} : std::nullopt;
 }
 

@@ -71,8 +71,8 @@ aio::awaitable<void> Gateway::housekeeping() {
                 const auto next = store::next_waiting(tx);
                 d.work = !store::ready_and_expired(tx, now, 1).empty() || (next && *next <= now);
             }
-            const auto lanes = store::ready_lanes(tx);
-            d.work = d.work || std::ranges::find(lanes, no_lane) != lanes.end();
+            const auto queues = store::ready_queues(tx);
+            d.work = d.work || std::ranges::find(queues, no_lane, &store::ReadyQueue::lane) != queues.end();
             if (count) d.open = store::count_open(tx);
             return d;
         };

@@ -120,7 +120,8 @@ void save(Tx& tx, const Env& env, MessageRow& row, WallTime now) {
     if (is_final(row.status, row.delivery_status)) row.report_until.reset();
     store::update(tx, row);
     // what follows it in its set is looked at when this one is out
-    if (row.set_name && row.status == MessageStatus::sent && row.stored_status != row.status)
+    constexpr auto out = dispatch::Facts::Before::out;
+    if (row.set_name && before_of(row.status) == out && before_of(row.stored_status) != out)
         store::follow(tx, row.id, now + std::chrono::milliseconds{set_gap_ms(row.id)});
     tell_supabase(tx, env, row, now);
 }

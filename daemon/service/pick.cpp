@@ -159,37 +159,65 @@ std::uint64_t better_modems(Tx& tx, const MessageRow& row, const PickRequest& re
 }
 
 /// The ready message that goes first through this modem, of those that nobody else should take.
-std::optional<MessageRow> first_for(Tx& tx, const PickRequest& request) {
-    std::uint64_t able = 0;
-    for (const auto& sim : request.others) able |= bit_of(sim.modem);
-    std::optional<store::Ranked> best;
-    for (const auto lane : store::ready_lanes(tx)) {
-        if (lane == no_lane || (lane != 0 && !(lane & bit_of(request.modem)))) continue;
-        const auto mine = [&](const store::Ranked& one) {
-            if (request.hand_over && request.hand_over->left_to_others(one.id, request.modem, able, request.now)) return false;
-            if (!request.paused) return true;
-            const auto row = store::find(tx, one.id);  // in a pause answers go out, and what has begun is completed
-            return row && (row->message_class == MessageClass::reply || has_begun(tx, *row));
-        };
-        const int limit = request.paused ? Limits::examined_per_pick : static_cast<int>(HandOver::most) + 1;
-        const auto one = store::first_ready(tx, lane, limit, mine);
-        if (one && (!best || std::pair{one->rank, one->id.value} < std::pair{best->rank, best->id.value})) best = one;
+class Choice {
+public:
+    Choice(Tx& tx, const PickRequest& request) : tx_{tx}, request_{request} {
+        for (const auto& sim : request.others) able_ |= bit_of(sim.modem);
     }
-    return best ? store::find(tx, best->id) : std::nullopt;
+
+    /// `spaced`: marketing has to wait its turn, whatever stands at its head.
+    std::optional<MessageRow> first(bool spaced) {
+        std::optional<store::Ranked> best;
+        const auto better = [&best](const store::Ranked& one) {
+            return !best || std::pair{one.rank, one.id.value} < std::pair{best->rank, best->id.value};
+        };
+        for (const auto& queue : store::ready_queues(tx_)) {
+            if (!takes(queue.lane)) continue;
+            if (queue.message_class == MessageClass::marketing ? spaced || request_.paused
+                                                               : request_.paused && queue.message_class != MessageClass::reply)
+                continue;
+            const auto one = store::first_ready(tx_, queue, static_cast<int>(HandOver::most) + 1, [&](const auto& r) { return mine(r); });
+            if (one && better(*one)) best = one;
+        }
+        if (spaced || request_.paused)  // what has begun is completed
+            for (const auto& one : store::ready_and_tried(tx_, 4 * Limits::examined_per_pick)) {
+                if (!takes(one.lane) || !better(one) || !mine(one)) continue;
+                const auto row = store::find(tx_, one.id);
+                if (row && has_begun(tx_, *row)) best = one;
+            }
+        return best ? store::find(tx_, best->id) : std::nullopt;
+    }
+
+private:
+    bool takes(std::uint64_t lane) const { return lane != no_lane && (lane == 0 || (lane & bit_of(request_.modem)) != 0); }
+    bool mine(const store::Ranked& one) const {
+        return !request_.hand_over || !request_.hand_over->left_to_others(one.id, request_.modem, able_, request_.now);
+    }
+
+    Tx& tx_;
+    const PickRequest& request_;
+    std::uint64_t able_ = 0;
+};
+
+/// It should have gone out a while ago, and nothing of it has.
+bool is_overdue(const MessageRow& row, bool begun, WallTime now) {
+    return row.message_class == MessageClass::marketing && !row.after && !begun && *row.due_at + overdue_after < now;
 }
 
 void pick(Tx& tx, const Env& env, const PickRequest& request, PickAnswer& answer) {
     int examined = 0;
     bool spaced = false;
+    Choice choice{tx, request};
     store::promote(tx, request.now, Limits::promote_batch);
     while (examined < Limits::examined_per_pick && !answer.submission && !tx.failed()) {
-        auto best = first_for(tx, request);
+        auto best = choice.first(spaced);
         if (!best) break;
         const bool begun = has_begun(tx, *best);
-        const bool overdue =
-            best->message_class == MessageClass::marketing && !best->after && !begun && *best->due_at + overdue_after < request.now;
-        spaced = overdue && request.spaced_until && request.now < *request.spaced_until;
-        if (spaced) break;
+        const bool overdue = is_overdue(*best, begun, request.now);
+        if (overdue && !spaced && request.spaced_until && request.now < *request.spaced_until) {
+            spaced = true;  // marketing waits its turn, the rest does not
+            continue;
+        }
         ++examined;
         if (request.hand_over && !begun) {
             const auto better = better_modems(tx, *best, request);
@@ -235,10 +263,13 @@ std::uint64_t lane_of(const config::Config& config, const Message& message, std:
 
 int relane(Tx& tx, const Env& env, int limit) {
     std::vector<MessageId> stranded;
-    store::first_ready(tx, no_lane, limit, [&](const store::Ranked& one) {
-        stranded.push_back(one.id);
-        return false;
-    });
+    for (const auto& queue : store::ready_queues(tx)) {
+        if (queue.lane != no_lane) continue;
+        store::first_ready(tx, queue, limit, [&](const store::Ranked& one) {
+            stranded.push_back(one.id);
+            return false;
+        });
+    }
     int moved = 0;
     for (const auto id : stranded) {
         auto row = store::find(tx, id);
@@ -278,11 +309,9 @@ std::vector<Changed> expire_overdue(Tx& tx, const Env& env, WallTime now, int li
     return answer.changed;
 }
 
-namespace {
-
-dispatch::Facts::Before before_of(const MessageRow& row) {
+dispatch::Facts::Before before_of(MessageStatus status) {
     using Before = dispatch::Facts::Before;
-    switch (row.status) {
+    switch (status) {
         case MessageStatus::queued:
         case MessageStatus::sending: return Before::open;
         case MessageStatus::sent:
@@ -298,8 +327,6 @@ dispatch::Facts::Before before_of(const MessageRow& row) {
     }
     return Before::none;
 }
-
-}  // namespace
 
 std::string paused_campaign(std::string_view name) {
     return "pause.campaign." + std::string{name};
@@ -318,8 +345,10 @@ dispatch::Facts facts_of(Tx& tx, const Env& env, const MessageRow& row, WallTime
     if (row.campaign_name) facts.campaign_paused = store::get_setting(tx, paused_campaign(*row.campaign_name)).has_value();
     if (row.after)
         if (const auto before = store::find(tx, *row.after)) {
-            facts.before = before_of(*before);
+            facts.before = before_of(before->status);
             facts.before_at = before->sent_at;
+            if (!facts.before_at && before->last_attempt)
+                if (const auto last = store::find_attempt(tx, *before->last_attempt)) facts.before_at = last->started_at;
             facts.set_gap_ms = set_gap_ms(row.id);
         }
     if (const auto out = store::find_opt_out(tx, row.phone_number); out && out->active) {

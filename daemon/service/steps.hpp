@@ -40,6 +40,9 @@ std::string paused_campaign(std::string_view name);
 /// Between a message of a set and the one before it: 2 to 5 s, the same for one message whenever it is asked.
 int set_gap_ms(MessageId id);
 
+/// How a message of a set stands to the one that follows it.
+dispatch::Facts::Before before_of(MessageStatus status);
+
 /// Due messages that no modem could take, while the configuration may have one for them by now. How many got one.
 int relane(store::Tx& tx, const Env& env, int limit);
 

@@ -68,6 +68,7 @@ Why of_queued(Tx& tx, const Env& env, const MessageRow& row, const BoxView& box,
 }
 
 Why of_sent(const Env& env, const MessageRow& row) {
+    if (row.delivery_status == DeliveryStatus::unknown) return {"no-report"};
     if (row.delivery_status != DeliveryStatus::pending) return {row.reason.value_or("sent")};
     return {"awaiting-report", row.report_until ? at_the_box(env, *row.report_until) : ""};
 }

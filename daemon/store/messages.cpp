@@ -201,29 +201,42 @@ std::int64_t promote(Tx& tx, WallTime now, int limit) {
 
 int ready_before(Tx& tx, const MessageRow& row, int most) {
     int before = 0;
-    for (const auto lane : ready_lanes(tx)) {
-        if (lane != 0 && row.lane != 0 && (lane & row.lane) == 0) continue;
+    for (const auto& queue : ready_queues(tx)) {
+        if (queue.lane != 0 && row.lane != 0 && (queue.lane & row.lane) == 0) continue;
         Rows q = tx.query(
             "SELECT count(*) FROM (SELECT 1 FROM messages INDEXED BY messages_ready WHERE status = 0 AND ready = 1 AND lane = ?1"
-            " AND (rank, id) < (SELECT rank, id FROM messages WHERE id = ?2) LIMIT ?3)",
-            lane, row.id, most - before);
+            " AND class = ?2 AND (rank, id) < (SELECT rank, id FROM messages WHERE id = ?3) LIMIT ?4)",
+            queue.lane, queue.message_class, row.id, most - before);
         if (q.next()) before += q.i32(0);
         if (before >= most) break;
     }
     return before;
 }
 
-std::vector<std::uint64_t> ready_lanes(Tx& tx) {
-    // one step of the index per distinct lane, however many rows each has
-    std::vector<std::uint64_t> lanes;
-    for (std::int64_t from = INT64_MIN;; ++from) {
+std::vector<ReadyQueue> ready_queues(Tx& tx) {
+    // one step of the index per queue, however many rows each has
+    std::vector<ReadyQueue> queues;
+    std::int64_t lane = INT64_MIN, message_class = -1;
+    for (;;) {
         Rows q = tx.query(
-            "SELECT lane FROM messages INDEXED BY messages_ready WHERE status = 0 AND ready = 1 AND lane >= ? ORDER BY lane LIMIT 1", from);
-        if (!q.next()) return lanes;
-        from = q.i64(0);
-        lanes.push_back(static_cast<std::uint64_t>(from));
-        if (from == INT64_MAX) return lanes;
+            "SELECT lane, class FROM messages INDEXED BY messages_ready WHERE status = 0 AND ready = 1 AND (lane, class) > (?, ?)"
+            " ORDER BY lane, class LIMIT 1",
+            lane, message_class);
+        if (!q.next()) return queues;
+        lane = q.i64(0);
+        message_class = q.i64(1);
+        queues.push_back({static_cast<std::uint64_t>(lane), q.as<MessageClass>(1)});
     }
+}
+
+std::vector<Ranked> ready_and_tried(Tx& tx, int limit) {
+    std::vector<Ranked> tried;
+    for (Rows q = tx.query("SELECT id, rank, lane FROM messages INDEXED BY messages_tried WHERE status = 0 AND ready = 1"
+                           " AND last_attempt IS NOT NULL ORDER BY rank, id LIMIT ?",
+                           limit);
+         q.next();)
+        tried.push_back({MessageId{q.i64(0)}, q.i64(1), static_cast<std::uint64_t>(q.i64(2))});
+    return tried;
 }
 
 std::vector<MessageRow> ready_and_expired(Tx& tx, WallTime now, int limit) {
@@ -372,12 +385,12 @@ History history_of(Tx& tx, std::string_view phone, WallTime now) {
 }
 
 std::optional<MessageId> last_of_set(Tx& tx, std::string_view phone, std::string_view set_name) {
-    Rows q = tx.query("SELECT max(id) FROM messages WHERE phone = ? AND set_name = ?", phone, set_name);
+    Rows q = tx.query("SELECT max(id) FROM messages INDEXED BY messages_sets WHERE phone = ? AND set_name = ?", phone, set_name);
     return q.next() && !q.null(0) ? std::optional{MessageId{q.i64(0)}} : std::nullopt;
 }
 
 void follow(Tx& tx, MessageId id, WallTime when) {
-    tx.run("UPDATE messages SET not_before = ?2, ready = 0 WHERE after_id = ?1 AND status = 0", id, when);
+    tx.run("UPDATE messages SET not_before = ?2, ready = 0 WHERE after_id = ?1 AND status = 0 AND ready <> 2", id, when);
 }
 
 void resume_campaign(Tx& tx, std::string_view campaign, WallTime now) {

@@ -56,27 +56,35 @@ std::vector<MessageRow> list(Tx& tx, const Filter& filter);
 
 /// Makes due rows ready; how many.
 std::int64_t promote(Tx& tx, WallTime now, int limit);
-/// The ready rows of one lane, best first: lower rank goes first.
+/// The ready rows of one class in one lane are one queue, so that no class stands in front of another.
+struct ReadyQueue {
+    std::uint64_t lane = 0;
+    MessageClass message_class = MessageClass::marketing;
+    bool operator==(const ReadyQueue&) const = default;
+};
 struct Ranked {
     MessageId id;
-    std::int64_t rank = 0;
+    std::int64_t rank = 0;  ///< lower goes first
+    std::uint64_t lane = 0;
 };
 /// Calls `accept` with one after the other until it returns true; that one, or nothing when `limit` were looked at.
 template <class Accept>
-std::optional<Ranked> first_ready(Tx& tx, std::uint64_t lane, int limit, Accept accept) {
+std::optional<Ranked> first_ready(Tx& tx, const ReadyQueue& queue, int limit, Accept accept) {
     for (Rows q = tx.query("SELECT id, rank FROM messages INDEXED BY messages_ready WHERE status = 0 AND ready = 1 AND lane = ?"
-                           " ORDER BY rank, id LIMIT ?",
-                           lane, limit);
+                           " AND class = ? ORDER BY rank, id LIMIT ?",
+                           queue.lane, queue.message_class, limit);
          q.next();) {
-        const Ranked one{MessageId{q.i64(0)}, q.i64(1)};
+        const Ranked one{MessageId{q.i64(0)}, q.i64(1), queue.lane};
         if (accept(one)) return one;
     }
     return std::nullopt;
 }
 /// How many ready rows go before this one in the lanes that share a modem with it, counted up to `most`.
 int ready_before(Tx& tx, const MessageRow& row, int most);
-/// The lanes that have ready rows.
-std::vector<std::uint64_t> ready_lanes(Tx& tx);
+/// The queues that have ready rows.
+std::vector<ReadyQueue> ready_queues(Tx& tx);
+/// Ready rows of any lane that were tried before, best first.
+std::vector<Ranked> ready_and_tried(Tx& tx, int limit);
 /// Ready rows whose time is over. Looks at every ready row.
 std::vector<MessageRow> ready_and_expired(Tx& tx, WallTime now, int limit);
 /// When the next waiting row is due.

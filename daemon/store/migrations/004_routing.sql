@@ -12,9 +12,12 @@ ALTER TABLE messages ADD COLUMN rank INTEGER GENERATED ALWAYS AS
 UPDATE messages SET twin = -1 WHERE direction = 1;
 
 DROP INDEX messages_ready;
-CREATE INDEX messages_ready ON messages (lane, rank, id) WHERE status = 0 AND ready = 1;
+CREATE INDEX messages_ready ON messages (lane, class, rank, id) WHERE status = 0 AND ready = 1;
+-- Something of it was tried: what a pause of the queue lets through when it has begun.
+CREATE INDEX messages_tried ON messages (rank, id) WHERE status = 0 AND ready = 1 AND last_attempt IS NOT NULL;
 DROP INDEX messages_phone;
 CREATE INDEX messages_phone ON messages (phone, twin, id);
 -- What a number was sent, however much is queued for it.
 CREATE INDEX messages_sent_to ON messages (phone, id) WHERE last_attempt IS NOT NULL;
+CREATE INDEX messages_sets ON messages (phone, set_name, id) WHERE set_name IS NOT NULL;
 CREATE INDEX messages_after ON messages (after_id) WHERE after_id IS NOT NULL;

@@ -160,7 +160,7 @@ TEST_CASE("POST /v1/messages/batch: a result per row, in order, in groups") {
         CHECK(b["results"][0]["id"] == 1);
         CHECK(b["results"][1]["error"]["code"] == "bad-number");
         CHECK(b["results"][2]["http"] == 400);
-        CHECK(b["results"][2]["row"] == 3);
+        CHECK(b["results"][2]["row"] == 4);  // its line
         CHECK(b["results"][3]["id"] == 2);
     }
     SUBCASE("array, larger than a group") {

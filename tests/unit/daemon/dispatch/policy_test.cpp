@@ -11,7 +11,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-WallTime at(const std::string& rfc3339) {
+WallTime utc(const std::string& rfc3339) {
     const auto t = parse_rfc3339(rfc3339);
     REQUIRE(t.has_value());
     return *t;
@@ -26,13 +26,13 @@ config::Config configured() {
 
 /// A marketing message that nothing but time can hold: 2026-11-20 is a Friday.
 Facts fresh(const std::string& number = "+15550100123") {
-    return {.phone_number = number, .due = at("2026-11-01T00:00:00Z"), .consented = true};
+    return {.phone_number = number, .due = utc("2026-11-01T00:00:00Z"), .consented = true};
 }
 
 }  // namespace
 
 TEST_CASE("policy: by class") {
-    const WallTime night = at("2026-11-20T10:00:00Z"), noon = at("2026-11-20T20:00:00Z");  // 02:00 and 12:00 in Los Angeles
+    const WallTime night = utc("2026-11-20T10:00:00Z"), noon = utc("2026-11-20T20:00:00Z");  // 02:00 and 12:00 in Los Angeles
     struct Row {
         std::string name;
         MessageClass message_class;
@@ -54,42 +54,42 @@ TEST_CASE("policy: by class") {
         {"opted out, transactional", transactional, [](Facts& f) { f.opted_out = true; }, noon, Ruling::refuse, "opted-out"},
         {"opted out, transactional is no answer, whatever came later", transactional,
          [](Facts& f) {
-             f.opted_out = true, f.opted_out_at = at("2026-11-18T00:00:00Z"), f.answers_inbound_at = at("2026-11-19T00:00:00Z");
+             f.opted_out = true, f.opted_out_at = utc("2026-11-18T00:00:00Z"), f.answers_inbound_at = utc("2026-11-19T00:00:00Z");
          },
          noon, Ruling::refuse, "opted-out"},
         {"opted out, reply to nothing", reply, [](Facts& f) { f.opted_out = true; }, noon, Ruling::refuse, "opted-out"},
         {"opted out, reply to an earlier inbound", reply,
          [](Facts& f) {
-             f.opted_out = true, f.opted_out_at = at("2026-11-19T00:00:00Z"), f.answers_inbound_at = at("2026-11-18T00:00:00Z");
+             f.opted_out = true, f.opted_out_at = utc("2026-11-19T00:00:00Z"), f.answers_inbound_at = utc("2026-11-18T00:00:00Z");
          },
          noon, Ruling::refuse, "opted-out"},
         {"opted out, the answer to STOP itself", reply,
-         [](Facts& f) { f.opted_out = true, f.opted_out_at = f.answers_inbound_at = at("2026-11-19T00:00:00Z"); }, noon, Ruling::send, ""},
+         [](Facts& f) { f.opted_out = true, f.opted_out_at = f.answers_inbound_at = utc("2026-11-19T00:00:00Z"); }, noon, Ruling::send, ""},
         {"opted out, reply to a later inbound", reply,
          [](Facts& f) {
-             f.opted_out = true, f.opted_out_at = at("2026-11-18T00:00:00Z"), f.answers_inbound_at = at("2026-11-19T00:00:00Z");
+             f.opted_out = true, f.opted_out_at = utc("2026-11-18T00:00:00Z"), f.answers_inbound_at = utc("2026-11-19T00:00:00Z");
          },
          noon, Ruling::send, ""},
-        {"expired", reply, [](Facts& f) { f.expires = at("2026-11-20T20:00:00Z"); }, noon, Ruling::refuse, "expired",
+        {"expired", reply, [](Facts& f) { f.expires = utc("2026-11-20T20:00:00Z"); }, noon, Ruling::refuse, "expired",
          MessageStatus::expired},
-        {"about to expire", reply, [](Facts& f) { f.expires = at("2026-11-20T20:00:00.001Z"); }, noon, Ruling::send, ""},
-        {"expiry beats opt-out", marketing, [](Facts& f) { f.opted_out = true, f.expires = at("2026-11-20T20:00:00Z"); }, noon,
+        {"about to expire", reply, [](Facts& f) { f.expires = utc("2026-11-20T20:00:00.001Z"); }, noon, Ruling::send, ""},
+        {"expiry beats opt-out", marketing, [](Facts& f) { f.opted_out = true, f.expires = utc("2026-11-20T20:00:00Z"); }, noon,
          Ruling::refuse, "expired", MessageStatus::expired},
         {"paused", transactional, [](Facts& f) { f.paused = true; }, noon, Ruling::wait, "paused"},
         {"paused, reply", reply, [](Facts& f) { f.paused = true; }, noon, Ruling::send, ""},
         {"opt-out beats pause", transactional, [](Facts& f) { f.paused = f.opted_out = true; }, noon, Ruling::refuse, "opted-out"},
-        {"not due", transactional, [](Facts& f) { f.due = at("2026-11-20T21:00:00Z"); }, noon, Ruling::wait, "not-due"},
-        {"not due, marketing", marketing, [](Facts& f) { f.due = at("2026-11-20T21:00:00Z"); }, noon, Ruling::wait, "not-due"},
-        {"due at night", marketing, [](Facts& f) { f.due = at("2026-11-21T10:00:00Z"); }, noon, Ruling::wait, "quiet-hours"},
+        {"not due", transactional, [](Facts& f) { f.due = utc("2026-11-20T21:00:00Z"); }, noon, Ruling::wait, "not-due"},
+        {"not due, marketing", marketing, [](Facts& f) { f.due = utc("2026-11-20T21:00:00Z"); }, noon, Ruling::wait, "not-due"},
+        {"due at night", marketing, [](Facts& f) { f.due = utc("2026-11-21T10:00:00Z"); }, noon, Ruling::wait, "quiet-hours"},
         {"other country", marketing, [](Facts& f) { f.phone_number = "+447700900123"; }, noon, Ruling::refuse, "country-not-allowed"},
         {"other country, reply", reply, [](Facts& f) { f.phone_number = "+447700900123"; }, noon, Ruling::send, ""},
         {"premium", transactional, [](Facts& f) { f.phone_number = "+19005550100"; }, noon, Ruling::refuse, "premium-number"},
-        {"gap", marketing, [](Facts& f) { f.last_sent = at("2026-11-20T19:56:00Z"); }, noon, Ruling::wait, "per-recipient-gap"},
-        {"gap is over", marketing, [](Facts& f) { f.last_sent = at("2026-11-20T19:55:00Z"); }, noon, Ruling::send, ""},
-        {"gap, transactional", transactional, [](Facts& f) { f.last_sent = at("2026-11-20T19:56:00Z"); }, noon, Ruling::send, ""},
-        {"day's cap", marketing, [](Facts& f) { f.last_sent = at("2026-11-20T18:00:00Z"), f.sent_last_day = 1; }, noon, Ruling::wait,
+        {"gap", marketing, [](Facts& f) { f.last_sent = utc("2026-11-20T19:56:00Z"); }, noon, Ruling::wait, "per-recipient-gap"},
+        {"gap is over", marketing, [](Facts& f) { f.last_sent = utc("2026-11-20T19:55:00Z"); }, noon, Ruling::send, ""},
+        {"gap, transactional", transactional, [](Facts& f) { f.last_sent = utc("2026-11-20T19:56:00Z"); }, noon, Ruling::send, ""},
+        {"day's cap", marketing, [](Facts& f) { f.last_sent = utc("2026-11-20T18:00:00Z"), f.sent_last_day = 1; }, noon, Ruling::wait,
          "per-recipient-cap"},
-        {"week's cap", marketing, [](Facts& f) { f.last_sent = at("2026-11-18T18:00:00Z"), f.sent_last_week = 3; }, noon, Ruling::wait,
+        {"week's cap", marketing, [](Facts& f) { f.last_sent = utc("2026-11-18T18:00:00Z"), f.sent_last_week = 3; }, noon, Ruling::wait,
          "per-recipient-cap"},
     };
     for (const Row& row : rows) {
@@ -162,7 +162,7 @@ TEST_CASE("policy: windows at the recipient's place") {
         if (all) c.send.days = 0b1111111;
         c.send.window = *config::parse_window(std::string_view{row.window}.substr(all ? 4 : 0));
         Facts facts = fresh(row.number);
-        facts.due = at("2026-01-01T00:00:00Z");
+        facts.due = utc("2026-01-01T00:00:00Z");
         if (!row.state.empty()) facts.state = row.state;
         if (!row.zone.empty()) facts.time_zone = row.zone;
         const Decision d = decide(c, facts, at(row.now));
@@ -178,15 +178,15 @@ TEST_CASE("policy: windows at the recipient's place") {
 TEST_CASE("policy: holidays, own rules, and a place where nothing is ever allowed") {
     config::Config c = configured();
     c.send.holidays = {{0, 12, 25}, {2026, 11, 20}};
-    CHECK(to_rfc3339(decide(c, fresh(), at("2026-11-20T18:00:00Z")).not_before) == "2026-11-21T17:00:00.000Z");
-    CHECK(to_rfc3339(decide(c, fresh(), at("2026-12-25T18:00:00Z")).not_before) == "2026-12-26T17:00:00.000Z");
-    CHECK(decide(c, fresh(), at("2027-11-20T18:00:00Z")).ruling == Ruling::send);
+    CHECK(to_rfc3339(decide(c, fresh(), utc("2026-11-20T18:00:00Z")).not_before) == "2026-11-21T17:00:00.000Z");
+    CHECK(to_rfc3339(decide(c, fresh(), utc("2026-12-25T18:00:00Z")).not_before) == "2026-12-26T17:00:00.000Z");
+    CHECK(decide(c, fresh(), utc("2027-11-20T18:00:00Z")).ruling == Ruling::send);
     c = configured();
     c.rules = {{.state = "CA", .window = config::Window{600, 660}, .days = {}, .holidays = {}, .per_day = {}}};
-    CHECK(to_rfc3339(decide(c, fresh("+14155550100"), at("2026-11-20T17:30:00Z")).not_before) == "2026-11-20T18:00:00.000Z");
-    CHECK(decide(c, fresh(), at("2026-11-20T17:30:00Z")).ruling == Ruling::send);
+    CHECK(to_rfc3339(decide(c, fresh("+14155550100"), utc("2026-11-20T17:30:00Z")).not_before) == "2026-11-20T18:00:00.000Z");
+    CHECK(decide(c, fresh(), utc("2026-11-20T17:30:00Z")).ruling == Ruling::send);
     c.send.window = {22 * 60, 23 * 60};  // Connecticut: 09:00-20:00
-    const Decision never = decide(c, fresh("+12035550100"), at("2026-11-20T17:30:00Z"));
+    const Decision never = decide(c, fresh("+12035550100"), utc("2026-11-20T17:30:00Z"));
     CHECK(never.ruling == Ruling::refuse);
     CHECK(never.refused_as == MessageStatus::suppressed);
     CHECK(never.reason == "no-window");
@@ -195,11 +195,11 @@ TEST_CASE("policy: holidays, own rules, and a place where nothing is ever allowe
 TEST_CASE("policy: until when caps and budget bind") {
     config::Config c = configured();
     Facts facts = fresh();
-    const WallTime now = at("2026-11-19T20:00:00Z");  // Thursday noon
-    facts.last_sent = at("2026-11-19T19:00:00Z");
+    const WallTime now = utc("2026-11-19T20:00:00Z");  // Thursday noon
+    facts.last_sent = utc("2026-11-19T19:00:00Z");
     facts.sent_last_day = 1;
     CHECK(to_rfc3339(decide(c, facts, now).not_before) == "2026-11-20T19:00:00.000Z");
-    facts.last_sent = at("2026-11-19T05:00:00Z");  // 24 h later it is night: the morning after
+    facts.last_sent = utc("2026-11-19T05:00:00Z");  // 24 h later it is night: the morning after
     CHECK(to_rfc3339(decide(c, facts, now).not_before) == "2026-11-20T17:00:00.000Z");
     c.send.per_recipient_day = 3;
     CHECK(decide(c, facts, now).ruling == Ruling::send);
@@ -232,42 +232,42 @@ TEST_CASE("policy: until when caps and budget bind") {
     CHECK(d.reason == "daily-budget");
     CHECK(to_rfc3339(d.not_before) == "2026-11-20T17:00:00.000Z");  // midnight is outside the window
     CHECK(d.detail == "2026-11-20 09:00 PST");
-    facts.expires = at("2026-11-20T01:00:00Z");
+    facts.expires = utc("2026-11-20T01:00:00Z");
     CHECK(decide(c, facts, now).not_before == *facts.expires);  // never past the expiry
 }
 
 TEST_CASE("policy: expiry begins when the window opens") {
     const config::Config c = configured();
     Facts facts = fresh();
-    facts.due = at("2026-11-22T05:00:00Z");  // Saturday 21:00: opens Monday 09:00
+    facts.due = utc("2026-11-22T05:00:00Z");  // Saturday 21:00: opens Monday 09:00
     CHECK(to_rfc3339(expiry_of(c, facts, 24h)) == "2026-11-24T17:00:00.000Z");
-    facts.due = at("2026-11-20T20:00:00Z");
+    facts.due = utc("2026-11-20T20:00:00Z");
     CHECK(to_rfc3339(expiry_of(c, facts, 1h)) == "2026-11-20T21:00:00.000Z");
     facts.message_class = MessageClass::transactional;
-    facts.due = at("2026-11-22T05:00:00Z");
+    facts.due = utc("2026-11-22T05:00:00Z");
     CHECK(to_rfc3339(expiry_of(c, facts, 24h)) == "2026-11-23T05:00:00.000Z");
 }
 
 TEST_CASE("policy: late messages") {
     config::Config c = configured();
     Facts facts = fresh();
-    facts.due = at("2026-11-19T20:00:00Z");  // Thursday noon; the window closes at 04:00Z
-    const WallTime next_day = at("2026-11-20T18:00:00Z");
+    facts.due = utc("2026-11-19T20:00:00Z");  // Thursday noon; the window closes at 04:00Z
+    const WallTime next_day = utc("2026-11-20T18:00:00Z");
     CHECK(decide(c, facts, next_day).ruling == Ruling::send);
     c.send.late = config::Late::expire;
-    CHECK(decide(c, facts, at("2026-11-20T03:59:00Z")).ruling == Ruling::send);
-    for (const WallTime now : {at("2026-11-20T04:00:00Z"), next_day}) {
+    CHECK(decide(c, facts, utc("2026-11-20T03:59:00Z")).ruling == Ruling::send);
+    for (const WallTime now : {utc("2026-11-20T04:00:00Z"), next_day}) {
         const Decision d = decide(c, facts, now);
         CHECK(d.ruling == Ruling::refuse);
         CHECK(d.refused_as == MessageStatus::expired);
         CHECK(d.reason == "late");
     }
-    facts.due = at("2026-11-20T10:00:00Z");  // due at night: the first window after it counts
-    CHECK(decide(c, facts, at("2026-11-20T11:00:00Z")).reason == "quiet-hours");
+    facts.due = utc("2026-11-20T10:00:00Z");  // due at night: the first window after it counts
+    CHECK(decide(c, facts, utc("2026-11-20T11:00:00Z")).reason == "quiet-hours");
     CHECK(decide(c, facts, next_day).ruling == Ruling::send);
     c.send.window = {0, 1440};
     c.send.days = 0b1111111;
-    facts.due = at("2026-11-01T00:00:00Z");
+    facts.due = utc("2026-11-01T00:00:00Z");
     CHECK(decide(c, facts, next_day).ruling == Ruling::send);  // a window that never closes
 }
 

@@ -87,11 +87,9 @@ TEST_CASE("routing: a SIM that is gone, or already has enough, keeps nobody") {
     SUBCASE("enough") {
         Fleet box;
         std::set<std::int64_t> mine;
-        for (int n = 0; n < HandOver::most_for_one + 3; ++n) {
-            const auto to = "+155501002" + std::to_string(10 + n);
-            box.wrote(1, to);
-            mine.insert(box.add("Again.", to).value);
-        }
+        const auto number = [](int n) { return "+155501002" + std::to_string(10 + n); };
+        for (int n = 0; n < HandOver::most_for_one + 3; ++n) box.wrote(1, number(n));
+        for (int n = 0; n < HandOver::most_for_one + 3; ++n) mine.insert(box.add("Again.", number(n)).value);
         const auto sent = box.take_by(0);  // those beyond what one modem may have kept for it go where there is room
         REQUIRE(sent.has_value());
         CHECK(mine.contains(sent->message.value));
@@ -257,6 +255,61 @@ TEST_CASE("sets: a retry keeps the order, a failure stops the rest until it is m
     CHECK(box.must_submit(0).message == ids[1]);
 }
 
+TEST_CASE("sets: the next follows an unknown one as soon, and a held one stays held") {
+    Box box;
+    std::vector<MessageId> ids;
+    for (const char* text : {"One.", "Two.", "Three."}) {
+        auto m = marketing(text);
+        m.set = "s";
+        ids.push_back(box.add(m));
+    }
+    auto sent = box.must_submit(0);
+    CHECK_FALSE(box.submit(1).has_value());
+    box.settle(0, Box::ambiguous(sent.token, "timeout"));
+    CHECK(box.status(ids[0]) == "unknown");
+    box.now += 5s;
+    sent = box.must_submit(0);
+    CHECK(sent.message == ids[1]);
+    box.run([&](Tx& tx) { tx.run("UPDATE messages SET ready = 2 WHERE id = ?", ids[2]); });  // of a restored database
+    box.settle(0, Box::accepted(sent.token, 1));
+    CHECK(box.status(ids[1]) == "sent");
+    box.now += 5s;
+    CHECK_FALSE(box.submit(0).has_value());
+}
+
+TEST_CASE("pause: replies and what has begun go on, however much stands before them") {
+    Fleet box;
+    auto two_parts = marketing(std::string(200, 'a'));
+    two_parts.priority = 0;
+    const auto begun = box.add(two_parts);
+    const auto first = box.must_submit(0);
+    box.settle(0, Box::accepted(first.token, 1));  // its second part waits
+    for (int n = 0; n < 200; ++n) {
+        auto sale = marketing("Sale!", "+1555010" + std::to_string(1000 + n));
+        sale.priority = 100;
+        box.add(sale);
+    }
+    box.take_in(inbound("Hello?", other_phone)[0]);
+    const auto reply = [&] {
+        NewMessage m;
+        m.to = other_phone;
+        m.text = "You are welcome.";
+        m.message_class = MessageClass::reply;
+        return box.add(m);
+    }();
+    box.paused = true;
+    std::vector<MessageId> out;
+    for (int n = 0; n < 2; ++n) {
+        const auto sent = box.take_by(0);
+        REQUIRE(sent.has_value());
+        out.push_back(sent->message);
+        box.settle(0, Box::accepted(sent->token, 2 + n));
+    }
+    CHECK(std::ranges::find(out, reply) != out.end());
+    CHECK(std::ranges::find(out, begun) != out.end());
+    CHECK_FALSE(box.take_by(0).has_value());
+}
+
 TEST_CASE("sets: sets of other names and numbers are their own") {
     Box box;
     auto a = marketing("One.");
@@ -279,7 +332,8 @@ TEST_CASE("campaigns: a pause holds one campaign and nothing else") {
     CHECK(box.reason(id) == "campaign-paused");
     auto other = marketing("Sale!", other_phone);
     other.campaign_name = "winback";
-    CHECK(box.must_submit(0).message == box.add(other));
+    const auto free = box.add(other);
+    CHECK(box.must_submit(0).message == free);
     box.run([&](Tx& tx) {
         tx.run("DELETE FROM settings WHERE name = ?", paused_campaign("winback-nov"));
         store::resume_campaign(tx, "winback-nov", box.now);
@@ -363,7 +417,8 @@ TEST_CASE("priority: named, of the class, or the score of what is known") {
     CHECK(vip.priority > 80);
     auto unknown = marketing("D", other_phone);
     CHECK(box.row(box.add(unknown)).priority == 50);
-    for (int n = 0; n < 8; ++n) box.sent(n, "News " + std::to_string(n), "+15550100177");
+    Box other;
+    for (int n = 0; n < 8; ++n) other.sent(n, "News " + std::to_string(n), "+15550100177");
     auto tired = marketing("E", "+15550100177");
-    CHECK(box.row(box.add(tired)).priority < 40);  // eight messages in a month, none answered
+    CHECK(other.row(other.add(tired)).priority < 40);  // eight messages in a month, none answered
 }

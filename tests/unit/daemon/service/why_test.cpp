@@ -88,11 +88,11 @@ const Situation situations[] = {
      "quiet-hours", "until 2026-11-25 00:00 PST"},
     {"the rule of a place",
      [](Asked& b) {
-         config::Rule rule{.state = "NV"};
+         config::Rule rule{.state = "WA"};
          rule.window = config::Window{12 * 60, 13 * 60};
          b.env.config.rules.push_back(rule);
          auto m = b.marketing();
-         m.state = "NV";
+         m.state = "WA";
          b.id = b.add(m);
      },
      "quiet-hours", "until 2026-11-24 12:00 PST"},
@@ -396,14 +396,14 @@ TEST_CASE("why: the true cause and the next step") {
     CHECK(std::size(situations) >= 30);
     std::set<std::string> words;
     for (const Situation& situation : situations) {
-        CAPTURE(situation.name);
+        CAPTURE(std::string{situation.name});
         Asked box;
         situation.make(box);
         const json answer = box.explained();
         const std::string next = answer["next"];
         CAPTURE(next);
         if (situation.blocked) {
-            CHECK(answer["blocked_by"] == situation.word);
+            CHECK(answer["blocked_by"] == std::string{situation.word});
             CHECK(answer["message"]["reason"] == situation.word);
         } else {
             CHECK(answer["blocked_by"].is_null());

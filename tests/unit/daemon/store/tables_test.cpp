@@ -49,10 +49,13 @@ using Ids = std::vector<std::int64_t>;
 /// The ready rows of one lane in the order in which they go out.
 std::vector<MessageRow> ready_rows(Tx& tx, std::uint64_t lane, int limit) {
     std::vector<MessageId> found;
-    first_ready(tx, lane, limit, [&](const Ranked& one) {
-        found.push_back(one.id);
-        return false;
-    });
+    for (const auto& queue : ready_queues(tx)) {
+        if (queue.lane != lane) continue;
+        first_ready(tx, queue, limit, [&](const Ranked& one) {
+            found.push_back(one.id);
+            return false;
+        });
+    }
     std::vector<MessageRow> rows;
     for (const auto id : found) rows.push_back(*find(tx, id));
     return rows;
@@ -226,7 +229,8 @@ TEST_CASE("messages: promote, lanes, order") {
     CHECK(ids(ready_rows(*f.tx, 0, 2)) == Ids{early, tie});
     CHECK(ids(ready_rows(*f.tx, 2, 10)) == Ids{pinned});
     CHECK(ids(ready_rows(*f.tx, top, 10)) == Ids{last});
-    auto lanes = ready_lanes(*f.tx);
+    std::vector<std::uint64_t> lanes;
+    for (const auto& queue : ready_queues(*f.tx)) lanes.push_back(queue.lane);
     std::sort(lanes.begin(), lanes.end());
     CHECK(lanes == std::vector<std::uint64_t>{0, 2, top});
     CHECK(any_ready(*f.tx));
@@ -241,7 +245,7 @@ TEST_CASE("messages: promote, lanes, order") {
     CHECK_FALSE(next_waiting(*f.tx).has_value());
     f.tx->run("UPDATE messages SET status = 7");
     CHECK_FALSE(any_ready(*f.tx));
-    CHECK(ready_lanes(*f.tx).empty());
+    CHECK(ready_queues(*f.tx).empty());
     CHECK(count_open(*f.tx) == 0);
 }
 
@@ -403,9 +407,9 @@ TEST_CASE("messages: a contact of an earlier round counts, however the later rou
         insert(*f.tx, r);
         const auto first = open_attempt(*f.tx, {.message = r.id, .started_at = f.now - 2h});
         close_attempt(*f.tx, first, f.now - 2h, row.outcome, {}, "");
-        r.last_attempt = open_attempt(*f.tx, {.message = r.id, .started_at = f.now - 1h, .previous = first});
-        close_attempt(*f.tx, *r.last_attempt, f.now - 1h, refused, {}, "cms-38");
-        update(*f.tx, r);
+        const auto second = open_attempt(*f.tx, {.message = r.id, .started_at = f.now - 1h, .previous = first});
+        close_attempt(*f.tx, second, f.now - 1h, refused, {}, "cms-38");
+        set_last_attempt(*f.tx, r.id, second);
         const auto recent = recent_marketing(*f.tx, "+15550100123", f.now);
         CHECK(recent.last_day == row.contacts);
         CHECK(recent.last_week == row.contacts);
