@@ -1,6 +1,7 @@
 #include "tools/simulate/scenario.hpp"
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 namespace conductor::simulate {
 
@@ -78,8 +79,8 @@ private:
     std::vector<std::string> numbers_;
     Ledger ledger_;
     World world_;
-    bool faulty_ = true;  ///< faults still happen
-    int idle_looks_ = 0;
+    bool faulty_ = true;                                      ///< faults still happen
+    std::set<std::pair<std::int64_t, std::int64_t>> waited_;  // id and not_before: ready at the last look, while a modem was idle
     Outcome outcome_;
 };
 
@@ -443,13 +444,15 @@ void Scenario::look_for_idlers() {
     std::uint64_t idle = 0;
     for (const auto& modem : house->modems())
         if (modem->able() && modem->idle()) idle |= std::uint64_t{1} << modem->index();
-    bool waits = false;
-    for (const auto& row : world_.rows("SELECT lane FROM messages WHERE status = 0 AND ready = 1")) {
+    // what became ready anew, or was put off and is ready again, has not waited since the look before
+    std::set<std::pair<std::int64_t, std::int64_t>> waiting;
+    for (const auto& row : world_.rows("SELECT lane, id, not_before FROM messages WHERE status = 0 AND ready = 1")) {
         const auto lane = static_cast<std::uint64_t>(number(row[0]));
-        waits = waits || (lane == 0 ? idle != 0 : (lane & idle) != 0);
+        if (lane == 0 ? idle != 0 : (lane & idle) != 0) waiting.emplace(number(row[1]), number(row[2]));
     }
-    idle_looks_ = waits ? idle_looks_ + 1 : 0;
-    if (idle_looks_ == 2) ledger_.broken.push_back("progress: a message was ready for five minutes, and an idle modem did not take it");
+    const bool waits = std::ranges::any_of(waiting, [this](const auto& one) { return waited_.contains(one); });
+    waited_ = std::move(waiting);
+    if (waits) ledger_.broken.push_back("progress: a message was ready for five minutes, and an idle modem did not take it");
 }
 
 void Scenario::print_tables() {
