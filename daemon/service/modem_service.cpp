@@ -12,6 +12,7 @@ using driver::Ending;
 namespace {
 
 constexpr std::chrono::minutes sim_rest{15};
+constexpr std::chrono::minutes ask_anyway{5};   // the queue is asked that often by a modem that is idle, news or not
 constexpr std::chrono::seconds store_pause{1};  // between tries to store an outcome while the disk refuses
 
 std::string disabled_setting(ModemIndex index) {
@@ -46,7 +47,7 @@ aio::awaitable<void> ModemService::restore() {
 void ModemService::reload(config::Modem config) {
     config_ = std::move(config);
     window_.set_limits({config_.per_minute, config_.per_hour, config_.per_day, config_.per_month});
-    wake_.raise();
+    poke();
 }
 
 void ModemService::look_again(WallTime when, WallTime now) {
@@ -69,6 +70,15 @@ bool ModemService::may_send(WallTime now) {
         return false;
     }
     return true;
+}
+
+/// An idle modem comes by after each of its polls. The database is asked only when its answer can have changed.
+bool ModemService::nothing_new(WallTime now) const {
+    if (!found_nothing_ || found_nothing_->news != shared_.news || !freed_.empty()) return false;
+    const Instant boot = context_.clock.now();
+    if (boot >= found_nothing_->due || boot >= found_nothing_->at + ask_anyway) return false;
+    const auto jumped = (now - found_nothing_->now) - (boot - found_nothing_->at);
+    return jumped < std::chrono::seconds{1} && jumped > -std::chrono::seconds{1};
 }
 
 void ModemService::note_outcome(const driver::SubmitOutcome& outcome) {
@@ -112,6 +122,12 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
         }
         const bool free = available && enabled_ && !shared_.stopping && may_send(*now);
         if (!finished && !free) co_return std::nullopt;
+        if (!finished && nothing_new(*now)) {
+            next_due_ = found_nothing_->due;
+            idle_ = true;
+            co_return std::nullopt;
+        }
+        const std::uint64_t news = shared_.news;
         PickRequest request{.modem = config_.index,
                             .iccid = modem_.status().identity.iccid,
                             .finished = finished,
@@ -131,7 +147,10 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
         auto job = [env = context_.env, request = std::move(request)](store::Tx& tx) { return settle_and_pick(tx, *env, request); };
         auto answer = co_await context_.store.run(job);
         if (answer) {
+            const bool quiet = shared_.news == news;  // but for what this answer itself makes new
             shared_.note(answer->changed);
+            if (finished) ++shared_.news;
+            const std::uint64_t seen = quiet ? shared_.news : news;
             freed_.erase(freed_.begin(), freed_.begin() + static_cast<std::ptrdiff_t>(std::min(freed, freed_.size())));
             if (finished && finished->ending == Ending::accepted) strikes_.accepted();
             if (answer->pause_sim) rest(*answer->pause_sim, *now);
@@ -145,6 +164,7 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
             }
             if (free && answer->look_again) look_again(*answer->look_again, *now);
             idle_ = free;
+            if (free) found_nothing_ = {.news = seen, .at = context_.clock.now(), .due = next_due_, .now = *now};
             co_return std::nullopt;
         }
         // What cannot be journaled is not sent; what was done is stored as soon as the disk takes it.
@@ -175,7 +195,7 @@ void ModemService::end_rest() {
     rest_reason_.clear();
     rest_until_.reset();
     strikes_ = {};
-    wake_.raise();
+    poke();
 }
 
 bool ModemService::can_reset(driver::HardReset how, const std::string& usb) const {
@@ -361,7 +381,7 @@ aio::awaitable<Result<void>> ModemService::enable(bool enabled, std::string acto
     auto done = co_await context_.store.run(job);
     if (!done) co_return done.error();
     enabled_ = enabled;
-    wake_.raise();
+    poke();
     co_return Result<void>{};
 }
 
@@ -373,7 +393,7 @@ aio::awaitable<Result<void>> ModemService::accept_sim(std::string actor) {
     };
     auto done = co_await context_.store.run(job);
     if (!done) co_return done.error();
-    wake_.raise();
+    poke();
     co_return Result<void>{};
 }
 
@@ -382,6 +402,7 @@ void ModemService::changed(const driver::ModemStatus&) {
 }
 
 void Shared::wake_one(std::uint64_t lane) {
+    ++news;
     ModemService* chosen = nullptr;
     for (ModemService* modem : modems) {
         if (!modem->idle() || !modem->able()) continue;
@@ -403,13 +424,16 @@ std::vector<LiveSim> Shared::live_but(ModemIndex modem, WallTime now) {
 }
 
 void Shared::wake_all() {
+    ++news;
     for (ModemService* modem : modems) modem->poke();
 }
 
 void Shared::note(const std::vector<Changed>& changed) {
     for (const auto& change : changed)
         if (static_cast<std::size_t>(change.status) < std::size(tally.ended)) ++tally.ended[static_cast<std::size_t>(change.status)];
-    if (!changed.empty()) sync_wake.raise();
+    if (changed.empty()) return;
+    ++news;
+    sync_wake.raise();
 }
 
 }  // namespace conductor::service

@@ -25,6 +25,7 @@ public:
     bool balance_low() const { return balance_.amount && *balance_.amount < config_.balance.low; }
     void poke() {
         idle_ = false;
+        found_nothing_.reset();
         wake_.raise();
     }
     bool able() const;  ///< up, enabled, its SIM not resting
@@ -81,8 +82,16 @@ private:
     void rest(std::string reason, WallTime now);
     aio::awaitable<void> settle_what_was_inherited(driver::SubmitOutcome outcome);
     bool may_send(WallTime now);
+    bool nothing_new(WallTime now) const;
     void look_again(WallTime when, WallTime now);
     void space_out(WallTime now);
+
+    /// The queue had nothing for this modem; before `due` only news can change that.
+    struct Nothing {
+        std::uint64_t news = 0;
+        Instant at, due;
+        WallTime now{};
+    };
 
     Context& context_;
     Shared& shared_;
@@ -91,6 +100,7 @@ private:
     aio::Event wake_;
     Instant next_due_ = Instant::max();
     bool idle_ = false, enabled_ = true;
+    std::optional<Nothing> found_nothing_;
     bool inherited_ = false;   ///< the process before left a submission open on this modem
     std::string rest_reason_;  ///< why the SIM rests; empty when it does not
     std::optional<WallTime> rest_until_;

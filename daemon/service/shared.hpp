@@ -25,7 +25,8 @@ struct Shared {
     std::vector<ModemService*> modems;
     aio::Event sync_wake;  ///< the outbox got something, or somebody asked to sync
     bool stopping = false;
-    bool paused = false;  ///< the whole queue
+    bool paused = false;     ///< the whole queue
+    std::uint64_t news = 0;  ///< grows with all that may have made something sendable
     /// What the process before left open is settled. Until then nothing is taken, sent or deleted from a modem.
     bool recovered = false;
     std::shared_ptr<HandOver> hand_over = std::make_shared<HandOver>();

@@ -100,8 +100,6 @@ private:
     aio::awaitable<Result<at::FinalResult>> write_acknowledgement(std::chrono::milliseconds limit);
     aio::awaitable<Result<void>> acknowledge(std::chrono::milliseconds limit);
     aio::awaitable<void> acknowledge_last();
-    void note_quickness(Instant submitted);
-    bool acknowledgement_fits() const;
     Instant next_recheck() const;
     bool routing_wants_care() const { return reroute_wanted_ || routing_ended_ || BootClock::now() >= next_recheck(); }
 
@@ -270,7 +268,6 @@ private:
     bool reroute_wanted_ = false;          ///< it refuses acknowledgements
     std::string refuses_acknowledgement_;  ///< the IMEI of such a modem
     int missed_in_row_ = 0;
-    bool quick_ = false;  ///< the last submission took no time
     Instant routed_at_{};
     NetworkWatch network_;
     PowerWatch power_;

@@ -12,10 +12,8 @@ using at::AtErrc;
 
 namespace {
 
-constexpr int none_expected = 340;    ///< +CMS ERROR: no +CNMA acknowledgement expected
-constexpr int most_missed = 5;        ///< in a row, before a form that once worked is believed no more
-constexpr auto may_wait = 8s;         ///< of the time for an acknowledgement that must be left when it interrupts a quick burst
-constexpr auto quick_message = 50ms;  ///< no network takes less: an acknowledgement would cost as much as the message
+constexpr int none_expected = 340;  ///< +CMS ERROR: no +CNMA acknowledgement expected
+constexpr int most_missed = 5;      ///< in a row, before a form that once worked is believed no more
 /// After a bring-up: a PDU that was handed over before it, to nobody, makes the modem end the routing when its time is over (12-20 s).
 constexpr std::array<std::chrono::seconds, 5> rechecks{2s, 5s, 10s, 20s, 40s};
 
@@ -130,20 +128,11 @@ aio::awaitable<Result<void>> Modem::Impl::mend_routing() {
     co_return Result<void>{};
 }
 
-void Modem::Impl::note_quickness(Instant submitted) {
-    quick_ = BootClock::now() < submitted + quick_message;
-}
-
-/// An acknowledgement is one command: between the messages of a burst it is worth that, unless the messages take no time themselves.
-bool Modem::Impl::acknowledgement_fits() const {
-    if (acknowledgements_due_.empty()) return false;
-    return !quick_ || BootClock::now() + may_wait >= acknowledgements_due_.front();
-}
-
 /// The Host's next(), with what is due acknowledged while it commits: the modem has nothing to do then.
 aio::awaitable<std::optional<Submission>> Modem::Impl::ask_next(std::optional<SubmitOutcome> finished, bool available) {
     using namespace boost::asio::experimental::awaitable_operators;
-    if (!acknowledgement_fits() || session_->lost() || session_->rebooted()) co_return co_await host_.next(std::move(finished), available);
+    if (acknowledgements_due_.empty() || session_->lost() || session_->rebooted())
+        co_return co_await host_.next(std::move(finished), available);
     auto asked = host_.next(std::move(finished), available);
     auto acknowledged = acknowledge(10s);
     auto both = co_await (std::move(asked) && std::move(acknowledged));

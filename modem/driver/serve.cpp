@@ -51,7 +51,7 @@ aio::awaitable<End> Modem::Impl::serve() {
             if (ended) note_slot_of(*ended);
             if (submission) {
                 set(ModemState::sending);
-                if (acknowledgement_fits()) co_await acknowledge(10s);  // of this commit; a failure is found by submit()
+                if (!acknowledgements_due_.empty()) co_await acknowledge(10s);  // of this commit; a failure is found by submit()
                 finished = co_await submit(std::move(*submission));
                 note_ending(*finished);
                 end = co_await settle_trouble(*finished);
@@ -112,7 +112,6 @@ aio::awaitable<SubmitOutcome> Modem::Impl::submit(Submission submission) {
         }
     }
     mid_message_ = submission.more_follow;
-    const Instant begun = BootClock::now();
     SubmitOutcome outcome;
     if (submission.store && storing_ != Storing::no)
         outcome = co_await submit_through_storage(std::move(submission));
@@ -120,7 +119,6 @@ aio::awaitable<SubmitOutcome> Modem::Impl::submit(Submission submission) {
         outcome = co_await submit_without_storage(std::move(submission), status_.journal_reason);
     else
         outcome = co_await session_->submit(std::move(submission.pdu), *profile_);
-    note_quickness(begun);
     outcome.token = token;
     busy_at_ = BootClock::now();
     if (link_until_ != Instant{}) link_until_ = busy_at_ + profile_->link_window;
