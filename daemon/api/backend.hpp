@@ -67,6 +67,9 @@ public:
     virtual aio::awaitable<Answer<Submitted>> submit(NewMessage message, Actor actor) = 0;
     /// One answer per message, in order; a bad one never fails the others. One commit.
     virtual aio::awaitable<std::vector<Answer<Submitted>>> submit_all(std::vector<NewMessage> messages, Actor actor) = 0;
+    /// What would become of a text, with nothing stored: {"encoding", "segments", "units", "units_per_segment", "text",
+    /// "replaced": [{"from", "to", "count"}]}; `text` is what would be sent.
+    virtual Answer<nlohmann::json> preview(std::string_view text) const = 0;
     virtual aio::awaitable<Answer<Message>> message(MessageId id) = 0;
     /// {"message": to_json(), "blocked_by": reason word or null, "next": sentence, "priority": {part: number},
     /// "attempts": [{"started_at", "ended_at", "part", "modem_index", "outcome", "reason"}]}: what `conductorctl why` prints.

@@ -17,6 +17,7 @@ Answer<ModemIndex> modem_of(const Request& request);
 std::optional<Refusal> no_body(const Request& request);
 
 awaitable<Response> post_message(Backend&, Request);
+awaitable<Response> preview_message(Backend&, Request);
 awaitable<Response> post_batch(Backend&, Request);
 awaitable<Response> list_messages(Backend&, Request);
 awaitable<Response> get_message(Backend&, Request);

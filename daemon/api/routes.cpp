@@ -12,6 +12,7 @@ using namespace handlers;
 
 constexpr Route routes[] = {
     {"POST", "/v1/messages", Scope::send, post_message},
+    {"POST", "/v1/messages/preview", Scope::read, preview_message},
     {"GET", "/v1/messages", Scope::read, list_messages},
     {"POST", batch_path, Scope::send, post_batch},
     {"GET", "/v1/messages/{id}", Scope::read, get_message},

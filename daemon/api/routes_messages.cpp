@@ -70,6 +70,19 @@ awaitable<Response> post_message(Backend& backend, Request request) {
     co_return message_response(answer->message, answer->created ? 202 : 200);
 }
 
+awaitable<Response> preview_message(Backend& backend, Request request) {
+    static constexpr std::string_view known[] = {"text"};
+    const auto body = body_of(request);
+    if (!body) co_return error_response(body.error());
+    Fields fields{*body, known};
+    fields.require("text");
+    const auto text = fields.text("text", 64 * 1024);
+    if (fields.problem()) co_return error_response(*fields.problem());
+    const Answer<nlohmann::json> answer = backend.preview(text.value_or(""));
+    if (!answer) co_return error_response(answer.error());
+    co_return json_response(*answer, 200);
+}
+
 awaitable<Response> post_batch(Backend& backend, Request request) {
     auto rows = request.batch->finish();
     if (!rows) co_return error_response(rows.error());

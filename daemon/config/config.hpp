@@ -110,7 +110,7 @@ struct Analytics {
 };
 struct Balance {
     std::string ussd;                    ///< digits, '*', '#', '+', at most 182; empty = never asked
-    std::string pattern;                 ///< at most 200 octets: the text before the amount in the operator's answer
+    std::string pattern;                 ///< at most 200 octets: "Your balance is {balance} USD" (dispatch/balance.hpp)
     milliseconds every{24 * 3'600'000};  ///< [10 min, 90 d]
     double low = 0;                      ///< [0, 1e9], alarm below
     bool operator==(const Balance&) const = default;
@@ -119,7 +119,8 @@ struct Modem {
     ModemIndex index = 0;                      ///< [0, 63], each once; required
     std::string imei, iccid, imsi, usb, port;  ///< match: at least one; all of them must hold
     std::string pin_file;
-    unsigned baud = 115200;                                              ///< [300, 4,000,000]
+    std::string smsc;        ///< service centre, '+' or none and [3, 20] digits; empty: the SIM's own
+    unsigned baud = 115200;  ///< [300, 4,000,000]
     int per_minute = 20, per_hour = 200, per_day = 1000, per_month = 0;  ///< parts, [0, 10,000,000], 0 = no limit
     double cost_per_part = 0;                                            ///< [0, 10,000]
     std::string currency = "USD";                                        ///< ISO 4217, three capitals

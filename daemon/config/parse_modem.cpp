@@ -110,6 +110,14 @@ void read_modem(Section& s, Modem& to) {
     if (!has_match || (to.imei.empty() && to.iccid.empty() && to.imsi.empty() && to.usb.empty() && to.port.empty()))
         s.problem("match", "says how to find this modem: { port = \"…\" }, or imei, iccid, imsi or usb");
     read_secret(s, "pin_file", to.pin_file);
+    std::string smsc;
+    if (s.text("smsc", smsc)) {
+        const std::string_view number = std::string_view{smsc}.substr(smsc.starts_with("+") ? 1 : 0);
+        if (number.size() >= 3 && number.size() <= 20 && all_of(number, digits))
+            to.smsc = smsc;
+        else
+            s.problem("smsc", "must be a service centre's number: '+' and 3 to 20 digits");
+    }
     int baud = static_cast<int>(to.baud);
     s.integer("baud", baud, 300, 4'000'000);
     to.baud = static_cast<unsigned>(baud);

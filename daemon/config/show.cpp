@@ -104,6 +104,7 @@ Json modem_json(const Modem& m) {
          {std::pair{"imei", &m.imei}, {"iccid", &m.iccid}, {"imsi", &m.imsi}, {"usb", &m.usb}, {"port", &m.port}})
         if (!value->empty()) out["match"][key] = *value;
     out["pin_file"] = m.pin_file;
+    out["smsc"] = m.smsc;
     out["baud"] = m.baud;
     out["per_minute"] = m.per_minute;
     out["per_hour"] = m.per_hour;
@@ -158,6 +159,7 @@ Modem identity_of(const Modem& m) {
     out.usb = m.usb;
     out.port = m.port;
     out.pin_file = m.pin_file;
+    out.smsc = m.smsc;
     out.baud = m.baud;
     return out;
 }

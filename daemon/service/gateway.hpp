@@ -36,6 +36,7 @@ public:
     api::Answer<nlohmann::json> modem(ModemIndex index) const override;
     aio::awaitable<api::Answer<nlohmann::json>> modem_action(ModemIndex index, std::string action, api::Actor actor) override;
     aio::awaitable<api::Answer<nlohmann::json>> modem_at(ModemIndex index, std::string command, api::Actor actor) override;
+    api::Answer<nlohmann::json> preview(std::string_view text) const override;
     aio::awaitable<api::Answer<nlohmann::json>> modem_ussd(ModemIndex index, std::string code, api::Actor actor) override;
     api::Answer<std::string> modem_trace(ModemIndex index) const override;
     aio::awaitable<api::Answer<nlohmann::json>> discovery(bool ask, api::Actor actor) override;

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "daemon/dispatch/reasons.hpp"
+#include "daemon/service/events.hpp"
 #include "daemon/service/gateway.hpp"
 #include "daemon/service/sync_service.hpp"
 
@@ -104,6 +105,23 @@ json Gateway::describe(const ModemService& modem) const {
     }
     out["state_seconds"] = std::chrono::duration_cast<std::chrono::seconds>(context_.clock.now() - s.since).count();
     return out;
+}
+
+Answer<json> Gateway::preview(std::string_view text) const {
+    const auto made = sms::segment(text, segment_options(context_.env->config, MessageId{}));
+    if (!made) {
+        const bool too_long = made.error().is(sms::SmsErrc::too_long);
+        return Refusal{422, too_long ? "too-many-segments" : "bad-text", made.error().text(), "text"};
+    }
+    json replaced = json::array();
+    for (const auto& one : made->replaced) replaced.push_back({{"from", one.from}, {"to", one.to}, {"count", one.count}});
+    json body = {{"encoding", made->alphabet == pdu::Alphabet::ucs2 ? "ucs2" : "gsm7"},
+                 {"segments", made->segments.size()},
+                 {"units", made->units},
+                 {"units_per_segment", made->units_per_segment},
+                 {"text", made->text}};
+    body["replaced"] = std::move(replaced);
+    return body;
 }
 
 json Gateway::modems() const {

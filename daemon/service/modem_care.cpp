@@ -43,7 +43,17 @@ aio::awaitable<void> ModemService::pin_accepted(std::string iccid, std::string p
     if (!done) log_.error("pin-not-noted", {{"error", done.error().text()}});
 }
 
+/// A network or a caller that goes on for ever must not fill the audit, which nothing may shorten.
 void ModemService::noted(std::string_view what, std::string detail) {
+    constexpr int most_an_hour = 60;
+    if (const Instant now = context_.clock.now(); notes_since_ == Instant{} || now - notes_since_ >= std::chrono::hours{1}) {
+        notes_since_ = now;
+        notes_ = 0;
+    }
+    if (++notes_ > most_an_hour) {
+        if (notes_ == most_an_hour + 1) log_.warning("notes-left-out", {{"what", what}});
+        return;
+    }
     asio::co_spawn(context_.executor, keep_note(std::string{what}, std::move(detail)), asio::detached);
 }
 

@@ -110,6 +110,8 @@ private:
     dispatch::SimStrikes strikes_;
     dispatch::BalanceState balance_;
     std::string balance_iccid_;               ///< whose `balance_` is; empty before the SIM is known
+    Instant notes_since_{};                   ///< of `notes_`
+    int notes_ = 0;                           ///< lines of the audit in this hour
     std::map<std::string, Instant> flights_;  ///< the last record by kind of incident
     std::vector<driver::StoredAt> freed_;     ///< emptied slots, not yet committed as such
     driver::Modem modem_;

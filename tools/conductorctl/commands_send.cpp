@@ -140,6 +140,27 @@ bool ends_with(const std::string& file, std::string_view ending) {
 
 }  // namespace
 
+namespace {
+
+/// What the text becomes, told before it is queued: its segments, and what transliteration replaces. A refusal is told by the queue itself.
+void show_preview(Session& session, const std::string& text) {
+    const json body = {{"text", text}};
+    const auto reply = session.client.call("POST", "/v1/messages/preview", body.dump(-1, ' ', false, json::error_handler_t::replace));
+    const auto preview = json::parse(reply.body, nullptr, false);
+    if (reply.status != 200 || !preview.is_object()) return;
+    const int segments = preview.value("segments", 1);
+    session.io.err << fmt::format("{} segment{} of {}", segments, segments == 1 ? "" : "s", cell(preview, "encoding"));
+    const json replaced = preview.value("replaced", json::array());
+    for (std::size_t i = 0; i < replaced.size(); ++i)
+        session.io.err << (i == 0 ? "; replaced: " : ", ")
+                       << printable(fmt::format("\"{}\" by \"{}\"", replaced[i].value("from", ""), replaced[i].value("to", "")))
+                       << (replaced[i].value("count", 1) > 1 ? fmt::format(" ({} times)", replaced[i].value("count", 1)) : "");
+    session.io.err << '\n';
+    if (!replaced.empty()) session.io.err << "sent as: " << printable(preview.value("text", "")) << '\n';
+}
+
+}  // namespace
+
 int send(Session& session, const SendOptions& options) {
     json body = {{"to", options.to}, {"text", options.text}, {"class", options.message_class}};
     if (!options.key.empty()) body["key"] = options.key;
@@ -156,6 +177,7 @@ int send(Session& session, const SendOptions& options) {
     if (options.report) body["report"] = true;
     if (options.flash) body["flash"] = true;
     if (options.consent) body["consent"] = true;
+    if (!session.json) show_preview(session, options.text);
     const auto message = session.show("POST", "/v1/messages", &body);
     if (!message) return session.code;
     const int parts = message->value("segments", 1);

@@ -100,6 +100,10 @@ public:
     aio::awaitable<Answer<nlohmann::json>> modem_action(ModemIndex index, std::string action, Actor actor) override {
         return modem_call("action", index, action, actor);
     }
+    Answer<nlohmann::json> preview(std::string_view text) const override {
+        nlohmann::json out = {{"segments", 1}, {"encoding", "gsm7"}, {"text", text}};
+        return out;
+    }
     aio::awaitable<Answer<nlohmann::json>> modem_at(ModemIndex index, std::string command, Actor actor) override {
         return modem_call("at", index, command, actor);
     }

@@ -215,6 +215,8 @@ TEST_CASE("config: each mistake is reported with file, line and key") {
          "c.toml:6: modem[0].classes: \"replies\" is not one of"},
         {"currency", "[[modem]]\nindex = 0\nmatch = { port = \"/dev/x\" }\ncurrency = \"usd\"\n",
          "c.toml:6: modem[0].currency: must be three capitals"},
+        {"smsc", "[[modem]]\nindex = 0\nmatch = { port = \"/dev/x\" }\nsmsc = \"+1555x\"\n",
+         "c.toml:6: modem[0].smsc: must be a service centre"},
         {"ussd", "[[modem]]\nindex = 0\nmatch = { port = \"/dev/x\" }\nbalance = { ussd = \"*100#;AT\" }\n",
          "c.toml:6: modem[0].balance.ussd: may contain digits"},
         {"pin as path", "[[modem]]\nindex = 0\nmatch = { port = \"/dev/x\" }\npin_file = \"../pin\"\n",

@@ -204,7 +204,10 @@ TEST_CASE("settings that differ are told once, not at every restart") {
         life.modem->noted("storage-high", "ME: 15 of 20");
     }
     Life life{folder, clock, {}};
+    for (int i = 0; i < 500; ++i) life.modem->noted("call-refused", "");
+    life.settle();
     const auto lines = life.audit();
+    CHECK(std::ranges::count(lines, "call-refused: ") == 60);
     CHECK(std::ranges::count(lines, "modem-settings: CMGF wanted 0, found 1") == 1);
     CHECK(std::ranges::count(lines, "storage-high: ME: 15 of 20") == 3);
 }
