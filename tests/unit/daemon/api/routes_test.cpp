@@ -146,6 +146,21 @@ TEST_CASE("POST /v1/messages: a known key, and one with other content") {
     CHECK(body_of(other)["error"]["id"] == 1);
 }
 
+TEST_CASE("POST /v1/messages/preview: what a text becomes, and nothing is queued") {
+    FakeBackend backend;
+    const auto told = ask(backend, "POST", "/v1/messages/preview", R"({"text":"Hello"})");
+    CHECK(told.status == 200);
+    CHECK(body_of(told)["segments"] == 1);
+    CHECK(body_of(told)["text"] == "Hello");
+    const auto none = ask(backend, "POST", "/v1/messages/preview", "{}");
+    CHECK(none.status == 422);
+    CHECK(body_of(none)["error"]["field"] == "text");
+    const auto unknown = ask(backend, "POST", "/v1/messages/preview", R"({"text":"Hello","to":"1"})");
+    CHECK(unknown.status == 422);
+    CHECK(body_of(unknown)["error"]["field"] == "to");
+    CHECK(ask(backend, "GET", "/v1/messages/1").status == 404);
+}
+
 TEST_CASE("POST /v1/messages/batch: a result per row, in order, in groups") {
     FakeBackend backend;
     SUBCASE("NDJSON") {
