@@ -41,6 +41,7 @@ void conclude(Message& m, bool report_wanted) {
         m.delivery_status = DeliveryStatus::delivered;
     } else {
         m.status = any(m, PartStatus::unknown) ? MessageStatus::unknown : MessageStatus::sent;
+        if (m.delivery_status == DeliveryStatus::failed) m.delivery_status = DeliveryStatus::none;  // its failed part arrived after all
         if (m.delivery_status == DeliveryStatus::none && report_wanted) m.delivery_status = DeliveryStatus::pending;
         if (m.status == MessageStatus::sent) m.reason.reset();
     }
@@ -96,8 +97,7 @@ void accept_late(Message& m, int seq, std::optional<int> tp_mr, bool report_want
     Part* part = find(m, seq);
     if (!part || part->status == PartStatus::sent || !step(*part, PartStatus::sent)) return;
     part->tp_mr = tp_mr;
-    const bool waits = waiting_part(m) != nullptr;
-    if (!waits) return conclude(m, report_wanted);
+    if (!waiting_part(m) && !any(m, PartStatus::submitting)) return conclude(m, report_wanted);
     if (m.status == MessageStatus::unknown) m.status = MessageStatus::sending;
 }
 
@@ -113,6 +113,13 @@ bool report_part(Message& m, int seq, Report report) {
             break;
         case Report::failed:
         case Report::expired: step(*part, PartStatus::failed); break;
+        case Report::untold:
+            if (before == PartStatus::unknown) step(*part, PartStatus::sent);
+            if (m.delivery_status == DeliveryStatus::pending && m.parts.size() == 1) {
+                m.delivery_status = DeliveryStatus::unknown;
+                return true;
+            }
+            break;
     }
     if (part->status == before) return false;
     // the reason of a failed part stays whatever else is reported, and that of an unknown part while it is unknown
@@ -126,6 +133,10 @@ bool report_part(Message& m, int seq, Report report) {
     if (m.delivery_status == DeliveryStatus::none) m.delivery_status = DeliveryStatus::pending;
     conclude(m, true);
     return true;
+}
+
+void wait_for(Message& m, std::string reason) {
+    if (!any(m, PartStatus::unknown) && !any(m, PartStatus::failed)) m.reason = std::move(reason);
 }
 
 void abandon(Message& m, MessageStatus otherwise, std::string reason) {

@@ -23,6 +23,7 @@ enum class Report : std::uint8_t {
     pending,      ///< the SC still tries: proof that it has the part
     failed,
     expired,  ///< 46: the validity period ended at the SC
+    untold,   ///< 80-FF, reserved: the SC has ended, and does not say how
 };
 
 /// The first part that waits, or nullptr.
@@ -37,6 +38,8 @@ void settle_part(Message& m, int seq, After after, std::optional<int> tp_mr, std
 void accept_late(Message& m, int seq, std::optional<int> tp_mr, bool report_wanted);
 /// Applies a status report; false when it changes nothing. A failed or pending report never takes back a delivery.
 bool report_part(Message& m, int seq, Report report);
+/// Why the rest of it waits. What is known of a part that failed or whose outcome is open says more, and stays.
+void wait_for(Message& m, std::string reason);
 /// Nothing more is to be tried (expired, cancelled, no modem until TP-VP ended): parts that went out make it undelivered/incomplete, else
 /// it becomes `otherwise` with `reason`.
 void abandon(Message& m, MessageStatus otherwise, std::string reason);

@@ -204,10 +204,10 @@ aio::awaitable<Answer<Message>> Gateway::change(MessageId id, Actor actor, std::
 }
 
 aio::awaitable<Answer<Message>> Gateway::cancel(MessageId id, Actor actor) {
-    co_return co_await change(id, std::move(actor), "cancel", [](Tx&, const Env&, MessageRow& row, WallTime) -> Answer<void> {
+    co_return co_await change(id, std::move(actor), "cancel", [](Tx& tx, const Env&, MessageRow& row, WallTime) -> Answer<void> {
         if (row.status == MessageStatus::cancelled) return {};
         if (row.status != MessageStatus::queued) return state_forbids(row, "cancelled");
-        dispatch::abandon(row, MessageStatus::cancelled, "cancelled");
+        give_up(tx, row, MessageStatus::cancelled, "cancelled");
         row.ready = false;
         return {};
     });

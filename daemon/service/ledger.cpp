@@ -117,7 +117,10 @@ void save(Tx& tx, const Env& env, MessageRow& row, WallTime now) {
     if (!dispatch::may_follow(row.stored_status, row.status))
         tx.fail(Error{store::StoreErrc::failed,
                       fmt::format("message {}: {} after {}", row.id.value, to_string(row.status), to_string(row.stored_status))});
-    if (is_final(row.status, row.delivery_status)) row.report_until.reset();
+    if (is_final(row.status, row.delivery_status))
+        row.report_until.reset();
+    else if (row.status == MessageStatus::sent && row.delivery_status == DeliveryStatus::pending && !row.report_until)
+        row.report_until = now + Limits::report_grace;  // it had ended, and a report opened it again
     store::update(tx, row);
     // what follows it in its set is looked at when this one is out
     constexpr auto out = dispatch::Facts::Before::out;
@@ -133,7 +136,7 @@ bool is_open(const MessageRow& row) {
 void go_on(Tx& tx, const Env& env, MessageRow& row, std::string_view why, WallTime now) {
     if (row.status != MessageStatus::sending || is_open(row)) return;
     requeue(row, now, now);
-    row.reason = why;
+    dispatch::wait_for(row, std::string{why});
     save(tx, env, row, now);
 }
 
@@ -195,7 +198,7 @@ std::vector<Changed> accept_later(Tx& tx, const Env& env, const store::AttemptRo
     if (const auto* config = modem_config(env, attempt.modem_index)) row->cost += config->cost_per_part;
     if (row->status == MessageStatus::sent && !row->sent_at) row->sent_at = now;
     bind_early_report(tx, *row, attempt, tp_mr, now);
-    if (row->status == MessageStatus::sending) requeue(*row, now, now);
+    if (row->status == MessageStatus::sending && !is_open(*row)) requeue(*row, now, now);
     save(tx, env, *row, now);
     return {{row->id, row->status, row->reason.value_or("")}};
 }

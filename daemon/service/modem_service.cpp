@@ -107,6 +107,10 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
     if (inherited_ && shared_.recovered) {  // its answer did not come
         driver::SubmitOutcome open_end{.ending = Ending::ambiguous, .reason = "restarted"};
         co_await settle_what_was_inherited(std::move(open_end));
+        if (inherited_ && !finished) {  // the disk refused; what comes next must not be taken for it
+            next_due_ = context_.clock.now() + store_pause;
+            co_return std::nullopt;
+        }
     }
     for (;;) {
         if (!shared_.recovered && !finished) {  // the disk does not take what the process before left open: nothing new before that

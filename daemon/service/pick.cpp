@@ -34,6 +34,17 @@ bool has_begun(Tx& tx, const MessageRow& row) {
                                [since](const auto& attempt) { return ambiguous(attempt) && attempt.started_at >= since; });
 }
 
+void give_up(Tx& tx, MessageRow& row, MessageStatus otherwise, std::string reason) {
+    // of this round: a try whose outcome is open, and which was to be repeated
+    const WallTime since = row.due_at.value_or(row.timestamp);
+    for (const auto& attempt : store::attempt_chain(tx, row.last_attempt)) {
+        if (otherwise == MessageStatus::unknown || attempt.started_at < since || !ambiguous(attempt)) continue;
+        otherwise = MessageStatus::unknown;
+        if (attempt.reason) reason = *attempt.reason;
+    }
+    dispatch::abandon(row, otherwise, std::move(reason));
+}
+
 namespace {
 
 /// The PDU of part `seq`, or the reason word why there is none.
@@ -101,10 +112,7 @@ bool release(Tx& tx, const Env& env, MessageRow& row, const PickRequest& request
     if (has_begun(tx, row)) {  // a set under way is completed until its time is over
         const bool lease_over = row.lease_until && *row.lease_until <= request.now;
         if (!lease_over && (!row.expires_at || *row.expires_at > request.now)) return true;
-        if (lease_over)
-            dispatch::abandon(row, MessageStatus::unknown, "lease-lost");
-        else
-            dispatch::abandon(row, MessageStatus::expired, "expired");
+        give_up(tx, row, lease_over ? MessageStatus::unknown : MessageStatus::expired, lease_over ? "lease-lost" : "expired");
     } else if (row.lease_until && *row.lease_until <= request.now) {
         // the lease is over: another box may have it by now. It goes back unsent.
         dispatch::abandon(row, MessageStatus::cancelled, "lease-lost");
@@ -292,7 +300,7 @@ PickAnswer settle_and_pick(Tx& tx, const Env& env, const PickRequest& request) {
             if (request.available && release(tx, env, *row, request, answer) && journal(tx, env, *row, request, answer)) return answer;
             if (row->status == MessageStatus::sending) {
                 requeue(*row, request.now, request.now);
-                row->reason = "waiting-for-modem";
+                dispatch::wait_for(*row, "waiting-for-modem");
                 save(tx, env, *row, request.now);
             }
         }

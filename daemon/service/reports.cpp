@@ -17,8 +17,8 @@ dispatch::Report meaning(std::uint8_t tp_st) {
         case pdu::Outcome::delivered:
         case pdu::Outcome::replaced: return dispatch::Report::delivered;
         case pdu::Outcome::unconfirmed: return dispatch::Report::unconfirmed;
-        case pdu::Outcome::pending:
-        case pdu::Outcome::reserved: return dispatch::Report::pending;
+        case pdu::Outcome::pending: return dispatch::Report::pending;
+        case pdu::Outcome::reserved: return dispatch::Report::untold;
         case pdu::Outcome::expired: return dispatch::Report::expired;
         case pdu::Outcome::failed:
         case pdu::Outcome::gave_up: return dispatch::Report::failed;

@@ -46,6 +46,10 @@ dispatch::Facts::Before before_of(MessageStatus status);
 /// Due messages that no modem could take, while the configuration may have one for them by now. How many got one.
 int relane(store::Tx& tx, const Env& env, int limit);
 
+/// It is not tried any more. It ends as `otherwise` for `reason`; incomplete when parts went out; unknown, for that try's reason, when one
+/// may have gone out and was to be repeated.
+void give_up(store::Tx& tx, store::MessageRow& row, MessageStatus otherwise, std::string reason);
+
 /// Something of the message left this box, or may have: also where a part waits to be submitted again.
 bool has_begun(store::Tx& tx, const store::MessageRow& row);
 

@@ -258,6 +258,7 @@ private:
     Instant last_poll_{}, network_trouble_at_{};
     Instant sweep_again_at_ = Instant::max();  ///< by then, for what the Host could not keep
     std::vector<std::string> domains_;         ///< registration commands that the modem knows
+    std::map<std::string, int> tells_;         ///< <n> of each when it was read last
     std::vector<int> indications_;             ///< AT+CNMI as it was set
     std::string indications_text_;
     Routing routing_ = Routing::acknowledged;   ///< until the first bring-up has chosen: what an adopted port says first

@@ -45,6 +45,11 @@ void NetworkWatch::settle(Instant now) {
     }
 }
 
+bool NetworkWatch::usable_by(std::string_view domain) const {
+    const auto known = stats_.find(domain);
+    return known != stats_.end() && at::registration_usable(known->second);
+}
+
 int NetworkWatch::stat() const {
     if (best_usable_ != 0) return best_usable_;
     if (blind_) return 1;

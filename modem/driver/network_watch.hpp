@@ -24,6 +24,7 @@ public:
     void rejected(std::optional<int> cause, std::string in_words);
 
     bool usable() const { return blind_ || best_usable_ != 0; }
+    bool usable_by(std::string_view domain) const;
     int stat() const;  ///< of the best domain: usable ones first, then denied, searching, emergency, idle
     Instant since() const { return since_; }
 

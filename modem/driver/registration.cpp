@@ -32,6 +32,7 @@ aio::awaitable<End> Modem::Impl::set_up_registration() {
     }
     domains_ = {"+CREG", "+CEREG", "+CGREG", "+C5GREG"};
     const std::vector<std::string> all = domains_;
+    tells_.clear();
     for (const std::string& domain : all)
         if (const auto done = co_await tell(domain + "=1"); !done) co_return end_of(done.error());
     const bool before = registered();
@@ -57,6 +58,12 @@ aio::awaitable<bool> Modem::Impl::read_domain(std::string domain) {
     std::optional<int> stat;
     if (!reply->lines.empty()) stat = at::registration_stat(reply->lines.back());
     if (stat) network_.told(domain, *stat, BootClock::now());
+    const auto numbers = reply->lines.empty() ? std::vector<int>{} : at::parse_numbers(Lines{reply->lines.back()});
+    const int told = numbers.size() >= 2 ? numbers.front() : 0;  // <n>: it tells by itself
+    if (std::exchange(tells_[domain], told) > 0 && numbers.size() >= 2 && told == 0) {
+        log_.warning("settings-lost", {{"setting", domain}});  // it restarted and did not say so
+        bring_up_wanted_ = true;
+    }
     co_return true;
 }
 
@@ -67,7 +74,7 @@ aio::awaitable<void> Modem::Impl::read_registration() {
     for (const std::string& domain : domains) {
         const bool answered = co_await read_domain(domain);
         if (!answered) co_return;
-        if (!registered()) continue;
+        if (!network_.usable_by(domain)) continue;  // what another domain said a while ago is no news
         const auto at = std::ranges::find(domains_, domain);
         if (at != domains_.end()) std::rotate(domains_.begin(), at, at + 1);
         break;

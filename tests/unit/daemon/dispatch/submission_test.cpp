@@ -232,6 +232,33 @@ TEST_CASE("report_part: a report of a failed part while the next is submitted") 
     CHECK(m.delivery_status == DeliveryStatus::failed);
 }
 
+TEST_CASE("accept_late: a part that is being submitted keeps the message open") {
+    Message m = message_of({unknown, submitting}, MessageStatus::sending, DeliveryStatus::none, "timeout");
+    accept_late(m, 1, 17, true);
+    CHECK(text_of(m) == "sending/none/timeout sent submitting");
+    settle_part(m, 2, After::accepted, 18, "", true);
+    CHECK(text_of(m) == "sent/pending/- sent sent");
+}
+
+TEST_CASE("wait_for: what is known of a part stays") {
+    Message m = message_of({unknown, waiting}, MessageStatus::queued, DeliveryStatus::none, "timeout");
+    wait_for(m, "waiting-for-modem");
+    CHECK(m.reason == "timeout");
+    m = message_of({sent, waiting}, MessageStatus::queued);
+    wait_for(m, "waiting-for-modem");
+    CHECK(m.reason == "waiting-for-modem");
+}
+
+TEST_CASE("report_part: a failed part that arrived after all waits for the others again") {
+    Message m = message_of({sent, sent}, MessageStatus::sent, DeliveryStatus::pending);
+    CHECK(report_part(m, 1, Report::failed));
+    CHECK(text_of(m).starts_with("undelivered/failed"));
+    CHECK(report_part(m, 1, Report::delivered));
+    CHECK(text_of(m) == "sent/pending/- delivered sent");
+    CHECK(report_part(m, 2, Report::delivered));
+    CHECK(text_of(m) == "delivered/delivered/- delivered delivered");
+}
+
 TEST_CASE("abandon") {
     struct Row {
         std::string name;

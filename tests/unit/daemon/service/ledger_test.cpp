@@ -2,6 +2,7 @@
 #include "tests/unit/daemon/service/box.hpp"
 
 #include "daemon/dispatch/submission.hpp"
+#include "daemon/service/steps.hpp"
 
 using namespace conductor;
 using namespace conductor::service;
@@ -278,6 +279,47 @@ TEST_CASE("ledger: expiry") {
         CHECK_FALSE(box.submit(0).has_value());
         CHECK(box.status(id) == "expired");
     }
+}
+
+TEST_CASE("ledger: what may have gone out and was to be repeated ends as unknown") {
+    for (const bool cancelled : {false, true}) {
+        CAPTURE(cancelled);
+        Box box;
+        NewMessage m;
+        m.to = phone;
+        m.text = "Your code is 1234.";
+        m.message_class = MessageClass::transactional;
+        m.on_unknown = OnUnknown::resend;
+        m.expire_after = 10min;
+        const auto id = box.add(m);
+        const auto first = box.must_submit(0);
+        box.settle(0, Box::ambiguous(first.token));
+        CHECK(box.status(id) == "queued");
+        if (cancelled) {
+            box.run([&](Tx& tx) {
+                auto row = *store::find(tx, id);
+                give_up(tx, row, MessageStatus::cancelled, "cancelled");
+                save(tx, box.env, row, box.now);
+            });
+        } else {
+            box.now += 11min;
+            CHECK_FALSE(box.submit(0).has_value());
+        }
+        CHECK(box.status(id) == "unknown");
+        CHECK(box.reason(id) == "timeout");
+    }
+}
+
+TEST_CASE("ledger: the reason of an open outcome outlives a pause between parts") {
+    Box box;
+    const auto id = box.add(Box::text_of(2));
+    const auto first = box.must_submit(0);
+    box.settle(0, Box::ambiguous(first.token, "port-lost"));
+    CHECK(box.reason(id) == "port-lost");
+    const auto second = box.must_submit(0);
+    box.settle(0, Box::accepted(second.token, 8));
+    CHECK(box.status(id) == "unknown");
+    CHECK(box.reason(id) == "port-lost");
 }
 
 TEST_CASE("ledger: TP-VP is what remains of the expiry") {

@@ -363,3 +363,19 @@ TEST_CASE("slow starters: deaf after enumeration (rows 45, 49), busy or refusing
         CHECK(early.driver->status().resets == 0);
     }
 }
+
+TEST_CASE("a restart without a word is seen by what the modem forgot, and by every domain") {
+    Up rig;
+    rig.registration("1", "1");
+    rig.pass(65s);
+    rig.modem->log.clear();
+    SUBCASE("it is set up anew") {
+        rig.modem->answers["AT+CREG?"] = "\r\n+CREG: 0,1\r\n\r\nOK\r\n";
+        CHECK(rig.until([&] { return rig.modem->count("AT+CREG=1") > 0; }, 70s));
+        CHECK(rig.until_state("ready"));
+    }
+    SUBCASE("the domain that served last is asked with the others") {
+        rig.registration("0", "0");
+        CHECK(rig.until_state("searching", 70s));
+    }
+}
