@@ -26,38 +26,86 @@ dispatch::Report meaning(std::uint8_t tp_st) {
     return dispatch::Report::pending;
 }
 
-/// The part of `row` that the report names: the one with this reference, else one whose outcome is open. A delivered part gets no
-/// second report: the reference, which modems count modulo 256, is another part's by then.
-std::optional<int> part_for(Tx& tx, const MessageRow& row, int tp_mr, bool open_ones) {
-    for (const Part& part : row.parts) {
-        if (part.status == PartStatus::delivered) continue;
-        if (!open_ones && part.tp_mr == tp_mr && part.status != PartStatus::waiting) return part.seq;
-        if (!open_ones || part.tp_mr || part.attempts == 0) continue;
-        if (part.status == PartStatus::unknown) return part.seq;
-        if (part.status == PartStatus::submitting) continue;
-        // to be submitted again, or given up, after a submission that may have gone out: it did. Accepted without a reference, where the
-        // modem's storage alone says so: number and time must do
-        for (const auto& attempt : store::attempt_chain(tx, row.last_attempt)) {
-            const bool unnamed = attempt.outcome == static_cast<int>(driver::Ending::accepted) && !attempt.tp_mr;
-            if (attempt.seq == part.seq && (unnamed || attempt.outcome == static_cast<int>(driver::Ending::ambiguous))) return part.seq;
-        }
-    }
+/// The part with this reference. A delivered part gets no second report: the reference, which modems count modulo 256, is another part's
+/// by then.
+std::optional<int> part_named(const MessageRow& row, int tp_mr) {
+    for (const Part& part : row.parts)
+        if (part.tp_mr == tp_mr && part.status != PartStatus::delivered && part.status != PartStatus::waiting) return part.seq;
     return std::nullopt;
 }
 
 struct Match {
     MessageRow row;
     int seq = 0;
+    std::int64_t unnamed = 0;  ///< the attempt that gets its reference by this report; 0: the reference was known
 };
 
-/// Newest first, since modems count references modulo 256. A reference that was seen wins over a part of unknown outcome.
-std::optional<Match> match(Tx& tx, std::vector<MessageRow> rows, int tp_mr, std::string_view iccid) {
-    for (const bool open_ones : {false, true})
-        for (auto& row : rows) {
-            if (row.iccid && !iccid.empty() && *row.iccid != iccid) continue;
-            if (const auto seq = part_for(tx, row, tp_mr, open_ones)) return Match{std::move(row), *seq};
-        }
+/// Newest first, since modems count references modulo 256.
+std::optional<Match> match_by_reference(std::vector<MessageRow>& rows, int tp_mr, std::string_view iccid) {
+    for (auto& row : rows) {
+        if (row.iccid && !iccid.empty() && *row.iccid != iccid) continue;
+        if (const auto seq = part_named(row, tp_mr)) return Match{std::move(row), *seq};
+    }
     return std::nullopt;
+}
+
+bool is_accepted(const store::AttemptRow& attempt) {
+    return attempt.outcome == static_cast<int>(driver::Ending::accepted);
+}
+
+/// How far the service centre's clock is ahead of ours, as the last report of this SIM with a known reference tells. Some centres write
+/// their local time with a wrong zone: then it is hours.
+std::chrono::milliseconds centre_ahead(Tx& tx, std::string_view iccid) {
+    using std::chrono::milliseconds;
+    for (const auto& kept : store::matched_reports(tx, iccid, 3)) {
+        const auto pdu = pdu::decode_hex(kept.hex, pdu::Way::mobile_terminated);
+        const auto* report = pdu ? std::get_if<pdu::StatusReport>(&pdu->tpdu) : nullptr;
+        const auto taken = report ? report->time.utc() : std::nullopt;
+        const auto row = kept.message && taken ? store::find(tx, *kept.message) : std::nullopt;
+        if (!row) continue;
+        for (const auto& attempt : store::attempt_chain(tx, row->last_attempt)) {
+            if (attempt.tp_mr != report->mr || attempt.iccid != iccid || !is_accepted(attempt) || !attempt.ended_at) continue;
+            // it took the message while the attempt ran; its time stamp is cut to seconds
+            const milliseconds least = *taken - *attempt.ended_at, most = *taken + milliseconds{999} - attempt.started_at;
+            const milliseconds ahead = std::clamp(milliseconds{0}, least, std::max(least, most));
+            if (std::chrono::abs(ahead) < std::chrono::hours{26}) return ahead;
+        }
+    }
+    return milliseconds{0};
+}
+
+constexpr std::chrono::seconds skew{10};  // of the service centre's clock, beside what centre_ahead() knows
+
+/// A reference that nobody saw is of a submission without an answer, or of one that the modem's storage alone vouches for: the one that was
+/// under way when the service centre took the message (TP-SCTS, TS 23.040 §9.2.2.3). One that runs still has to end first, and one whose
+/// part has got its reference since from another submission proves nothing: then the report is nobody's.
+std::optional<Match> match_by_time(Tx& tx, std::vector<MessageRow>& rows, const pdu::StatusReport& report, std::string_view iccid,
+                                   WallTime now) {
+    const auto told = report.time.utc();
+    const WallTime taken = told ? *told - centre_ahead(tx, iccid) : now;
+    MessageRow* nearest = nullptr;
+    store::AttemptRow found;
+    std::chrono::milliseconds distance{};
+    for (MessageRow& row : rows)
+        for (auto& attempt : store::attempt_chain(tx, row.last_attempt)) {
+            const bool unnamed = !attempt.outcome || ambiguous(attempt) || is_accepted(attempt);
+            if (!unnamed || attempt.tp_mr || attempt.started_at > taken + skew) continue;
+            if (!attempt.iccid.empty() && !iccid.empty() && attempt.iccid != iccid) continue;
+            const WallTime ended = attempt.ended_at.value_or(now);
+            const auto away = std::chrono::milliseconds{taken < attempt.started_at ? attempt.started_at - taken
+                                                        : taken > ended            ? taken - ended
+                                                                                   : std::chrono::milliseconds{0}};
+            if (nearest && (away > distance || (away == distance && attempt.id < found.id))) continue;
+            nearest = &row;
+            distance = away;
+            found = std::move(attempt);
+        }
+    if (!nearest || !found.outcome) return std::nullopt;
+    const auto part = std::ranges::find(nearest->parts, found.seq, &Part::seq);
+    if (part == nearest->parts.end()) return std::nullopt;
+    const bool open = part->status != PartStatus::delivered && part->status != PartStatus::submitting && !part->tp_mr && part->attempts > 0;
+    if (!open) return std::nullopt;
+    return Match{std::move(*nearest), found.seq, found.id};
 }
 
 /// Some networks write the recipient in another form: the last seven digits decide among what this SIM sent lately.
@@ -92,10 +140,10 @@ bool apply(MessageRow& row, int seq, const pdu::StatusReport& report, WallTime n
     return true;
 }
 
-/// The service centre took what is reported since this attempt began, by its own clock, which may differ by some seconds.
-bool taken_since(const store::AttemptRow& attempt, const pdu::StatusReport& report, WallTime now) {
-    constexpr std::chrono::seconds skew{10};
-    const auto taken = report.time.utc();
+/// The service centre took what is reported since this attempt began.
+bool taken_since(Tx& tx, const store::AttemptRow& attempt, const pdu::StatusReport& report, WallTime now) {
+    auto taken = report.time.utc();
+    if (taken) *taken -= centre_ahead(tx, attempt.iccid);
     return taken && *taken >= attempt.started_at - skew && *taken <= now + skew;
 }
 
@@ -108,10 +156,16 @@ std::string recipient_of(const pdu::StatusReport& report, const config::Config& 
 
 std::optional<Changed> apply_report(Tx& tx, const Env& env, const pdu::StatusReport& report, std::string_view iccid, WallTime now) {
     const auto phone = recipient_of(report, env.config);
-    auto found = match(tx, store::reportable(tx, phone, 50), report.mr, iccid);
-    if (!found) found = match(tx, by_suffix(tx, phone, report.mr, now), report.mr, iccid);
+    auto rows = store::reportable(tx, phone, 50);
+    auto found = match_by_reference(rows, report.mr, iccid);
+    if (!found) found = match_by_time(tx, rows, report, iccid, now);
+    if (!found) {
+        rows = by_suffix(tx, phone, report.mr, now);
+        found = match_by_reference(rows, report.mr, iccid);
+    }
     if (!found) return std::nullopt;
     auto& row = found->row;
+    if (found->unnamed) store::name_attempt(tx, found->unnamed, report.mr);
     apply(row, found->seq, report, now);
     save(tx, env, row, now);
     return Changed{row.id, row.status, row.reason.value_or("")};
@@ -127,7 +181,8 @@ void bind_early_report(Tx& tx, MessageRow& row, const store::AttemptRow& attempt
         if (!report || report->mr != tp_mr.value_or(report->mr)) continue;
         const bool of_another =
             std::ranges::any_of(row.parts, [&](const Part& p) { return p.seq != attempt.seq && p.tp_mr == report->mr; });
-        if (!tp_mr && (of_another || !taken_since(attempt, *report, now))) continue;
+        if (!tp_mr && (of_another || !taken_since(tx, attempt, *report, now))) continue;
+        if (!tp_mr) store::name_attempt(tx, attempt.id, report->mr);
         apply(row, attempt.seq, *report, now);
         store::finish_incoming(tx, kept.id, 1, row.id);
         return;

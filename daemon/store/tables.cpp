@@ -94,6 +94,10 @@ void close_attempt(Tx& tx, std::int64_t id, WallTime at, int outcome, std::optio
            reason.empty() ? std::nullopt : std::optional{reason}, id);
 }
 
+void name_attempt(Tx& tx, std::int64_t id, int tp_mr) {
+    tx.run("UPDATE attempts SET tp_mr = ? WHERE id = ?", tp_mr, id);
+}
+
 std::optional<AttemptRow> find_attempt(Tx& tx, std::int64_t id) {
     Rows q = tx.query("SELECT " ATTEMPT_COLUMNS " FROM attempts WHERE id = ?", id);
     return q.next() ? std::optional{read_attempt(q)} : std::nullopt;
@@ -151,6 +155,12 @@ void finish_incoming(Tx& tx, std::int64_t id, int state, std::optional<MessageId
 std::vector<IncomingRow> unmatched_reports(Tx& tx, std::string_view sender, int limit) {
     return incoming(tx.query(
         "SELECT " INCOMING_COLUMNS " FROM incoming WHERE state = 0 AND kind = 1 AND sender = ? ORDER BY id DESC LIMIT ?", sender, limit));
+}
+
+std::vector<IncomingRow> matched_reports(Tx& tx, std::string_view iccid, int limit) {
+    return incoming(tx.query("SELECT " INCOMING_COLUMNS " FROM (SELECT * FROM incoming ORDER BY id DESC LIMIT 1000)"
+                             " WHERE kind = 1 AND state = 1 AND iccid = ? AND message_id IS NOT NULL ORDER BY id DESC LIMIT ?",
+                             iccid, limit));
 }
 
 std::optional<OptOutRow> find_opt_out(Tx& tx, std::string_view phone) {

@@ -42,6 +42,8 @@ void not_stored(Tx& tx, std::int64_t id);
 std::vector<AttemptRow> attempts_in(Tx& tx, std::string_view memory, std::string_view owner);
 /// A later attempt of the same modem was accepted: whatever the modem did before, it has ended.
 bool accepted_since(Tx& tx, const AttemptRow& attempt);
+/// A report told the reference of a submission whose answer was lost.
+void name_attempt(Tx& tx, std::int64_t id, int tp_mr);
 std::optional<AttemptRow> find_attempt(Tx& tx, std::int64_t id);
 std::vector<AttemptRow> open_attempts(Tx& tx);
 /// The attempts that end at `last`, oldest first.
@@ -71,6 +73,8 @@ std::vector<IncomingRow> stale_parts(Tx& tx, WallTime before, int limit);
 void finish_incoming(Tx& tx, std::int64_t id, int state, std::optional<MessageId> message);
 /// Status reports that matched no message, newest first.
 std::vector<IncomingRow> unmatched_reports(Tx& tx, std::string_view sender, int limit);
+/// Status reports of this SIM that matched a message, newest first, among what arrived lately.
+std::vector<IncomingRow> matched_reports(Tx& tx, std::string_view iccid, int limit);
 
 // --- opt-outs, consents, audit
 // ------------------------------------------------------------------------------------------------------------

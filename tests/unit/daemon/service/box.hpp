@@ -213,12 +213,13 @@ inline std::vector<std::string> inbound(const std::string& text, const std::stri
     return out;
 }
 
-inline std::string report(int tp_mr, int tp_st, const std::string& to = phone, int second = 30) {
+inline std::string report(int tp_mr, int tp_st, const std::string& to = phone, int second = 30, int day = 24) {
     pdu::StatusReport r;
     r.mr = static_cast<std::uint8_t>(tp_mr);
     r.recipient = pdu::address_of(to);
     r.time = stamp(0);
     r.discharge = stamp(second);
+    r.time.day = r.discharge.day = day;
     r.status = static_cast<std::uint8_t>(tp_st);
     return hex_of(r);
 }

@@ -273,15 +273,15 @@ TEST_CASE("reports: an old delivered part does not swallow a report") {
     const auto old = box.sent(41, "Last week.");
     box.take_in(report(41, st_delivered, phone, 1));
     CHECK(box.status(old) == "delivered");
-    box.now += 24h * 7;
+    box.now += 24h * 5;
     const auto open = box.add("Today.");
     SUBCASE("part of unknown outcome") {
         box.settle(0, Box::ambiguous(box.must_submit(0).token));
-        box.take_in(report(41, st_delivered, phone, 2));
+        box.take_in(report(41, st_delivered, phone, 2, 24 + 5));
     }
     SUBCASE("report before +CMGS") {
         const auto sent = box.must_submit(0);
-        box.take_in(report(41, st_delivered, phone, 2));
+        box.take_in(report(41, st_delivered, phone, 2, 24 + 5));
         box.settle(0, Box::accepted(sent.token, 41));
     }
     CHECK(box.status(open) == "delivered");

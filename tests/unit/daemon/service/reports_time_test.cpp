@@ -1,0 +1,160 @@
+// A report with a reference that nobody saw: which submission it is of follows from the service centre's time (TS 23.040 §9.2.2.3).
+#include "tests/unit/daemon/service/box.hpp"
+
+using namespace conductor;
+using namespace conductor::service;
+using namespace conductor::service::test;
+
+namespace {
+
+/// Of a message that the centre took `after` 18:00:00 by its own clock.
+std::string report_taken(int tp_mr, std::chrono::seconds after, int tp_st = st_delivered) {
+    pdu::StatusReport r;
+    r.mr = static_cast<std::uint8_t>(tp_mr);
+    r.recipient = pdu::address_of(phone);
+    const std::chrono::seconds of_day = 18h + after;
+    r.time = stamp(static_cast<int>(of_day % 1min / 1s), static_cast<int>(of_day % 1h / 1min));
+    r.time.hour = static_cast<int>(of_day / 1h);
+    r.discharge = r.time;
+    r.status = static_cast<std::uint8_t>(tp_st);
+    return hex_of(r);
+}
+
+/// A submission that gets no answer: 75 s.
+void unanswered(Box& box, ModemIndex modem = 0) {
+    const auto sent = box.must_submit(modem);
+    box.now += 75s;
+    box.settle(modem, Box::ambiguous(sent.token));
+}
+
+struct Two {
+    Box box;
+    MessageId first, second;
+    Two() {
+        first = box.add("First.");
+        unanswered(box);  // 18:00:00 to 18:01:15
+        second = box.add("Second.");
+        unanswered(box);  // to 18:02:30
+        REQUIRE(both() == "unknown unknown");
+    }
+    std::string both() { return box.status(first) + " " + box.status(second); }
+};
+
+}  // namespace
+
+TEST_CASE("reports by time: the submission that was under way") {
+    const struct {
+        const char* name;
+        std::vector<std::chrono::seconds> taken;
+        const char* both;
+    } rows[] = {
+        {"in the first", {2s}, "delivered unknown"},
+        {"in the second", {80s}, "unknown delivered"},
+        {"in the first, then in the second", {2s, 80s}, "delivered delivered"},
+        {"the other way round", {80s, 2s}, "delivered delivered"},
+        {"before both: of something else", {-30min}, "unknown unknown"},
+        {"two in the first: the other one was not answered either", {2s, 3s}, "delivered unknown"},
+        {"soon after the second", {3min}, "unknown delivered"},
+    };
+    for (const auto& row : rows) {
+        CAPTURE(row.name);
+        Two two;
+        two.box.now += 10min;
+        int tp_mr = 100;
+        for (const auto taken : row.taken) two.box.take_in(report_taken(++tp_mr, taken));
+        CHECK(two.both() == row.both);
+    }
+}
+
+TEST_CASE("reports by time: a centre whose clock is off") {
+    for (const auto ahead : {std::chrono::seconds{1h}, std::chrono::seconds{-7h}, std::chrono::seconds{-20s}, std::chrono::seconds{3s}}) {
+        CAPTURE(ahead.count());
+        Box box;
+        const auto known = box.sent(90, "Known.");
+        box.take_in(report_taken(90, ahead));
+        REQUIRE(box.status(known) == "delivered");
+        box.now += 5s;
+        const auto first = box.add("First.");
+        unanswered(box);  // 18:00:05 to 18:01:20
+        const auto second = box.add("Second.");
+        unanswered(box);
+        box.now += 10min;
+        box.take_in(report_taken(100, 7s + ahead));
+        CHECK(box.status(first) == "delivered");
+        CHECK(box.status(second) == "unknown");
+        box.take_in(report_taken(101, 82s + ahead));
+        CHECK(box.status(second) == "delivered");
+    }
+}
+
+TEST_CASE("reports by time: the one that runs has to end first") {
+    Box box;
+    const auto first = box.add("First.");
+    unanswered(box);
+    const auto second = box.add("Second.");
+    const auto sent = box.must_submit(0);
+    box.now += 10s;
+    box.take_in(report_taken(101, 77s));
+    CHECK(box.status(first) == "unknown");
+    CHECK(box.status(second) == "sending");
+    SUBCASE("without an answer") {
+        box.settle(0, Box::ambiguous(sent.token));
+    }
+    SUBCASE("with its reference") {
+        box.settle(0, Box::accepted(sent.token, 101));
+    }
+    CHECK(box.status(first) == "unknown");
+    CHECK(box.status(second) == "delivered");
+}
+
+TEST_CASE("reports by time: a submission that was repeated takes its own report") {
+    Box box;
+    NewMessage m;
+    m.to = phone;
+    m.text = "Twice, if need be.";
+    m.message_class = MessageClass::transactional;
+    m.on_unknown = OnUnknown::resend;
+    const auto twice = box.add(m);
+    unanswered(box);
+    box.now += 1h;
+    const auto again = box.pick(0);
+    REQUIRE(again.submission.has_value());
+    box.settle(0, Box::accepted(again.submission->token, 60));
+    REQUIRE(box.status(twice) == "sent");
+    const auto other = box.add("Never taken.");
+    box.now += 1s;
+    unanswered(box);
+    box.take_in(report_taken(59, 2s));  // of the first try, late
+    CHECK(box.status(other) == "unknown");
+    CHECK(box.status(twice) == "sent");
+    box.take_in(report_taken(60, 1h + 80s));
+    CHECK(box.status(twice) == "delivered");
+    CHECK(box.status(other) == "unknown");
+}
+
+TEST_CASE("reports by time: the SIM of the submission counts, not that of the last one") {
+    Box box;
+    NewMessage m;
+    m.to = phone;
+    m.text = "Through two SIMs.";
+    m.message_class = MessageClass::transactional;
+    m.on_unknown = OnUnknown::resend;
+    const auto id = box.add(m);
+    unanswered(box, 0);
+    box.now += 1h;
+    unanswered(box, 1);
+    REQUIRE(box.row(id).iccid == Box::iccid_of(1));
+    box.take_in(report_taken(59, 2s), 0);
+    CHECK(box.status(id) == "delivered");
+}
+
+TEST_CASE("reports by time: the journal learns the reference") {
+    Two two;
+    two.box.take_in(report_taken(101, 2s, st_trying));
+    CHECK(two.both() == "sent unknown");
+    two.box.take_in(report_taken(101, 2s, st_delivered));
+    CHECK(two.both() == "delivered unknown");
+    const auto chain = two.box.run([&](Tx& tx) { return store::attempt_chain(tx, store::find(tx, two.first)->last_attempt); });
+    REQUIRE(chain.size() == 1);
+    CHECK(chain[0].tp_mr == 101);
+}
