@@ -13,6 +13,7 @@ using at::AtErrc;
 namespace {
 
 constexpr auto write_limit = 5s;
+constexpr auto overdue = 60s;  ///< after Ctrl-Z: past it the network's own guard (TR1M, 35-45 s, TS 24.011 §10) has long ended
 constexpr char ctrl_z = '\x1a', escape = '\x1b';
 
 SubmitOutcome ended_as(Ending ending, std::string reason) {
@@ -29,13 +30,13 @@ std::string reason_of(const Error& error) {
     return "timeout";
 }
 
+}  // namespace
+
 at::FailureKind kind_of(const at::FinalResult& final) {
     if (final.kind == at::FinalResult::Kind::cms) return at::FailureKind::cms;
     if (final.kind == at::FinalResult::Kind::cme) return at::FailureKind::cme;
     return at::FailureKind::plain_error;
 }
-
-}  // namespace
 
 SubmitOutcome outcome_of(const at::FinalResult& final, at::Phase phase) {
     const at::Failure failure{kind_of(final), final.code, phase};
@@ -218,13 +219,27 @@ aio::awaitable<SubmitOutcome> AtSession::before_prompt(Result<void> waited) {
     co_return ended_as(Ending::not_sent, reason_of(waited.error()));
 }
 
+/// A modem that was mute for a while, or restarted without a word, never gives the answer, though it hears again. So when that is overdue
+/// it is asked for a sign of life: an OK that belongs to no reference says that it is done with the submission, whatever became of that.
+/// One that says nothing may still be at it, and has until `until`.
 aio::awaitable<SubmitOutcome> AtSession::after_ctrl_z(Instant until) {
     // After "+CMGS: n" only its OK is missing: that needs no minute.
     const std::function<bool()> referenced = [this] { return reply_.has_value() || !dialogue_.so_far().empty(); };
     const std::function<bool()> finished = [this] { return reply_.has_value(); };
-    Result<void> waited = co_await wait_for(referenced, until, "+CMGS");
+    Result<void> waited = co_await wait_for(referenced, std::min(until, BootClock::now() + overdue), "+CMGS");
+    const bool asked = !waited && waited.error().is(AtErrc::timeout) && BootClock::now() < until;
+    if (asked) {
+        out_of_step_ = true;  // its OK may come behind that of +CMGS
+        const std::string sign_of_life = std::string{escape} + "\rAT\r";
+        co_await write(sign_of_life);
+        waited = co_await wait_for(referenced, until, "+CMGS");
+    }
     if (waited && !reply_) waited = co_await wait_for(finished, std::min(until, BootClock::now() + 5s), "+CMGS");
-    if (reply_ && !reply_->ok()) co_return outcome_of(reply_->final, at::Phase::after_ctrl_z);
+    if (reply_ && !reply_->ok()) {
+        SubmitOutcome refused = outcome_of(reply_->final, at::Phase::after_ctrl_z);
+        if (asked && refused.cms.value_or(0) >= 300) refused.ending = Ending::ambiguous;  // the ESC may have ended it half-way
+        co_return refused;
+    }
     const auto tp_mr = at::parse_reference(reply_ ? at::Answer{reply_->lines} : dialogue_.so_far());
     if (!reply_) dialogue_.abandon();
     if (!reply_) out_of_step_ = true;
@@ -233,7 +248,7 @@ aio::awaitable<SubmitOutcome> AtSession::after_ctrl_z(Instant until) {
         outcome.tp_mr = *tp_mr;
         co_return outcome;
     }
-    co_return ended_as(Ending::ambiguous, waited ? "no-reference" : reason_of(waited.error()));
+    co_return ended_as(Ending::ambiguous, !waited ? reason_of(waited.error()) : asked ? "timeout" : "no-reference");
 }
 
 /// Writes a command that ends in '>'. Good also when a final result came instead: then there is a reply_.

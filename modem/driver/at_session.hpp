@@ -39,6 +39,7 @@ struct Inbox {
 
 /// How a submission ended whose final result is `final`, a refusal.
 SubmitOutcome outcome_of(const at::FinalResult& final, at::Phase phase);
+at::FailureKind kind_of(const at::FinalResult& final);
 
 class AtSession : public std::enable_shared_from_this<AtSession> {
 public:
@@ -50,7 +51,8 @@ public:
     /// resynchronises, so that a late answer is never taken for its own; it fails with `timeout`, unwritten, while nothing answers.
     aio::awaitable<Result<at::Reply>> run(at::Command command);
     aio::awaitable<Result<at::Reply>> run(std::string line) { return run(at::command(std::move(line))); }
-    /// AT+CMGS with its prompt. Only the deadline, the port's loss or a reboot end the wait after Ctrl-Z.
+    /// AT+CMGS with its prompt. Only the deadline, the port's loss, a reboot, or a modem that is idle again a minute later end the wait
+    /// after Ctrl-Z.
     aio::awaitable<SubmitOutcome> submit(pdu::Encoded pdu, const profile::Profile& profile);
     /// AT+CMGW with its prompt: the PDU lies in the modem's storage as "stored unsent", nothing is sent. The slot's index; refused (with
     /// what the modem said) or what else ended it.
