@@ -16,6 +16,7 @@ constexpr auto ask_known_again = 30s;  ///< a SIM may be swapped in a stick that
 constexpr auto longest_pause = 60s;    ///< between questions to a port that does not answer
 constexpr auto longest_busy_pause = 10s;
 constexpr auto survey_limit = 20s;
+constexpr auto reopens_within = 40s;  ///< who closed a port that did not hang up opens it again: the ladder's longest pause, and some
 }  // namespace
 
 Finder::Finder(aio::Executor ex, Log log, FinderOptions options)
@@ -61,7 +62,7 @@ void Finder::join(const ModemSettings& settings, std::function<void()> changed) 
 }
 
 void Finder::leave(ModemIndex index) {
-    released(index, false);
+    released(index, Release::closed);
     seekers_.erase(index);
 }
 
@@ -96,6 +97,11 @@ bool Finder::siblings_still_asked(const Entry& e) const {
     });
 }
 
+/// Another port of a device that fell silent is no better place: it may take AT, and no SMS.
+bool Finder::device_is_silent(const Entry& e) const {
+    return std::ranges::any_of(entries_, [&](const auto& row) { return row.second.silent && row.second.at.group() == e.at.group(); });
+}
+
 Finder::Entry* Finder::entry_of(ModemIndex index) {
     const auto at = std::ranges::find_if(entries_, [&](const auto& row) { return row.second.modem == index; });
     return at == entries_.end() ? nullptr : &at->second;
@@ -103,7 +109,7 @@ Finder::Entry* Finder::entry_of(ModemIndex index) {
 
 Result<std::string> Finder::place(ModemIndex index) {
     Seeker& s = seekers_[index];
-    Entry* best = nullptr;
+    Entry *best = nullptr, *silent = nullptr;
     bool others = false;  // the configured port holds another modem
     const Entry *busy = nullptr, *denied = nullptr;
     for (auto& [path, e] : entries_) {
@@ -118,8 +124,10 @@ Result<std::string> Finder::place(ModemIndex index) {
             continue;
         }
         if (siblings_still_asked(e)) continue;
-        if (!best || preference(s.settings, e) > preference(s.settings, *best)) best = &e;
+        Entry*& place = device_is_silent(e) ? silent : best;
+        if (!place || preference(s.settings, e) > preference(s.settings, *place)) place = &e;
     }
+    if (!best) best = silent;
     if (best) {
         stop_draining(*best);
         best->modem = index;
@@ -153,6 +161,7 @@ void Finder::learnt(ModemIndex index, const Identity& identity) {
     if (!e) return;
     e->found.who = identity;
     e->found.answer = Probe::Answer::at;
+    e->silent = false;
     e->found.profile = profile::profile_for(identity.manufacturer, identity.model).name;
     e->knowledge = Knowledge::known;
     ++e->generation;
@@ -160,7 +169,7 @@ void Finder::learnt(ModemIndex index, const Identity& identity) {
     wake_.raise();
 }
 
-void Finder::released(ModemIndex index, bool gone) {
+void Finder::released(ModemIndex index, Release why) {
     const auto seeker = seekers_.find(index);
     if (seeker != seekers_.end()) {
         seeker->second.has_port = false;
@@ -170,7 +179,12 @@ void Finder::released(ModemIndex index, bool gone) {
     Entry* e = entry_of(index);
     if (e) {
         e->modem.reset();
-        if (gone) forget(*e);
+        if (why == Release::gone)
+            forget(*e);
+        else if (seeker != seekers_.end() && fits(seeker->second.settings, *e)) {
+            e->silent = e->silent || why == Release::silent;
+            e->ask_at = std::max(e->ask_at, BootClock::now() + reopens_within);
+        }
     }
     wake_.raise();
 }
@@ -183,6 +197,7 @@ void Finder::search(ModemIndex index) {
 void Finder::forget(Entry& e) {
     e.knowledge = Knowledge::none;
     e.found = {};
+    e.silent = false;
     e.fruitless = 0;
     e.ask_at = BootClock::now() + 50ms;  // a line that hangs up may still have its name for a moment
     ++e.generation;
@@ -303,11 +318,13 @@ void Finder::store(const std::string& path, std::uint64_t generation, Probe foun
     Entry& e = at->second;
     const bool answers = found.answer == Probe::Answer::at;
     const bool busy = found.answer == Probe::Answer::busy || found.answer == Probe::Answer::denied;
-    const bool news = e.fruitless == 0 || answers || found.answer != e.found.answer;
+    const Probe::Answer before = e.silent ? Probe::Answer::deaf : e.found.answer;
+    const bool news = e.fruitless == 0 || answers || found.answer != before;
     if (news)
         log_.info("port-asked",
                   {{"port", e.at.name}, {"answer", to_string(found.answer)}, {"model", found.who.model}, {"score", found.score}});
-    e.found = std::move(found);
+    e.silent = found.answer == Probe::Answer::deaf && e.found.answer == Probe::Answer::at;
+    if (!e.silent) e.found = std::move(found);
     e.knowledge = Knowledge::known;
     e.fruitless = answers ? 0 : std::min(e.fruitless + 1, 10);
     // a modem that was just plugged in is deaf while it starts: soon at first
@@ -378,6 +395,7 @@ std::vector<PortReport> Finder::report() const {
         PortReport r;
         r.at = e.at;
         r.found = e.found;
+        if (e.silent) r.found.answer = Probe::Answer::deaf;
         r.modem = e.modem;
         r.probed = e.knowledge == Knowledge::known || !e.found.who.imei.empty();
         r.quietened = e.drained != nullptr;

@@ -49,8 +49,13 @@ public:
     void opened(ModemIndex index, const std::string& name);
     /// What the modem behind the port says of itself, at its bring-up and whenever its SIM changed.
     void learnt(ModemIndex index, const Identity& identity);
-    /// The modem has closed its port: `gone` when the device hung up, so that what was known of it is void.
-    void released(ModemIndex index, bool gone);
+    enum class Release : std::uint8_t {
+        closed,
+        silent,  ///< it did not answer: it is here still, unless it answers elsewhere
+        gone,    ///< the device hung up, so that what was known of it is void
+    };
+    /// The modem has closed its port.
+    void released(ModemIndex index, Release why);
     /// The configured port holds another modem, or is not there: this one is looked for everywhere.
     void search(ModemIndex index);
 
@@ -78,6 +83,7 @@ private:
         Probe found;
         Instant seen{}, ask_at{};  ///< first seen; not to be asked before
         int fruitless = 0;         ///< questions without an answer, in a row
+        bool silent = false;       ///< it said all of `found` once, and says nothing now: still the modem's place, unless it is elsewhere
         bool settled = false;      ///< its stick has shown all of its ports, as far as time tells
         std::optional<ModemIndex> modem;
         std::shared_ptr<Drain> drained;
@@ -95,6 +101,7 @@ private:
     int preference(const ModemSettings& s, const Entry& e) const;
     bool may_ask(const Entry& e) const;
     bool somebody_searches() const;
+    bool device_is_silent(const Entry& e) const;
     bool siblings_still_asked(const Entry& e) const;
     void forget(Entry& e);
     void tell_all();

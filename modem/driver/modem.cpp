@@ -14,6 +14,10 @@ namespace conductor::driver {
 using namespace std::chrono_literals;
 using at::AtErrc;
 
+namespace {
+constexpr auto look_at_blocked = 30s;  ///< not every modem says that its SIM is back
+}  // namespace
+
 std::string_view to_string(ModemState s) {
     switch (s) {
         case ModemState::absent: return "absent";
@@ -210,7 +214,7 @@ aio::awaitable<void> Modem::Impl::live() {
                 co_await aio::sleep_for(500ms);  // a flood of URCs does not make it ask all the time
                 if (status_.reason == "sim-absent" && profile_->sim_needs_power && BootClock::now() >= network_trouble_at_)
                     co_await recover(Trouble::sim_unseen);
-                if (session_) co_await rest(60s);
+                if (session_) co_await rest(look_at_blocked);
                 break;
         }
     }
@@ -243,7 +247,9 @@ aio::awaitable<void> Modem::Impl::close() {
     session_->close();
     co_await session_->ended();
     session_.reset();
-    if (finder_) finder_->released(settings_.index, gone);
+    const bool silent = status_.state == ModemState::recovering && status_.reason == "mute";
+    if (finder_)
+        finder_->released(settings_.index, gone ? Finder::Release::gone : silent ? Finder::Release::silent : Finder::Release::closed);
     host_.port_changed(-1);
 }
 
@@ -295,7 +301,7 @@ aio::awaitable<Result<std::unique_ptr<port::ByteStream>>> Modem::Impl::open_cand
     port::PortSettings settings;
     settings.baud = settings_.baud;
     auto stream = co_await opener_(name, settings);
-    if (!stream && finder_) finder_->released(settings_.index, true);
+    if (!stream && finder_) finder_->released(settings_.index, Finder::Release::gone);
     co_return stream;
 }
 

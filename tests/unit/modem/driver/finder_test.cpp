@@ -357,3 +357,51 @@ TEST_CASE("IMEIs are one by their first 14 digits") {
     CHECK(!same_imei("3500000000", "3500000000"));
     CHECK(!same_imei("", ""));
 }
+
+TEST_CASE("a modem that falls silent keeps its port, so that the whole ladder is tried; unless it answers elsewhere") {
+    Box box;
+    box.plug("/dev/ttyUSB0", stick(1));
+    ModemSettings settings;
+    settings.imei = stick(1).imei;
+    box.configure(settings);
+    box.hosts[0]->power_reset = true;
+    box.start_finder();
+    REQUIRE(box.ready(0, "/dev/ttyUSB0"));
+    box.pass(1min);
+    box.sockets.at("/dev/ttyUSB0").modem->mute = true;
+    SUBCASE("there") {
+        REQUIRE(box.until([&] { return box.status(0).state == ModemState::recovering; }, 100s));
+        bool absent = false;
+        REQUIRE(box.until(
+            [&] {
+                absent = absent || box.status(0).state == ModemState::absent;
+                return !box.hosts[0]->resets.empty();
+            },
+            5min));
+        CHECK_FALSE(absent);
+        CHECK(box.hosts[0]->resets[0] == "power");
+        box.sockets.at("/dev/ttyUSB0").modem->mute = false;
+        CHECK(box.ready(0, "/dev/ttyUSB0", 30s));
+    }
+    SUBCASE("a survey in between") {
+        REQUIRE(box.until([&] { return box.status(0).rung == "reopen"; }, 100s));
+        bool asked = false;
+        const auto survey = [&]() -> aio::awaitable<void> {
+            const auto ports = co_await box.finder.survey();
+            asked = true;
+            REQUIRE(ports.size() == 1);
+            CHECK(ports[0].found.answer == Probe::Answer::deaf);
+            CHECK(ports[0].meant == ModemIndex{0});
+        };
+        boost::asio::co_spawn(box.ctx, survey(), boost::asio::detached);
+        REQUIRE(box.until([&] { return asked; }, 30s));
+        REQUIRE(box.until([&] { return !box.hosts[0]->resets.empty(); }, 5min));
+        box.sockets.at("/dev/ttyUSB0").modem->mute = false;
+        CHECK(box.ready(0, "/dev/ttyUSB0", 30s));
+    }
+    SUBCASE("elsewhere") {
+        REQUIRE(box.until([&] { return box.status(0).state == ModemState::recovering; }, 100s));
+        box.plug("/dev/ttyUSB1", stick(1));
+        CHECK(box.ready(0, "/dev/ttyUSB1", 60s));
+    }
+}
