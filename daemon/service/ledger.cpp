@@ -88,6 +88,8 @@ void not_accepted(Tx& tx, const Env& env, MessageRow& row, const store::AttemptR
     const bool interrupted = !o.cms && !o.cme && failure_of(o).kind == at::FailureKind::hang_up;
     const std::string reason = interrupted || next.reason.empty() ? word : next.reason;
     if (next.pause_sim) answer.pause_sim = reason;
+    const auto failure = failure_of(o);
+    answer.until_usable = at::is_sim_unusable(failure.kind, failure.code);
     switch (next.then) {
         case dispatch::Then::accepted: return accepted(tx, env, row, attempt, std::nullopt, now);
         case dispatch::Then::unknown: dispatch::settle_part(row, attempt.seq, After::unknown, {}, reason, row.report_wanted); break;

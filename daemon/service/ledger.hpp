@@ -54,6 +54,7 @@ struct PickAnswer {
     bool overdue = false;                  ///< the submission is of a message that became overdue: the next of those is spaced
     std::optional<WallTime> look_again;    ///< when the next waiting message is due
     std::optional<std::string> pause_sim;  ///< reason word: this SIM should rest
+    bool until_usable = false;             ///< and only until the modem can use it again
     struct Refused {
         at::Verdict verdict;
         std::string phone_number;

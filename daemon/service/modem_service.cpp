@@ -156,8 +156,11 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
             if (finished) ++shared_.news;
             const std::uint64_t seen = quiet ? shared_.news : news;
             freed_.erase(freed_.begin(), freed_.begin() + static_cast<std::ptrdiff_t>(std::min(freed, freed_.size())));
-            if (finished && finished->ending == Ending::accepted) strikes_.accepted();
-            if (answer->pause_sim) rest(*answer->pause_sim, *now);
+            if (finished && finished->ending == Ending::accepted) {
+                strikes_.accepted();
+                unusable_in_row_ = 0;
+            }
+            if (answer->pause_sim) rest(*answer->pause_sim, *now, answer->until_usable);
             if (answer->refused) co_await note_refusal(std::move(*answer->refused), *now);
             if (answer->wake != 0) shared_.wake_one(answer->wake);
             if (answer->submission) {
@@ -188,9 +191,13 @@ void ModemService::space_out(WallTime now) {
     spaced_until_ = now + even + even * tenths / 1000;
 }
 
-void ModemService::rest(std::string reason, WallTime now) {
+void ModemService::rest(std::string reason, WallTime now, bool until_usable) {
     rest_reason_ = std::move(reason);
     rest_until_ = now + sim_rest;
+    rest_iccid_ = modem_.status().identity.iccid;
+    rest_until_usable_ = until_usable;
+    unusable_seen_ = false;
+    if (until_usable) ++unusable_in_row_;
     log_.error("sim-rests", {{"reason", rest_reason_}, {"minutes", sim_rest.count()}});
     shared_.wake_one();
 }
@@ -199,6 +206,19 @@ void ModemService::end_rest() {
     rest_reason_.clear();
     rest_until_.reset();
     strikes_ = {};
+    poke();
+}
+
+/// The modem was brought up with a SIM that is ready: another one, or the one that it could not use. A modem that calls its SIM ready and
+/// refuses to use it all the same is not believed a second time.
+void ModemService::end_rest_of_usable(const driver::Identity& identity) {
+    if (!rest_until_) return;
+    const bool believed = unusable_seen_ || unusable_in_row_ <= 1;
+    const bool other = !identity.iccid.empty() && identity.iccid != rest_iccid_;
+    if (!other && !(rest_until_usable_ && believed)) return;
+    log_.notice("sim-rest-ended", {{"reason", rest_reason_}});
+    rest_reason_.clear();
+    rest_until_.reset();
     poke();
 }
 
@@ -349,6 +369,7 @@ aio::awaitable<bool> ModemService::accepts_sim(driver::Identity identity) {
         auto accepted = co_await context_.store.run(job);
         if (!accepted) co_return false;
     }
+    end_rest_of_usable(identity);
     if (balance_iccid_ != identity.iccid) co_await load_balance(identity.iccid);
     // limits follow the SIM: its window is read from the journal where another SIM, or this one in another modem, was used since
     bool elsewhere = false;
@@ -401,8 +422,10 @@ aio::awaitable<Result<void>> ModemService::accept_sim(std::string actor) {
     co_return Result<void>{};
 }
 
-void ModemService::changed(const driver::ModemStatus&) {
+void ModemService::changed(const driver::ModemStatus& status) {
     // the driver logs its states itself; what is shown is read from status()
+    using driver::ModemState;
+    if (status.state == ModemState::blocked || status.state == ModemState::absent) unusable_seen_ = true;
 }
 
 void Shared::wake_one(std::uint64_t lane) {

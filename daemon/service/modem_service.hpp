@@ -79,7 +79,8 @@ private:
     void note_arrival(const Arrived& arrived, bool report, WallTime now);
     void note_outcome(const driver::SubmitOutcome& outcome);
     aio::awaitable<void> note_refusal(PickAnswer::Refused refused, WallTime now);
-    void rest(std::string reason, WallTime now);
+    void rest(std::string reason, WallTime now, bool until_usable = false);
+    void end_rest_of_usable(const driver::Identity& identity);
     aio::awaitable<void> settle_what_was_inherited(driver::SubmitOutcome outcome);
     bool may_send(WallTime now);
     bool nothing_new(WallTime now) const;
@@ -105,6 +106,10 @@ private:
     std::string rest_reason_;  ///< why the SIM rests; empty when it does not
     std::optional<WallTime> rest_until_;
     std::optional<WallTime> spaced_until_;  ///< no overdue message before that
+    std::string rest_iccid_;                ///< whose rest it is
+    bool rest_until_usable_ = false;        ///< it rests because the modem could not use it
+    bool unusable_seen_ = false;            ///< the modem itself was blocked or gone since that rest began
+    int unusable_in_row_ = 0;               ///< such rests, with nothing accepted between them
     dispatch::SimWindow window_;            ///< parts of this SIM in the rolling windows
     std::string window_iccid_;
     dispatch::SimStrikes strikes_;

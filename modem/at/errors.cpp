@@ -1,6 +1,7 @@
 #include "modem/at/errors.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "modem/at/errors_table.hpp"
 
@@ -77,6 +78,13 @@ bool is_definite(const Failure& f) {
     if (f.kind == FailureKind::no_prompt || f.phase == Phase::before_ctrl_z) return true;
     if (f.kind != FailureKind::cms || !f.code) return false;
     return (*f.code >= 1 && *f.code <= 255) || (*f.code >= 301 && *f.code <= 331);
+}
+
+bool is_sim_unusable(FailureKind kind, std::optional<int> code) {
+    constexpr std::array cms = {310, 311, 312, 313, 315, 316, 772};
+    constexpr std::array cme = {5, 6, 7, 10, 11, 12, 13, 15, 16};
+    if (kind == FailureKind::cms) return code && std::ranges::find(cms, *code) != cms.end();
+    return kind == FailureKind::cme && code && std::ranges::find(cme, *code) != cme.end();
 }
 
 Verdict classify(const Failure& f) {

@@ -54,4 +54,8 @@ Verdict classify(const Failure& failure);
 /// else may have gone out.
 bool is_definite(const Failure& failure);
 
+/// The modem cannot use its SIM: there is none, or it is locked, failed or the wrong one. When that is over the modem says so (AT+CPIN?),
+/// unlike a plan or a barring.
+bool is_sim_unusable(FailureKind kind, std::optional<int> code);
+
 }  // namespace conductor::at

@@ -141,7 +141,9 @@ aio::awaitable<End> Modem::Impl::settle_trouble(const SubmitOutcome& outcome) {
     const bool answered = outcome.ending == Ending::refused || (outcome.ending == Ending::ambiguous && outcome.reason != "timeout");
     if (answered && (outcome.cms || outcome.cme)) {
         submit_failures_ = 0;
-        co_return End::ok;
+        const bool unusable =
+            at::is_sim_unusable(outcome.cms ? at::FailureKind::cms : at::FailureKind::cme, outcome.cms ? outcome.cms : outcome.cme);
+        co_return unusable ? End::again : End::ok;  // the bring-up finds out what is wrong with the SIM, and when it is well again
     }
     bool answers = true;
     if (!answered) answers = co_await session_->resync(3);

@@ -114,9 +114,10 @@ aio::awaitable<End> Modem::Impl::check_sim() {
 
 /// Still unlocked, and still the same SIM.
 aio::awaitable<Result<bool>> Modem::Impl::sim_holds() {
-    const auto state = co_await ask("+CPIN?");
+    const auto state = co_await session_->run("+CPIN?");
     if (!state) co_return state.error();
-    if (const auto text = at::parse_cpin(*state); text && *text != "READY") co_return false;
+    if (!state->ok() && at::is_sim_unusable(kind_of(state->final), state->final.code)) co_return false;
+    if (const auto text = at::parse_cpin(state->lines); state->ok() && text && *text != "READY") co_return false;
     const auto iccid = co_await read_iccid();
     if (!iccid) co_return iccid.error();
     co_return iccid->empty() || *iccid == status_.identity.iccid;

@@ -169,3 +169,12 @@ TEST_CASE("error table: total, and each verdict says what it means and what foll
             if (i > 0) CHECK(rows[i - 1].last < rows[i].first);
         }
 }
+
+TEST_CASE("a SIM that the modem cannot use is not one that its operator refuses") {
+    for (const int code : {310, 311, 312, 313, 315, 316, 772}) CHECK(is_sim_unusable(FailureKind::cms, code));
+    for (const int code : {8, 10, 12, 21, 29, 50, 193, 314, 330, 331, 500}) CHECK_FALSE(is_sim_unusable(FailureKind::cms, code));
+    for (const int code : {5, 6, 7, 10, 11, 12, 13, 15, 16}) CHECK(is_sim_unusable(FailureKind::cme, code));
+    for (const int code : {14, 17, 18, 30, 62, 103, 310}) CHECK_FALSE(is_sim_unusable(FailureKind::cme, code));
+    CHECK_FALSE(is_sim_unusable(FailureKind::cms, std::nullopt));
+    CHECK_FALSE(is_sim_unusable(FailureKind::timeout, 310));
+}

@@ -379,3 +379,30 @@ TEST_CASE("a restart without a word is seen by what the modem forgot, and by eve
         CHECK(rig.until_state("searching", 70s));
     }
 }
+
+TEST_CASE("a SIM that is taken out is seen at once, by the modem's line or by a refusal, and looked for within half a minute") {
+    for (const bool by_line : {true, false}) {
+        for (const char* absent : {"\r\n+CME ERROR: 10\r\n", "\r\n+CPIN: NOT READY\r\n\r\nOK\r\n"}) {
+            CAPTURE(by_line);
+            CAPTURE(std::string{absent});
+            Up rig;
+            rig.modem->answers["AT+CPIN?"] = absent;
+            rig.modem->answers["AT+CCID"] = "\r\nERROR\r\n";
+            if (by_line) {
+                rig.modem->say("+CPIN: NOT READY");
+            } else {
+                rig.modem->on_pdu = [&](const std::string&) {
+                    rig.modem->say("+CMS ERROR: 310");
+                    return true;
+                };
+                rig.queue(1);
+            }
+            REQUIRE(rig.until_state("blocked", 5s));
+            rig.pass(5s);
+            rig.modem->on_pdu = {};
+            rig.modem->answers.erase("AT+CPIN?");  // back, without a word
+            rig.modem->answers.erase("AT+CCID");
+            CHECK(rig.until_state("ready", 32s));
+        }
+    }
+}
