@@ -5,6 +5,7 @@
 #include "daemon/dispatch/retry.hpp"
 #include "daemon/dispatch/states.hpp"
 #include "daemon/dispatch/submission.hpp"
+#include "daemon/service/elements.hpp"
 #include "daemon/service/events.hpp"
 #include "daemon/service/reports.hpp"
 #include "daemon/service/steps.hpp"
@@ -41,14 +42,8 @@ const config::Modem* modem_config(const Env& env, ModemIndex index) {
     return it == env.config.modems.end() ? nullptr : &*it;
 }
 
-/// The attempts of a part before this one, in this round.
-std::vector<store::AttemptRow> earlier_tries(Tx& tx, const MessageRow& row, const store::AttemptRow& attempt) {
-    auto chain = store::attempt_chain(tx, attempt.previous);
-    std::erase_if(chain, [&](const auto& a) { return a.seq != attempt.seq || a.started_at < row.due_at.value_or(row.timestamp); });
-    return chain;
-}
-
 void accepted(Tx& tx, const Env& env, MessageRow& row, const store::AttemptRow& attempt, std::optional<int> tp_mr, WallTime now) {
+    if (row.retry_count > 0) remember_left_out(tx, tries_of(tx, row, attempt.seq, attempt.previous), attempt, now);
     dispatch::settle_part(row, attempt.seq, After::accepted, tp_mr, {}, row.report_wanted);
     if (const auto* modem = modem_config(env, attempt.modem_index)) row.cost += modem->cost_per_part;
     if (row.status == MessageStatus::sent && !row.sent_at) row.sent_at = now;
@@ -66,12 +61,19 @@ void not_accepted(Tx& tx, const Env& env, MessageRow& row, const store::AttemptR
                   std::uint64_t random, PickAnswer& answer) {
     ++row.retry_count;
     const std::string word = o.reason.empty() ? "error" : o.reason;
-    const auto before = earlier_tries(tx, row, attempt);
+    const auto before = tries_of(tx, row, attempt.seq, attempt.previous);
     const auto strikes = static_cast<int>(std::ranges::count(before, word, [](const auto& a) { return a.reason.value_or(""); }));
     if (o.ending == Ending::not_sent) {
         // Nothing left this box: it costs no attempt. Another modem may take it at once, unless it keeps happening to this message.
         dispatch::settle_part(row, attempt.seq, After::again, {}, word, row.report_wanted);
         requeue(row, strikes + 1 < Limits::not_sent_pause_after ? now : now + env.config.send.retry.first, now);
+        return;
+    }
+    // A definite refusal that may be about an optional element: the same part at once without it, which costs no attempt.
+    const auto blamed = dispatch::blamed_by(word) & wished(row).without(left_out(tx, before, attempt.iccid, attempt.started_at));
+    if (o.ending == Ending::refused && !blamed.empty()) {
+        dispatch::settle_part(row, attempt.seq, After::again, {}, word, row.report_wanted);
+        requeue(row, now, now);
         return;
     }
     const dispatch::Tried tried{.counted = row.attempts_used,

@@ -4,6 +4,7 @@
 #include "daemon/dispatch/reasons.hpp"
 #include "daemon/dispatch/send_hours.hpp"
 #include "daemon/dispatch/submission.hpp"
+#include "daemon/service/elements.hpp"
 #include "daemon/service/events.hpp"
 #include "daemon/service/steps.hpp"
 #include "modem/pdu/stored.hpp"
@@ -11,6 +12,7 @@
 
 namespace conductor::service {
 
+using dispatch::Elements;
 using driver::Ending;
 using store::MessageRow;
 using store::Tx;
@@ -48,7 +50,7 @@ void give_up(Tx& tx, MessageRow& row, MessageStatus otherwise, std::string reaso
 namespace {
 
 /// The PDU of part `seq`, or the reason word why there is none.
-Result<pdu::Encoded> encode_part(const Env& env, const MessageRow& row, int seq, bool reject_duplicates, WallTime now) {
+Result<pdu::Encoded> encode_part(const Env& env, const MessageRow& row, int seq, bool reject_duplicates, Elements elements, WallTime now) {
     const auto segments = sms::segment(row.content, segment_options(env.config, row.id));
     if (!segments) return segments.error();
     if (seq < 1 || static_cast<std::size_t>(seq) > segments->segments.size())
@@ -56,10 +58,10 @@ Result<pdu::Encoded> encode_part(const Env& env, const MessageRow& row, int seq,
     const auto& segment = segments->segments[static_cast<std::size_t>(seq) - 1];
     pdu::Submit submit;
     submit.reject_duplicates = reject_duplicates;
-    submit.report_request = row.report_wanted;
+    submit.report_request = elements.has(Elements::report);
     submit.to = pdu::address_of(row.phone_number);
-    submit.dcs = pdu::parse_dcs(pdu::make_dcs(segments->alphabet, row.flash ? std::optional{0} : std::nullopt));
-    submit.validity = pdu::relative_validity(validity_of(row, now));
+    submit.dcs = pdu::parse_dcs(pdu::make_dcs(segments->alphabet, elements.has(Elements::message_class) ? std::optional{0} : std::nullopt));
+    if (elements.has(Elements::validity)) submit.validity = pdu::relative_validity(validity_of(row, now));
     submit.data = segment.data;
     return pdu::encode(pdu::Pdu{.smsc = std::nullopt, .tpdu = std::move(submit)});
 }
@@ -70,7 +72,10 @@ bool journal(Tx& tx, const Env& env, MessageRow& row, const PickRequest& request
     if (!part) return false;
     const int seq = part->seq;
     const bool again = row.on_unknown == OnUnknown::resend && part->attempts > 0;
-    auto encoded = encode_part(env, row, seq, again, request.now);
+    const auto tries = row.retry_count > 0 ? tries_of(tx, row, seq, row.last_attempt) : std::vector<store::AttemptRow>{};
+    const Elements omitted = left_out(tx, tries, request.iccid, request.now);
+    if (omitted.has(Elements::report)) row.report_wanted = false;  // none will come
+    auto encoded = encode_part(env, row, seq, again, wished(row).without(omitted), request.now);
     if (!encoded) {
         dispatch::abandon(row, MessageStatus::failed, "not-encodable");
         row.reason_text = encoded.error().text();
@@ -148,6 +153,14 @@ bool better_elsewhere(const store::AttemptRow& attempt, int tries) {
     return verdict.scope == at::Scope::sim || verdict.scope == at::Scope::modem || (verdict.scope == at::Scope::network && tries >= 2);
 }
 
+/// It was refused for an optional element a moment ago, and goes without that now: the same SIM is to show whether it helps.
+bool goes_without(Tx& tx, const MessageRow& row, const store::AttemptRow& last) {
+    const std::string word = last.reason.value_or("");
+    if (last.outcome != static_cast<int>(Ending::refused) || dispatch::blamed_by(word).empty()) return false;
+    const auto tries = tries_of(tx, row, last.seq, row.last_attempt);
+    return std::ranges::count(tries, word, [](const auto& a) { return a.reason.value_or(""); }) == 1;
+}
+
 /// The other modems that should rather take it: not the one that failed with it, else the one whose SIM wrote to this number last.
 std::uint64_t better_modems(Tx& tx, const MessageRow& row, const PickRequest& request) {
     std::uint64_t others = 0;
@@ -156,6 +169,7 @@ std::uint64_t better_modems(Tx& tx, const MessageRow& row, const PickRequest& re
     if (others == 0) return 0;
     if (row.retry_count > 0 && row.last_attempt) {
         const auto last = store::find_attempt(tx, *row.last_attempt);
+        if (last && last->modem_index == request.modem && goes_without(tx, row, *last)) return 0;
         if (last && last->modem_index == request.modem && better_elsewhere(*last, row.retry_count)) return others;
         if (last && last->modem_index != request.modem) return 0;  // it came here for that reason
     }

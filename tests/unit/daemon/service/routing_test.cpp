@@ -105,7 +105,8 @@ TEST_CASE("routing: what failed on one modem goes to another") {
     };
     const Row rows[] = {{"not sent", Box::not_sent(0, "no-prompt"), true},
                         {"SIM refused (CMS 310)", Box::refused(0, 310), true},
-                        {"network, first time (CMS 38)", Box::refused(0, 38), false}};
+                        {"network, first time (CMS 38)", Box::refused(0, 38), false},
+                        {"an optional element, left out now (CMS 69)", Box::refused(0, 69), false}};
     for (const Row& row : rows) {
         CAPTURE(row.name);
         Fleet box;
