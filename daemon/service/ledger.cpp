@@ -50,6 +50,23 @@ void accepted(Tx& tx, const Env& env, MessageRow& row, const store::AttemptRow& 
     bind_early_report(tx, row, attempt, tp_mr, now);
 }
 
+/// How often other messages to this number ended with `word` lately, since the network took one. Refusals that are close together are one:
+/// an outage of minutes is nobody's number.
+int strikes_of_number(Tx& tx, const MessageRow& row, std::string_view word, WallTime now) {
+    constexpr std::chrono::hours lately{24};
+    constexpr std::chrono::minutes one_outage{10};
+    constexpr int messages = 16;
+    int strikes = 0;
+    WallTime last = now;
+    for (const auto& a : store::attempts_to(tx, row.phone_number, now - lately, messages)) {
+        if (a.outcome == static_cast<int>(Ending::accepted)) break;
+        if (a.message == row.id || a.reason != word || last - a.started_at < one_outage) continue;
+        last = a.started_at;
+        ++strikes;
+    }
+    return strikes;
+}
+
 /// A retry that costs no attempt has no end of its own, so it comes less and less often.
 std::chrono::milliseconds patience(const config::Retry& retry, const dispatch::NextTry& next, int strikes) {
     if (next.counts || strikes < 3) return next.delay;
@@ -62,7 +79,7 @@ void not_accepted(Tx& tx, const Env& env, MessageRow& row, const store::AttemptR
     ++row.retry_count;
     const std::string word = o.reason.empty() ? "error" : o.reason;
     const auto before = tries_of(tx, row, attempt.seq, attempt.previous);
-    const auto strikes = static_cast<int>(std::ranges::count(before, word, [](const auto& a) { return a.reason.value_or(""); }));
+    auto strikes = static_cast<int>(std::ranges::count(before, word, [](const auto& a) { return a.reason.value_or(""); }));
     if (o.ending == Ending::not_sent) {
         // Nothing left this box: it costs no attempt. Another modem may take it at once, unless it keeps happening to this message.
         dispatch::settle_part(row, attempt.seq, After::again, {}, word, row.report_wanted);
@@ -76,12 +93,13 @@ void not_accepted(Tx& tx, const Env& env, MessageRow& row, const store::AttemptR
         requeue(row, now, now);
         return;
     }
+    const auto verdict = at::classify(failure_of(o));
+    if (verdict.scope == at::Scope::recipient && verdict.tries > 0) strikes += strikes_of_number(tx, row, word, now);
     const dispatch::Tried tried{.counted = row.attempts_used,
                                 .strikes = strikes,
                                 .resubmission = std::ranges::any_of(before, ambiguous),
                                 .on_unknown = row.on_unknown,
                                 .may_be_out = o.ending == Ending::ambiguous};
-    const auto verdict = at::classify(failure_of(o));
     const auto next = dispatch::next_try(verdict, tried, env.config.send, random);
     const bool open_of_sim = o.ending == Ending::ambiguous && verdict.scope == at::Scope::sim;
     if (o.ending == Ending::refused || open_of_sim) answer.refused = PickAnswer::Refused{verdict, row.phone_number, row.id};

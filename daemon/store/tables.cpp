@@ -1,5 +1,7 @@
 #include "daemon/store/tables.hpp"
 
+#include <algorithm>
+
 namespace conductor::store {
 namespace {
 
@@ -124,6 +126,20 @@ std::vector<AttemptRow> attempts_since(Tx& tx, WallTime since, int limit) {
         if (q.time(5) < since) break;
         out.push_back(read_attempt(q));
     }
+    return out;
+}
+
+std::vector<AttemptRow> attempts_to(Tx& tx, std::string_view phone, WallTime since, int messages) {
+    std::vector<std::int64_t> last;
+    for (Rows q = tx.query("SELECT last_attempt FROM messages WHERE phone = ? AND last_attempt IS NOT NULL ORDER BY id DESC LIMIT ?", phone,
+                           messages);
+         q.next();)
+        last.push_back(q.i64(0));
+    std::vector<AttemptRow> out;
+    for (const auto id : last)
+        for (AttemptRow& a : attempt_chain(tx, id))
+            if (a.started_at >= since) out.push_back(std::move(a));
+    std::ranges::sort(out, std::ranges::greater{}, &AttemptRow::id);
     return out;
 }
 

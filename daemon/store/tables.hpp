@@ -50,6 +50,8 @@ std::vector<AttemptRow> open_attempts(Tx& tx);
 std::vector<AttemptRow> attempt_chain(Tx& tx, std::optional<std::int64_t> last);
 /// Attempts that reached the network (accepted or ambiguous) since `since`, newest first, for rate limits and late binding of reports.
 std::vector<AttemptRow> attempts_since(Tx& tx, WallTime since, int limit);
+/// Of the newest `messages` messages to this number, newest attempt first.
+std::vector<AttemptRow> attempts_to(Tx& tx, std::string_view phone, WallTime since, int messages);
 
 // --- incoming: every PDU that arrived ---------------------------------------------------------------------------------------------------
 struct IncomingRow {
