@@ -127,7 +127,7 @@ aio::awaitable<void> ask_sim(Interview& with, Probe& probe, const profile::Profi
     if (probe.sim == "absent") co_return;
     for (const std::string_view form : profile.iccid) {
         const auto lines = co_await with.lines(std::string{form});
-        if (const auto number = at::parse_long_number(lines, 18)) {
+        if (const auto number = at::parse_iccid(lines)) {
             probe.who.iccid = *number;
             break;
         }

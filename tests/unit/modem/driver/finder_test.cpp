@@ -405,3 +405,15 @@ TEST_CASE("a modem that falls silent keeps its port, so that the whole ladder is
         CHECK(box.ready(0, "/dev/ttyUSB1", 60s));
     }
 }
+
+TEST_CASE("finder: an ICCID is read as the modem's own bring-up reads it, and compared whole") {
+    Box box;
+    // digits swapped as they lie in EF-ICCID, and padded
+    box.plug("a", stick(1)).answers["AT+CCID"] = "\r\n+CCID: 988802000000000010F1\r\n\r\nOK\r\n";
+    box.plug("b", stick(2)).answers["AT+CCID"] = "\r\n+CCID: \"89882000000000000117\"\r\n\r\nOK\r\n";
+    box.configure({.iccid = "8988200000000000011"});   // a's, and the first 19 digits of b's
+    box.configure({.iccid = "89882000000000000117"});  // b's
+    box.start_finder();
+    CHECK(box.ready(0, "a", 20s));
+    CHECK(box.ready(1, "b", 20s));
+}
