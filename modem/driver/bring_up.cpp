@@ -84,6 +84,19 @@ void Modem::Impl::note_silence() {
     if (session_->echoes() - echoes_at_off_ == 0) echoes_ = session_->echoes();
 }
 
+/// The command that brings the URCs to this port; that of an unknown one where its interface is none of the profile's.
+std::string Modem::Impl::urcs_here() {
+    int interface = finder_ ? finder_->interface_of(settings_.index) : -1;
+    if (interface < 0 && !profile_->urcs_here.empty())
+        if (const auto at = port::candidate(status_.port)) interface = at->usb.interface;
+    std::string unknown;
+    for (const profile::PortCommand& command : profile_->urcs_here) {
+        if (command.interface == interface) return std::string{command.line};
+        if (command.interface < 0) unknown = command.line;
+    }
+    return unknown;
+}
+
 aio::awaitable<End> Modem::Impl::identify() {
     for (const char* line : {"E0", "+CMEE=1"})
         if (const auto done = co_await tell(line); !done) co_return end_of(done.error());
@@ -114,6 +127,9 @@ aio::awaitable<End> Modem::Impl::identify() {
     status_.profile = profile_->name;
     ladder_.limits(ladder_limits());
     if (!settings_.imei.empty() && !same_imei(settings_.imei, who.imei)) co_return misplaced("wrong-modem");
+    const std::string here = urcs_here();
+    if (!here.empty())
+        if (const auto done = co_await tell(here); !done) co_return end_of(done.error());
     for (const std::string_view line : profile_->quiet)
         if (const auto done = co_await tell(std::string{line}); !done) co_return end_of(done.error());
     co_return End::ok;

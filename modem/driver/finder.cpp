@@ -107,6 +107,11 @@ Finder::Entry* Finder::entry_of(ModemIndex index) {
     return at == entries_.end() ? nullptr : &at->second;
 }
 
+int Finder::interface_of(ModemIndex index) {
+    const Entry* e = entry_of(index);
+    return e ? e->at.usb.interface : -1;
+}
+
 Result<std::string> Finder::place(ModemIndex index) {
     Seeker& s = seekers_[index];
     Entry *best = nullptr, *silent = nullptr;

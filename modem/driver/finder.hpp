@@ -59,6 +59,9 @@ public:
     /// The configured port holds another modem, or is not there: this one is looked for everywhere.
     void search(ModemIndex index);
 
+    /// bInterfaceNumber of the port that this modem uses; -1 where it has none.
+    int interface_of(ModemIndex index);
+
     /// Looks at the ports of this machine now.
     void refresh();
     std::vector<PortReport> report() const;

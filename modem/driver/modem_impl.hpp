@@ -81,6 +81,7 @@ private:
     aio::awaitable<End> bring_up();
     aio::awaitable<End> identify();
     End misplaced(const char* reason);
+    std::string urcs_here();
     aio::awaitable<End> set_up();
     aio::awaitable<End> set_up_stores();
     void note_silence();

@@ -14,6 +14,12 @@ enum class KeepLink : std::uint8_t {
     once,  ///< AT+CMMS=1: held until the modem's own timer ends (1-5 s)
 };
 
+/// A command that names one of a stick's ports.
+struct PortCommand {
+    int interface = -1;  ///< bInterfaceNumber; -1 where it is not known
+    std::string_view line;
+};
+
 /// The numbers of each member's row of FIELD part 2 stand in the profiles that change it.
 struct Profile {
     std::string_view name = "generic";
@@ -31,6 +37,7 @@ struct Profile {
 
     // A stick with several ports
     std::span<const int> at_interfaces = {};             ///< USB interfaces that usually carry AT with all URCs (rows 3, 42, 68)
+    std::span<const PortCommand> urcs_here = {};         ///< sends all URCs to the port in use, by its interface (row 42)
     std::span<const std::string_view> other_ports = {};  ///< said to the stick's other ports, which are then kept open and drained (row 2)
 
     // Submitting

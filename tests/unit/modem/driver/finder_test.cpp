@@ -417,3 +417,20 @@ TEST_CASE("finder: an ICCID is read as the modem's own bring-up reads it, and co
     CHECK(box.ready(0, "a", 20s));
     CHECK(box.ready(1, "b", 20s));
 }
+
+TEST_CASE("a stick that gives its URCs to one port gives them to the one in use (row 42)") {
+    for (const auto& [interface, command] : std::initializer_list<std::pair<int, std::string>>{{2, "AT+QURCCFG=\"urcport\",\"usbat\""},
+                                                                                               {3, "AT+QURCCFG=\"urcport\",\"usbmodem\""},
+                                                                                               {-1, "AT+QURCCFG=\"urcport\",\"usbat\""}}) {
+        CAPTURE(interface);
+        Box box;
+        auto& modem = box.plug("a", stick(1), usb("1-1", interface));
+        modem.answers["AT+CGMI"] = "\r\nQuectel\r\n\r\nOK\r\n";
+        modem.answers["AT+CGMM"] = "\r\nEC25\r\n\r\nOK\r\n";
+        box.configure({.imei = stick(1).imei});
+        box.start_finder();
+        REQUIRE(box.ready(0, "a", 20s));
+        CHECK(modem.count("AT+QURCCFG=\"urcport\",\"usb") == 1);
+        CHECK(modem.saw(command));
+    }
+}
