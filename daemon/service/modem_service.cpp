@@ -428,6 +428,10 @@ void ModemService::changed(const driver::ModemStatus& status) {
     if (status.state == ModemState::blocked || status.state == ModemState::absent) unusable_seen_ = true;
 }
 
+void ModemService::clock_read(WallTime time) {
+    shared_.told_time(TimeSource::modem, context_.clock.now(), time);
+}
+
 void Shared::wake_one(std::uint64_t lane) {
     ++news;
     ModemService* chosen = nullptr;

@@ -63,6 +63,7 @@ public:
     aio::awaitable<void> remember_storing(driver::Identity who, std::string word) override;
     aio::awaitable<bool> accepts_sim(driver::Identity identity) override;
     void changed(const driver::ModemStatus& status) override;
+    void clock_read(WallTime time) override;
     bool can_reset(driver::HardReset how, const std::string& usb) const override;
     aio::awaitable<Result<void>> hard_reset(driver::HardReset how, std::string usb) override;
     void port_changed(int descriptor) override { shared_.keep_descriptor(config_.index, descriptor); }

@@ -1,6 +1,8 @@
 #include "modem/at/answers.hpp"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 
 #include "modem/at/fields.hpp"
 
@@ -198,6 +200,37 @@ std::optional<std::string> parse_long_number(Answer lines, std::size_t least) {
         }
     }
     return std::nullopt;
+}
+
+std::optional<WallTime> parse_clock(Answer lines) {
+    if (lines.empty() || !starts_with(lines[0], "+CCLK:")) return std::nullopt;
+    std::array<int, 6> field{};  // year, month, day, hour, minute, second
+    std::string_view rest = std::string_view{lines[0]}.substr(6);
+    rest.remove_prefix(std::min(rest.find_first_of("0123456789"), rest.size()));
+    const auto take = [&rest](int& into) {
+        const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), into);
+        rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
+        return error == std::errc{};
+    };
+    constexpr std::string_view behind = "//,::";
+    for (std::size_t i = 0; i < field.size(); ++i) {
+        if (!take(field[i]) || field[i] < 0) return std::nullopt;
+        if (i == behind.size()) break;
+        if (!rest.starts_with(behind[i])) return std::nullopt;
+        rest.remove_prefix(1);
+    }
+    if (!rest.starts_with('+') && !rest.starts_with('-')) return std::nullopt;
+    const bool west = rest.front() == '-';
+    rest.remove_prefix(1);
+    int quarters = 0;
+    if (!take(quarters) || quarters < 0 || quarters > 96) return std::nullopt;
+    const auto year = field[0] < 100 ? 2000 + field[0] : field[0];
+    const std::chrono::year_month_day date{std::chrono::year{year}, std::chrono::month{static_cast<unsigned>(field[1])},
+                                           std::chrono::day{static_cast<unsigned>(field[2])}};
+    if (year > 2200 || !date.ok() || field[3] > 23 || field[4] > 59 || field[5] > 60) return std::nullopt;
+    const std::chrono::minutes zone{15 * (west ? -quarters : quarters)};
+    return WallTime{std::chrono::sys_days{date}} + std::chrono::hours{field[3]} + std::chrono::minutes{field[4]} +
+           std::chrono::seconds{field[5]} - zone;
 }
 
 std::optional<std::string> parse_crsm_iccid(Answer lines) {

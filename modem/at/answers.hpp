@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/core/clock.hpp"
 #include "modem/at/at.hpp"
 
 namespace conductor::at {
@@ -14,6 +15,10 @@ using Answer = std::span<const std::string>;
 
 /// Received signal strength in dBm (TS 27.007 §8.5); empty when unknown (99) or out of range.
 std::optional<int> parse_csq(Answer lines);
+
+/// The modem's clock, +CCLK: "yy/MM/dd,hh:mm:ss+zz" (TS 27.007 §8.15), local time with its zone in quarter hours. Empty where it is no
+/// date, or has no zone: then it says nothing of the time in the world.
+std::optional<WallTime> parse_clock(Answer lines);
 
 /// One stored message of +CMGR or +CMGL. `stat`: 0 received unread, 1 received read, 2 stored unsent, 3 stored sent; 1 where the modem left
 /// it out (FIELD row 25).

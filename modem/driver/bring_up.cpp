@@ -118,7 +118,7 @@ aio::awaitable<End> Modem::Impl::identify() {
     if (who.imei != status_.identity.imei) {
         if (!status_.identity.imei.empty()) ladder_.new_incarnation(BootClock::now());
         ussd_form_.reset();
-        link_refused_ = false;
+        link_refused_ = network_time_asked_ = false;
         hang_up_form_ = 0;
     }
     who.iccid = status_.identity.imei == who.imei ? status_.identity.iccid : "";

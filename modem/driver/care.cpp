@@ -1,6 +1,7 @@
 // What a modem needs beside messages: the link of a message's parts, calls hung up, memories compared, and what is done when it is idle.
 #include <algorithm>
 
+#include "daemon/core/wall_clock.hpp"
 #include "modem/driver/modem_impl.hpp"
 
 namespace conductor::driver {
@@ -46,6 +47,23 @@ aio::awaitable<Result<void>> Modem::Impl::hang_up() {
         hung_up = co_await tell(hang_up_form_ == 1 ? "+CHUP" : "H");
     }
     if (!hung_up) co_return hung_up.error();
+    co_return Result<void>{};
+}
+
+/// A clock that never was set says a time before this program was made; AT+CTZU=1 lets the network set it from then on (TS 27.007 §8.40).
+aio::awaitable<Result<void>> Modem::Impl::read_clock() {
+    const auto lines = co_await ask("+CCLK?");
+    if (!lines) co_return lines.error();
+    const auto time = at::parse_clock(*lines);
+    clock_wanted_ = !registered();
+    if (time && *time >= program_made) {
+        if (registered()) host_.clock_read(*time);
+        co_return Result<void>{};
+    }
+    if (lines->empty() || network_time_asked_) co_return Result<void>{};
+    network_time_asked_ = true;
+    const auto asked = co_await tell("+CTZU=1");
+    if (!asked) co_return asked.error();
     co_return Result<void>{};
 }
 
@@ -111,7 +129,11 @@ Instant Modem::Impl::care_due() const {
 /// One thing at a time, so that a message never waits for more than one of them.
 aio::awaitable<Result<void>> Modem::Impl::care() {
     const Instant now = BootClock::now();
-    if (audit_wanted_ && now >= busy_at_ + settled) co_return co_await audit_settings();
+    if (audit_wanted_ && now >= busy_at_ + settled) {
+        const auto audited = co_await audit_settings();
+        if (!audited) co_return audited.error();
+        co_return co_await read_clock();
+    }
     if (balance_until_ != Instant{} && now >= balance_until_) {
         balance_came(fail(AtErrc::timeout, "ussd"));
         co_return Result<void>{};

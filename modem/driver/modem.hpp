@@ -252,6 +252,8 @@ public:
     /// False holds the modem: the SIM was swapped and not accepted.
     virtual aio::awaitable<bool> accepts_sim(Identity identity) = 0;
     virtual void changed(const ModemStatus& status) = 0;
+    /// What a registered modem says the time is: its own clock, which the network may have set (NITZ), or nobody.
+    virtual void clock_read(WallTime time) { (void)time; }
     /// Whether the configuration and this machine allow it.
     virtual bool can_reset(HardReset how, const std::string& usb) const {
         (void)how;

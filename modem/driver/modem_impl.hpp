@@ -213,6 +213,7 @@ private:
     aio::awaitable<Result<void>> find_one_store();
     aio::awaitable<Result<int>> count_in(std::string memory);
     aio::awaitable<Result<void>> keep_link();
+    aio::awaitable<Result<void>> read_clock();
     void show_ready();
 
     aio::Executor ex_;
@@ -284,6 +285,8 @@ private:
 
     std::map<std::string, std::string> found_;    ///< settings as they were before this bring-up wrote them
     std::map<std::string, std::string> centres_;  ///< by ICCID: what was seen or set since the start
+    bool clock_wanted_ = false;                   ///< it was not registered when it was asked
+    bool network_time_asked_ = false;             ///< AT+CTZU=1 was given since the modem came
     bool audit_wanted_ = false, stores_compared_ = false;
     Instant busy_at_{};     ///< the last submission or bring-up
     Instant link_until_{};  ///< AT+CMMS holds until then

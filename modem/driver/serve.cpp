@@ -178,6 +178,8 @@ aio::awaitable<End> Modem::Impl::poll() {
         if (!*same) co_return End::again;
         co_await read_operator();
     }
+    if (round % 30 == 29 || (clock_wanted_ && registered()))
+        if (const auto done = co_await read_clock(); !done) co_return end_of(done.error());
     if (const auto done = co_await sweep(round % 10 == 9); !done) co_return end_of(done.error());
     if (const End end = condition(); end != End::ok) co_return end;
     co_return co_await watch_network();

@@ -114,3 +114,33 @@ TEST_CASE("lexer: 10 MB without a line end cost one line's memory") {
     REQUIRE(token);
     CHECK(token->text == "OK");
 }
+
+TEST_CASE("parse_clock") {
+    struct Row {
+        const char* line;
+        const char* utc;  ///< nullptr: says nothing
+    };
+    const Row rows[] = {{"+CCLK: \"26/11/22,10:15:30-32\"", "2026-11-22T18:15:30Z"},
+                        {"+CCLK: \"26/11/22,10:15:30+22\"", "2026-11-22T04:45:30Z"},
+                        {"+CCLK: \"2026/12/31,23:59:59+00\"", "2026-12-31T23:59:59Z"},
+                        {"+CCLK: 26/01/01,00:30:00+04", "2025-12-31T23:30:00Z"},
+                        {"+CCLK: \"80/01/06,00:00:01+00\"", "2080-01-06T00:00:01Z"},
+                        {"+CCLK: \"26/11/22,10:15:30\"", nullptr},
+                        {"+CCLK: \"26/11/22,10:15:30+\"", nullptr},
+                        {"+CCLK: \"26/11/22,10:15:30+99\"", nullptr},
+                        {"+CCLK: \"26/02/30,10:15:30+00\"", nullptr},
+                        {"+CCLK: \"26/13/01,10:15:30+00\"", nullptr},
+                        {"+CCLK: \"26/11/22,24:15:30+00\"", nullptr},
+                        {"+CCLK: \"26/11/22 10:15:30+00\"", nullptr},
+                        {"+CCLK: \"99999999999/11/22,10:15:30+00\"", nullptr},
+                        {"+CCLK: ", nullptr},
+                        {"+CSQ: 1,2", nullptr}};
+    for (const Row& row : rows) {
+        CAPTURE(std::string{row.line});
+        const std::vector<std::string> lines{row.line};
+        const auto got = parse_clock(lines);
+        REQUIRE(got.has_value() == (row.utc != nullptr));
+        if (row.utc) CHECK(*got == *conductor::parse_rfc3339(row.utc));
+    }
+    CHECK_FALSE(parse_clock({}).has_value());
+}

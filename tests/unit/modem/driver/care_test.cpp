@@ -339,3 +339,32 @@ TEST_CASE("incidents: what is worth a flight record") {
     rig.pass(100s);
     CHECK(rig.host.incidents == std::vector<std::string>{"ambiguous", "mute"});
 }
+
+TEST_CASE("the modem's clock is told once it is up and registered, where the network may have set it; and asked to be set where not") {
+    struct Row {
+        const char* clock;
+        const char* registration;
+        bool told, asked;
+    };
+    const Row rows[] = {{"+CCLK: \"26/11/22,10:15:30-32\"", "1,1", true, false},
+                        {"+CCLK: \"26/11/22,10:15:30-32\"", "1,2", false, false},
+                        {"+CCLK: \"26/11/22,10:15:30\"", "1,1", false, true},  // local time of nowhere
+                        {"+CCLK: \"04/01/01,00:00:12+00\"", "1,1", false, true},
+                        {"", "1,1", false, false}};
+    for (const Row& row : rows) {
+        CAPTURE(std::string{row.clock});
+        CAPTURE(std::string{row.registration});
+        Up rig;
+        rig.modem->answers["AT+CCLK?"] = *row.clock ? info(row.clock) : "\r\nERROR\r\n";
+        rig.modem->answers["AT+CREG?"] = info(std::string{"+CREG: "} + row.registration);
+        rig.start();
+        REQUIRE(rig.until([&] { return rig.modem->saw("AT+CCLK?"); }, 20s));
+        rig.pass(1s);
+        CHECK(rig.modem->saw("AT+CTZU=1") == row.asked);
+        REQUIRE(rig.host.clocks.size() == (row.told ? 1 : 0));
+        if (row.told) CHECK(rig.host.clocks[0] == *parse_rfc3339("2026-11-22T18:15:30Z"));
+        if (row.told || row.asked || !*row.clock) continue;
+        rig.modem->answers.erase("AT+CREG?");  // registered, a while later
+        CHECK(rig.until([&] { return rig.host.clocks.size() == 1; }, 2min));
+    }
+}

@@ -217,6 +217,7 @@ public:
     std::deque<Submission> queue;
     std::vector<SubmitOutcome> outcomes, late_refusals;
     std::vector<Incoming> incoming;
+    std::vector<WallTime> clocks;
     std::vector<int> late;
     std::vector<std::string> states;  ///< "ready", "blocked:pin-needed" ...
     std::vector<std::string> pins;
@@ -311,6 +312,7 @@ public:
         if (states.empty() || states.back() != word) states.push_back(word);
         if (on_change) on_change();
     }
+    void clock_read(WallTime time) override { clocks.push_back(time); }
     bool can_reset(HardReset how, const std::string&) const override { return how == HardReset::usb ? usb_reset : power_reset; }
     aio::awaitable<Result<void>> hard_reset(HardReset how, std::string) override {
         resets.emplace_back(how == HardReset::usb ? "usb" : "power");
