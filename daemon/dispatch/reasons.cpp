@@ -149,6 +149,7 @@ constexpr Sentence sentences[] = {
     // what became of it
     {"timeout", "The modem did not answer in time. If its text was out by then it may have gone out: a delivery report decides."},
     {"no-prompt", "The modem did not ask for the text, so nothing was sent. It takes another modem or is tried again by itself."},
+    {"echo-differs", "The modem did not take the whole text, as its echo showed, so nothing was sent. It is tried again by itself."},
     {"port-lost", "The line to the modem was lost. If the text was out by then it may have gone out: a delivery report decides."},
     {"rebooted", "The modem restarted by itself. If the text was out by then it may have gone out: a delivery report decides."},
     {"no-reference", "The modem confirmed without a reference. It may have gone out; its delivery report cannot be matched."},

@@ -233,6 +233,21 @@ std::optional<WallTime> parse_clock(Answer lines) {
            std::chrono::seconds{field[5]} - zone;
 }
 
+Echo compare_echo(std::string_view heard, std::string_view written) {
+    std::string echo;
+    while (!heard.empty()) {
+        const std::string_view line = heard.substr(0, heard.find_first_of("\r\n"));
+        std::string digits{line};
+        std::erase_if(digits, [](char c) { return c == '>' || c == ' '; });
+        if (is_hex(digits)) echo += upper(digits);
+        heard.remove_prefix(std::min(heard.size(), line.size() + 1));
+    }
+    if (echo.empty()) return Echo::none;
+    const std::string whole = upper(written);
+    if (echo == whole) return Echo::whole;
+    return whole.starts_with(echo) ? Echo::partial : Echo::different;
+}
+
 std::optional<std::string> parse_crsm_iccid(Answer lines) {
     if (lines.empty()) return std::nullopt;
     const Fields f{lines[0]};

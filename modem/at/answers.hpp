@@ -20,6 +20,10 @@ std::optional<int> parse_csq(Answer lines);
 /// date, or has no zone: then it says nothing of the time in the world.
 std::optional<WallTime> parse_clock(Answer lines);
 
+/// How far `heard`, all that came since, echoes the hex text that was written behind a prompt. Lines that are no hex are URCs.
+enum class Echo : std::uint8_t { none, partial, whole, different };
+Echo compare_echo(std::string_view heard, std::string_view written);
+
 /// One stored message of +CMGR or +CMGL. `stat`: 0 received unread, 1 received read, 2 stored unsent, 3 stored sent; 1 where the modem left
 /// it out (FIELD row 25).
 struct StoredPdu {

@@ -13,7 +13,8 @@ using at::AtErrc;
 namespace {
 
 constexpr auto write_limit = 5s;
-constexpr auto overdue = 60s;  ///< after Ctrl-Z: past it the network's own guard (TR1M, 35-45 s, TS 24.011 §10) has long ended
+constexpr auto overdue = 60s;    ///< after Ctrl-Z: past it the network's own guard (TR1M, 35-45 s, TS 24.011 §10) has long ended
+constexpr auto echo_limit = 2s;  ///< after the last octet of a PDU
 constexpr char ctrl_z = '\x1a', escape = '\x1b';
 
 SubmitOutcome ended_as(Ending ending, std::string reason) {
@@ -63,6 +64,10 @@ aio::awaitable<void> AtSession::read_loop() {
         const auto got = co_await stream_->read_some(buffer);
         if (!got) break;
         ++heard_;
+        if (echo_ && echo_->size() < at::Lexer::max_line) {
+            echo_->append(buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(*got));
+            answer_.raise();
+        }
         dialogue_.feed(std::span{buffer}.first(*got), [this](at::Event event) { on_event(std::move(event)); });
         if (past_ctrl_z_ && !dialogue_.so_far().empty()) answer_.raise();
     }
@@ -151,6 +156,28 @@ aio::awaitable<Result<void>> AtSession::write_paced(std::string octets, std::siz
         if (!done) co_return done;
     }
     co_return Result<void>{};
+}
+
+aio::awaitable<Result<bool>> AtSession::write_echoed(std::string hex, std::size_t pace) {
+    echo_.emplace();
+    Result<void> done = co_await write_paced(hex, pace);
+    const std::function<bool()> decided = [this, &hex] {
+        const at::Echo echo = at::compare_echo(*echo_, hex);
+        return echo == at::Echo::whole || echo == at::Echo::different || reply_.has_value();
+    };
+    if (done) done = co_await wait_for(decided, BootClock::now() + echo_limit, "echo");
+    const at::Echo echo = at::compare_echo(*std::exchange(echo_, std::nullopt), hex);
+    if (!done && !done.error().is(AtErrc::timeout)) co_return done.error();
+    if (reply_) co_return false;                                  // it ended the command itself
+    co_return echo == at::Echo::whole || echo == at::Echo::none;  // none: it echoes nothing, and tells nothing
+}
+
+aio::awaitable<SubmitOutcome> AtSession::cancel_body(Result<bool> taken) {
+    dialogue_.abandon();
+    out_of_step_ = true;
+    const std::string cancel{escape};
+    co_await write(cancel);
+    co_return ended_as(Ending::not_sent, taken ? "echo-differs" : reason_of(taken.error()));
 }
 
 aio::awaitable<Result<void>> AtSession::wait_for(std::function<bool()> done, Instant until, std::string what) {
@@ -280,9 +307,15 @@ aio::awaitable<SubmitOutcome> AtSession::submit(pdu::Encoded pdu, const profile:
     Result<void> done = co_await open_prompt(cmgs, profile.prompt);
     if (!done || reply_) co_return co_await before_prompt(std::move(done));
 
+    std::string body = pdu.hex();
+    if (profile.echo_tells) {
+        auto taken = co_await write_echoed(body, static_cast<std::size_t>(profile.pace_octets));
+        body.clear();
+        if (!taken || !*taken) co_return co_await cancel_body(std::move(taken));
+    }
     past_ctrl_z_ = true;
     ctrl_z_at_ = BootClock::now();
-    done = co_await write_paced(pdu.hex() + ctrl_z, static_cast<std::size_t>(profile.pace_octets));
+    done = co_await write_paced(body + ctrl_z, static_cast<std::size_t>(profile.pace_octets));
     SubmitOutcome outcome;
     if (!done && done.error().is(AtErrc::lost)) {
         dialogue_.abandon();  // write() failed, so its last octet, the Ctrl-Z, was not taken
@@ -306,7 +339,17 @@ aio::awaitable<AtSession::Written> AtSession::write_stored(pdu::Encoded pdu, con
         written.reason = why.reason;
         co_return written;
     }
-    done = co_await write_paced(pdu.hex() + ctrl_z, static_cast<std::size_t>(profile.pace_octets));
+    std::string body = pdu.hex();
+    if (profile.echo_tells) {
+        auto taken = co_await write_echoed(body, static_cast<std::size_t>(profile.pace_octets));
+        body.clear();
+        if (!taken || !*taken) {
+            const SubmitOutcome why = co_await cancel_body(std::move(taken));
+            written.reason = why.reason;
+            co_return written;
+        }
+    }
+    done = co_await write_paced(body + ctrl_z, static_cast<std::size_t>(profile.pace_octets));
     const std::function<bool()> finished = [this] { return reply_.has_value(); };
     if (done) done = co_await wait_for(finished, BootClock::now() + cmgw.timeout, cmgw.line);
     if (reply_ && !reply_->ok()) {

@@ -97,6 +97,10 @@ private:
     void on_event(at::Event event);
     void on_urc(at::Urc urc);
     aio::awaitable<Result<void>> write(std::string octets);
+    /// Hex text behind a prompt, without its Ctrl-Z. False: its echo shows that the modem did not take all of it.
+    aio::awaitable<Result<bool>> write_echoed(std::string hex, std::size_t pace);
+    /// The PDU behind a prompt was not taken whole, or the line ended: nothing was sent.
+    aio::awaitable<SubmitOutcome> cancel_body(Result<bool> taken);
     aio::awaitable<Result<void>> write_paced(std::string octets, std::size_t pace);
     /// Waits for `done()`; an error when it never comes.
     aio::awaitable<Result<void>> wait_for(std::function<bool()> done, Instant until, std::string what);
@@ -116,6 +120,7 @@ private:
     bool lost_ = false, rebooted_ = false, interrupted_ = false, started_ = false, reader_ended_ = false;
     bool out_of_step_ = false;  ///< a command had no final result by its deadline: that may still come
     std::uint64_t heard_ = 0;
+    std::optional<std::string> echo_;  ///< what is heard while a PDU is written, where its echo tells
     std::optional<Instant> ctrl_z_at_;
 };
 

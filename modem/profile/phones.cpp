@@ -6,9 +6,13 @@ namespace {
 
 constexpr std::string_view manufacturers[] = {"nokia", "sony ericsson", "motorola", "benq"};
 
+constexpr std::string_view echo_on[] = {"E1"};
+
 constexpr Profile make() {
     Profile p = make_generic("phone");
     p.pace_octets = 18;  // row 75: more overruns the input
+    p.quiet = echo_on;
+    p.echo_tells = true;
     p.keep_link = KeepLink::no;
     return p;
 }

@@ -46,6 +46,7 @@ struct Profile {
         1000};                       ///< AT+CMMS=1 holds so long behind a result; TS 27.005 lets it be 1 s, u-blox has 5 (row 47)
     std::chrono::seconds prompt{7};  ///< for '>'
     bool marks_stored_sent = true;   ///< AT+CMSS marks the slot "stored sent" (TS 27.005 §3.5.2); false: journal = "modem" is of no use
+    bool echo_tells = false;         ///< echo stays on, and Ctrl-Z follows a PDU whose echo is whole alone (row 75)
     int pace_octets = 0;             ///< characters of the PDU per write, 20 ms between; 0 = one write (rows 59, 75)
 
     // Receiving

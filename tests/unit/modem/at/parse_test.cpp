@@ -144,3 +144,23 @@ TEST_CASE("parse_clock") {
     }
     CHECK_FALSE(parse_clock({}).has_value());
 }
+
+TEST_CASE("compare_echo") {
+    struct Row {
+        const char* heard;
+        Echo want;
+    };
+    const Row rows[] = {{"", Echo::none},
+                        {"\r\n^RSSI:3\r\n", Echo::none},
+                        {"> ", Echo::none},
+                        {"0011a", Echo::partial},
+                        {"0011AB", Echo::whole},
+                        {"> 0011ab", Echo::whole},
+                        {"0011\r\n+CMTI: \"ME\",3\r\nAB", Echo::whole},
+                        {"0011B", Echo::different},
+                        {"0011AB0", Echo::different}};
+    for (const Row& row : rows) {
+        CAPTURE(std::string{row.heard});
+        CHECK(compare_echo(row.heard, "0011aB") == row.want);
+    }
+}

@@ -368,3 +368,41 @@ TEST_CASE("the modem's clock is told once it is up and registered, where the net
         CHECK(rig.until([&] { return rig.host.clocks.size() == 1; }, 2min));
     }
 }
+
+TEST_CASE("a phone whose input overruns (row 75) gets its PDU in pieces, and Ctrl-Z behind an echo that is whole alone") {
+    struct Row {
+        const char* name;
+        bool echoes;
+        int lose_at, urc_at;
+        bool taken;
+    };
+    const Row rows[] = {{"all of it", true, -1, -1, true},
+                        {"an octet was lost", true, 20, -1, false},
+                        {"the last one was lost", true, 33, -1, false},
+                        {"a URC in between", true, -1, 7, true},
+                        {"no echo at all", false, -1, -1, true}};
+    for (const Row& row : rows) {
+        CAPTURE(std::string{row.name});
+        Up rig;
+        rig.modem->answers["AT+CGMI"] = info("Nokia");
+        rig.modem->can_echo = row.echoes;
+        rig.up();
+        REQUIRE(rig.modem->saw("ATE1"));
+        std::size_t longest = 0;
+        rig.line->to_modem = [&, inner = rig.line->to_modem](std::string_view octets) {
+            if (!octets.starts_with("AT")) longest = std::max(longest, octets.size());
+            inner(octets);
+        };
+        rig.modem->lose_at = row.lose_at;
+        rig.modem->urc_at = row.urc_at;
+        rig.queue(1);
+        REQUIRE(rig.outcome_soon());
+        CHECK(longest <= 18);
+        CHECK(rig.host.outcomes[0].ending == (row.taken ? Ending::accepted : Ending::not_sent));
+        CHECK(rig.host.outcomes[0].reason == (row.taken ? "" : "echo-differs"));
+        CHECK(rig.modem->pdus.size() == (row.taken ? 1 : 0));
+        rig.queue(2);
+        REQUIRE(rig.until([&] { return rig.host.outcomes.size() == 2; }));
+        CHECK(rig.host.outcomes[1].ending == Ending::accepted);
+    }
+}

@@ -80,7 +80,8 @@ public:
     std::function<std::string(int)> on_stored;           ///< all that AT+CMSS=index answers; empty: nothing. Unset: ERROR
     std::function<std::string(int)> on_write;            ///< all that a written AT+CMGW answers; unset: its index
     std::vector<std::string> log, pdus;
-    bool mute = false, no_prompt = false, echo = false;
+    bool mute = false, no_prompt = false, echo = false, can_echo = true;
+    int lose_at = -1, urc_at = -1;  ///< of the text behind a prompt: this octet is lost, once; a URC comes behind so many
     int next_mr = 1;
     std::string memory = "ME", receive_memory = "ME";
     bool one_store = false;    ///< SM and ME are one (row 73)
@@ -119,8 +120,12 @@ private:
                 } else if (c == '\x1b') {
                     prompting_ = writing_ = false;
                     input_.clear();
-                } else {
+                } else if (lose_at != static_cast<int>(input_.size())) {
                     input_ += c;
+                    if (echo) raw(std::string{c});
+                    if (urc_at == static_cast<int>(input_.size())) raw("\r\n+CMTI: \"ME\",3\r\n");
+                } else {
+                    lose_at = -1;
                 }
                 continue;
             }
@@ -139,6 +144,7 @@ private:
         if (mute) return;
         if (echo) raw(line + "\r");
         if (line == "ATE0") echo = false;
+        if (line == "ATE1") echo = can_echo;
         if (const auto known = answers.find(line); known != answers.end()) return raw(known->second);
         if (line.starts_with("AT+CMSS=")) return raw(on_stored ? on_stored(std::stoi(line.substr(8))) : "\r\nERROR\r\n");
         if (line.starts_with("AT+CMGS=") || line.starts_with("AT+CMGW=")) {
