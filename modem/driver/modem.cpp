@@ -224,7 +224,6 @@ void Modem::Impl::attach(std::unique_ptr<port::ByteStream> stream, std::string n
     const int descriptor = stream->descriptor();
     recorder_->remark("opened " + name, BootClock::now());
     session_ = std::make_shared<AtSession>(ex_, port::record(std::move(stream), recorder_), inbox_);
-    session_->start();
     inbox_->urcs.clear();
     inbox_->stored_reports.clear();  // the bring-up looks everywhere
     ++inbox_->incarnation;
@@ -239,6 +238,7 @@ void Modem::Impl::attach(std::unique_ptr<port::ByteStream> stream, std::string n
     ++status_.opened;
     if (finder_) finder_->opened(settings_.index, status_.port);
     host_.port_changed(descriptor);
+    session_->start();  // last: what is there already is read within this call
 }
 
 aio::awaitable<void> Modem::Impl::close() {
@@ -260,7 +260,8 @@ aio::awaitable<void> Modem::Impl::take_over() {
         log_.warning("adopt-failed", {{"why", stream.error().text()}});
         co_return;
     }
-    attach(std::move(*stream), settings_.port.empty() ? port::name_of((*stream)->descriptor()) : settings_.port);
+    std::string name = settings_.port.empty() ? port::name_of((*stream)->descriptor()) : settings_.port;
+    attach(std::move(*stream), std::move(name));
     if (!awaiting_late_) co_return;
     set(ModemState::opening, "awaiting-answer", "The answer to the last submission before the restart is awaited.");
     const Instant until = BootClock::now() + 70s;
