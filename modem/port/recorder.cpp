@@ -1,22 +1,58 @@
 #include "modem/port/recorder.hpp"
 
+#include <algorithm>
+#include <array>
+
 namespace conductor::port {
 
 namespace {
 
 constexpr std::size_t max_entries = 8192;  // octets that trickle in one by one must not cost more than they say
 
-/// A PIN is a secret wherever it is kept: its digits become '*' as they are recorded (AT+CPIN="1234", and its echo).
-std::string without_pin(std::span<const std::uint8_t> octets) {
-    std::string text{octets.begin(), octets.end()};
-    constexpr std::string_view command = "+CPIN=";
-    for (std::size_t at = text.find(command); at != std::string::npos; at = text.find(command, at + 1))
-        for (std::size_t i = at + command.size(); i < text.size() && text[i] != '\r' && text[i] != '\n'; ++i)
-            if (text[i] >= '0' && text[i] <= '9') text[i] = '*';
-    return text;
+constexpr std::size_t line_kept = 512;  ///< longer ones are PDUs
+
+char upper(char c) {
+    return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+}
+
+/// Where `name` ends in `text` when it begins at `at`, blanks aside; npos when it does not.
+std::size_t end_of_name(std::string_view text, std::size_t at, std::string_view name) {
+    for (std::size_t i = at, matched = 0; i < text.size(); ++i) {
+        if (text[i] == ' ') continue;
+        if (upper(text[i]) != name[matched]) return text.npos;
+        if (++matched == name.size()) return i + 1;
+    }
+    return text.npos;
 }
 
 }  // namespace
+
+std::string without_secrets(std::string_view line) {
+    constexpr std::array<std::string_view, 3> names = {"CPIN", "CLCK", "CPWD"};
+    std::string text{line};
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        for (const std::string_view name : names) {
+            const std::size_t end = end_of_name(text, at, name);
+            if (end == text.npos) continue;
+            const std::size_t value = std::min(text.find_first_of("=\r\n", end), text.size());
+            if (value == text.size() || text[value] != '=') continue;
+            for (std::size_t i = value; i < text.size() && text[i] != '\r' && text[i] != '\n'; ++i)
+                if (text[i] >= '0' && text[i] <= '9') text[i] = '*';
+        }
+    }
+    return text;
+}
+
+/// What a person may see of `octets`, which go on with the line before.
+std::string FlightRecorder::masked(TranscriptStep::Kind kind, std::span<const std::uint8_t> octets) {
+    std::string& line = lines_[kind];
+    const std::string whole = line + std::string{octets.begin(), octets.end()};
+    std::string shown = without_secrets(whole).substr(line.size());
+    const std::size_t end = whole.find_last_of("\r\n");
+    line = end == whole.npos ? whole : whole.substr(end + 1);
+    line.resize(std::min(line.size(), line_kept));
+    return shown;
+}
 
 void FlightRecorder::record(TranscriptStep::Kind kind, std::span<const std::uint8_t> octets, Instant now) {
     if (octets.empty()) return;
@@ -24,13 +60,13 @@ void FlightRecorder::record(TranscriptStep::Kind kind, std::span<const std::uint
     if (!entries_.empty()) {
         Entry& last = entries_.back();
         if (!last.is_remark && last.kind == kind && now - last.at < joined && last.octets.size() < 512) {
-            last.octets += without_pin(octets);
+            last.octets += masked(kind, octets);
             held_ += octets.size();
             last.at = now;
             return;
         }
     }
-    push({now, false, kind, without_pin(octets)});
+    push({now, false, kind, masked(kind, octets)});
 }
 
 void FlightRecorder::remark(std::string text, Instant now) {

@@ -1,6 +1,7 @@
 #pragma once
 // The flight recorder: the last octets of a port with their times, in RAM, bounded, as a transcript ready for replay.
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -8,6 +9,10 @@
 #include "modem/port/transcript.hpp"
 
 namespace conductor::port {
+
+/// `line` with '*' for the digits behind the commands that carry a PIN, a PUK or a password: +CPIN, +CPIN2, ^CPIN, +CLCK, +CPWD and their
+/// kin, in either case and with blanks (V.250 §5.4.1). Its length stays.
+std::string without_secrets(std::string_view line);
 
 class FlightRecorder {
 public:
@@ -29,8 +34,10 @@ private:
         std::string octets;
     };
     void push(Entry entry);
+    std::string masked(TranscriptStep::Kind kind, std::span<const std::uint8_t> octets);
 
     std::deque<Entry> entries_;
+    std::map<TranscriptStep::Kind, std::string> lines_;  ///< the beginning of the line that is under way: a secret comes in pieces too
     std::size_t max_octets_;
     BootClock::duration max_age_;
     std::size_t held_ = 0;

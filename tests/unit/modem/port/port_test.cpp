@@ -127,3 +127,34 @@ TEST_CASE("the recorder keeps no PIN, in the command or in its echo") {
     CHECK(kept.steps[0].octets == "AT+CPIN=\"****\"\r");
     CHECK(kept.steps[1].octets == "AT+CPIN=\"****\"\r\r\nOK 12\r\n");
 }
+
+TEST_CASE("secrets are masked in every command that carries one, however it is written") {
+    struct Row {
+        const char *line, *shown;
+    };
+    const Row rows[] = {{"at+cpin=\"7772\"", "at+cpin=\"****\""},
+                        {"AT+CPIN = \"7779\"", "AT+CPIN = \"****\""},
+                        {"AT+CP IN=7779", "AT+CP IN=****"},
+                        {"AT+CPIN2=\"7772\",\"1234\"", "AT+CPIN2=\"****\",\"****\""},
+                        {"AT^CPIN=\"7772\"", "AT^CPIN=\"****\""},
+                        {"AT+CLCK=\"SC\",1,\"7775\"", "AT+CLCK=\"SC\",*,\"****\""},
+                        {"AT+CPWD=\"SC\",\"7776\",\"7777\"", "AT+CPWD=\"SC\",\"****\",\"****\""},
+                        {"AT+CSQ;+CPIN=7772", "AT+CSQ;+CPIN=****"},
+                        {"AT+CPIN?\rAT+CMGF=0", "AT+CPIN?\rAT+CMGF=0"},
+                        {"+CPINR: SIM PIN,3", "+CPINR: SIM PIN,3"},
+                        {"AT+CMGR=12", "AT+CMGR=12"},
+                        {"", ""}};
+    for (const Row& row : rows) {
+        CAPTURE(row.line);
+        CHECK(without_secrets(row.line) == row.shown);
+        FlightRecorder recorder;  // an echo comes octet by octet
+        Instant at{1h};
+        for (const char c : std::string_view{row.line}) {
+            const auto octet = static_cast<std::uint8_t>(c);
+            recorder.record(TranscriptStep::Kind::received, std::span{&octet, 1}, at += 10ms);
+        }
+        std::string shown;
+        for (const auto& step : recorder.transcript().steps) shown += step.octets;
+        CHECK(shown == row.shown);
+    }
+}
