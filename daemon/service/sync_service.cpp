@@ -5,6 +5,7 @@
 
 #include "daemon/dispatch/reasons.hpp"
 #include "daemon/dispatch/submission.hpp"
+#include "daemon/service/commands.hpp"
 #include "daemon/service/events.hpp"
 #include "sync/plan/batch.hpp"
 #include "sync/plan/timing.hpp"
@@ -127,11 +128,11 @@ aio::awaitable<void> SyncService::run() {
         }
         const bool fine = (greeted_ || co_await greet()) && co_await round();
         asked_ = false;
+        tell_time();
         if (fine) last_success_ = context_.wall();
-        if (const Instant boot = context_.clock.now(); const auto time = client_.server_clock().now(boot))
-            shared_.told_time(TimeSource::supabase, boot, *time);
         const auto poll = std::chrono::duration_cast<BootClock::duration>(context_.env->config.supabase->poll);
-        const auto pause = fine ? poll : std::max<BootClock::duration>(client_.back_off(), std::chrono::milliseconds{200});
+        const BootClock::duration least = context_.wall() ? std::chrono::milliseconds{200} : std::chrono::seconds{5};
+        const auto pause = fine ? poll : std::max<BootClock::duration>(client_.back_off(), least);
         if (fine) {
             // news wake it; several of them share a request
             const Instant until = context_.clock.now() + pause;
@@ -142,6 +143,11 @@ aio::awaitable<void> SyncService::run() {
             if (asked_) client_.reset_back_off();
         }
     }
+}
+
+void SyncService::tell_time() {
+    const Instant boot = context_.clock.now();
+    if (const auto time = client_.server_clock().now(boot)) shared_.told_time(TimeSource::supabase, boot, *time);
 }
 
 aio::awaitable<bool> SyncService::greet() {
@@ -159,6 +165,11 @@ aio::awaitable<bool> SyncService::greet() {
     }
     generation_ = hello->generation;
     log_.notice("connected", {{"gateway", hello->gateway_id}, {"pool", hello->pool}, {"alone", alone_}});
+    tell_time();
+    if (!context_.wall()) {  // what `mine` names could not be stored, and it is asked for once
+        log_.warning("clock-unsure", {{"held", "claimed rows"}});
+        co_return false;
+    }
     auto mine = co_await client_.mine();
     if (!mine) co_return false;
     std::vector<std::int64_t> ours;
@@ -172,7 +183,7 @@ aio::awaitable<bool> SyncService::greet() {
 /// After a restore: held rows that Supabase does not name are another box's by now, or have ended. They leave this box unsent.
 aio::awaitable<Result<void>> SyncService::give_up_held(std::vector<std::int64_t> ours) {
     const auto now = context_.wall();
-    if (!now) co_return Result<void>{};
+    if (!now) co_return fail(sync::SyncErrc::retry_later, "clock-unsure");
     std::ranges::sort(ours);
     MessageId after{0};
     for (;;) {
@@ -281,7 +292,8 @@ aio::awaitable<bool> SyncService::claim() {
 
 aio::awaitable<Result<void>> SyncService::take_jobs(sync::ClaimAnswer answer) {
     const auto now = context_.wall();
-    if (!now || answer.jobs.empty()) co_return Result<void>{};
+    if (answer.jobs.empty()) co_return Result<void>{};
+    if (!now) co_return fail(sync::SyncErrc::retry_later, "clock-unsure");
     const Instant boot = context_.clock.now();
     std::vector<Claimed> claimed;
     for (auto& job : answer.jobs) {
@@ -352,8 +364,9 @@ aio::awaitable<bool> SyncService::obey_commands() {
     std::vector<std::int64_t> obeyed;
     for (const auto& command : *commands) {
         auto done = co_await obey(command);
-        if (!done) co_return false;
-        obeyed.push_back(command.id);
+        if (!done) log_.error("command-failed", {{"kind", command.kind}, {"id", command.id}, {"error", done.error().text()}});
+        if (!done && !fails_for_good(done.error())) co_return false;
+        obeyed.push_back(command.id);  // one that can never be obeyed must not hold those behind it
     }
     if (obeyed.empty()) co_return true;
     co_return (co_await client_.acknowledge(std::move(obeyed))).has_value();
@@ -381,18 +394,7 @@ aio::awaitable<Result<void>> SyncService::obey(const sync::Command& command) {
         co_return Result<void>{};
     }
     if (command.kind == "opt_out") {
-        const auto payload = json::parse(command.payload, nullptr, false);
-        if (!payload.is_object()) co_return Result<void>{};
-        const store::OptOutRow row{.phone = payload.value("phone_number", ""),
-                                   .active = payload.value("active", true),
-                                   .reason = payload.value("reason", "supabase"),
-                                   .actor = payload.value("actor", "supabase"),
-                                   .at = now};
-        auto job2 = [env = context_.env, row](Tx& tx) {
-            if (row.phone.empty()) return std::vector<Changed>{};
-            store::set_opt_out(tx, row);
-            return row.active ? suppress_queued(tx, *env, row.phone, row.at) : std::vector<Changed>{};
-        };
+        auto job2 = [env = context_.env, payload = command.payload, now](Tx& tx) { return obey_opt_out(tx, *env, payload, now); };
         auto done = co_await context_.store.run(job2);
         if (!done) co_return done.error();
         shared_.note(*done);

@@ -20,6 +20,7 @@ public:
     nlohmann::json status() const;
 
 private:
+    void tell_time();
     aio::awaitable<bool> greet();
     aio::awaitable<bool> round();
     aio::awaitable<bool> upload(store::Stream stream);

@@ -1,0 +1,19 @@
+#pragma once
+// What Supabase asks of this box, as steps inside one write transaction.
+#include <string_view>
+#include <vector>
+
+#include "daemon/service/ledger.hpp"
+
+namespace conductor::service {
+
+/// Obeys an "opt_out" command: {"phone_number", "active", "at", "reason", "actor"}, of which each but the number may be absent or null
+/// (gateway_reports.sql, spread_opt_out). What this box knows and that is newer than `at` stays: a STOP is not undone by a subscription
+/// made before it. Of two of the same moment the opt-out holds. `at` is `now` where it is absent, and never later. A payload without a
+/// number changes nothing.
+std::vector<Changed> obey_opt_out(store::Tx& tx, const Env& env, std::string_view payload, WallTime now);
+
+/// True when a command failed by itself and would fail again for ever: the disk is not to blame.
+bool fails_for_good(const Error& error);
+
+}  // namespace conductor::service
