@@ -31,18 +31,33 @@ constexpr std::string_view revocations[] = {
     "NUMERO EQUIVOCADO"};
 /// These are ordinary words too: they revoke only as the whole text.
 constexpr std::string_view whole_only[] = {"ALTO", "DETENER", "DETENGA", "PARAR", "PARE", "CANCELAR", "BAJA"};
-/// Beginnings that turn a revocation into its opposite.
+/// These turn a revocation that they share a word with into its opposite, and no other one of the same text.
 constexpr std::string_view negations[] = {
     "STOP BY",           "STOP IN",        "STOP AT",          "DONT STOP",           "DO NOT STOP",           "NEVER STOP",
     "DONT PLEASE STOP",  "DONT REMOVE ME", "DO NOT REMOVE ME", "DONT UNSUBSCRIBE ME", "DO NOT UNSUBSCRIBE ME", "DONT TAKE ME OFF",
     "DO NOT TAKE ME OFF"};
+/// No negation after all.
+constexpr std::string_view at_once = "STOP AT ONCE";
 
-bool contains_words(std::string_view folded, std::string_view words) {
-    for (std::size_t at = folded.find(words); at != std::string_view::npos; at = folded.find(words, at + 1)) {
+/// Where these whole words are first found at or after `from`; npos: nowhere.
+std::size_t find_words(std::string_view folded, std::string_view words, std::size_t from = 0) {
+    for (std::size_t at = folded.find(words, from); at != std::string_view::npos; at = folded.find(words, at + 1)) {
         const std::size_t end = at + words.size();
-        if ((at == 0 || folded[at - 1] == ' ') && (end == folded.size() || folded[end] == ' ')) return true;
+        if ((at == 0 || folded[at - 1] == ' ') && (end == folded.size() || folded[end] == ' ')) return at;
     }
-    return false;
+    return std::string_view::npos;
+}
+
+struct Span {
+    std::size_t begin = 0, end = 0;
+};
+
+std::vector<Span> negated(std::string_view folded) {
+    std::vector<Span> spans;
+    for (const std::string_view words : negations)
+        for (auto at = find_words(folded, words); at != std::string_view::npos; at = find_words(folded, words, at + 1))
+            if (!folded.substr(at).starts_with(at_once)) spans.push_back({at, at + words.size()});
+    return spans;
 }
 
 /// Words are compared without any blanks, so that "S T O P", "OPT-OUT" and "opt out" are the same.
@@ -55,13 +70,15 @@ bool is_one_of(std::string_view joined, const std::vector<std::string>& words) {
 
 bool revokes(std::string_view folded) {
     if (folded.empty() || folded.size() > longest_revocation) return false;
-    for (const std::string_view words : negations)
-        if (contains_words(folded, words)) return false;
+    const auto spans = negated(folded);
     for (const std::string_view words : revocations) {
         if (std::find(std::begin(whole_only), std::end(whole_only), words) != std::end(whole_only)) {
             if (folded == words) return true;
-        } else if (contains_words(folded, words)) {
-            return true;
+            continue;
+        }
+        for (auto at = find_words(folded, words); at != std::string_view::npos; at = find_words(folded, words, at + 1)) {
+            const auto shares = [&](const Span& span) { return span.begin < at + words.size() && at < span.end; };
+            if (std::none_of(spans.begin(), spans.end(), shares)) return true;
         }
     }
     return false;
