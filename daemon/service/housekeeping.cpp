@@ -6,6 +6,7 @@
 
 #include "daemon/store/db_file.hpp"
 #include "daemon/store/messages.hpp"
+#include "daemon/store/tables.hpp"
 
 namespace conductor::service {
 namespace {
@@ -14,6 +15,7 @@ using store::Rows;
 using store::Tx;
 
 constexpr std::int64_t free_pages_kept = 2000;  // they are filled again without growing the file
+constexpr std::int64_t dead_kept = 1000;        // of the outbox, for whoever looks for the reason
 
 struct Old {
     std::int64_t id = 0;
@@ -64,7 +66,7 @@ std::int64_t free_pages(Tx& tx) {
 bool wants_sweep(Tx& tx, const config::Retention& retention, const Sweep& at, WallTime now) {
     for (const Table& table : tables)
         if (!next_old(tx, table.old, at.*table.at, age_of(table, retention, now), 1).empty()) return true;
-    return free_pages(tx) > free_pages_kept;
+    return free_pages(tx) > free_pages_kept || store::count_outbox(tx).dead > dead_kept;
 }
 
 Swept sweep(Tx& tx, const config::Retention& retention, Sweep& at, WallTime now, int limit) {
@@ -77,6 +79,8 @@ Swept sweep(Tx& tx, const config::Retention& retention, Sweep& at, WallTime now,
         }
         swept.more = swept.more || rows.size() == static_cast<std::size_t>(limit);
     }
+    const auto forgotten = store::forget_dead_outbox(tx, dead_kept, limit);
+    swept.more = swept.more || forgotten == limit;
     if (swept.more) return swept;
     const auto free = free_pages(tx);
     if (free <= free_pages_kept) return swept;
@@ -93,7 +97,8 @@ namespace fs = std::filesystem;
 /// Removes what is older than `before` in a folder of ours; only files with this beginning.
 void remove_older(const fs::path& folder, std::string_view beginning, WallTime before) {
     std::error_code ec;
-    for (const auto& entry : fs::directory_iterator{folder, ec}) {
+    for (fs::directory_iterator at{folder, ec}, end; !ec && at != end; at.increment(ec)) {
+        const auto& entry = *at;
         std::error_code failed;
         const auto written = std::chrono::file_clock::to_sys(entry.last_write_time(failed));
         if (!failed && written < before && entry.path().filename().string().starts_with(beginning)) fs::remove(entry.path(), failed);
@@ -118,10 +123,10 @@ Result<std::string> back_up(const std::string& database, const fs::path& folder,
 
 void care_for_file(const std::string& database, const config::Retention& retention, WallTime now, FileCare& care) {
     const auto folder = fs::path{database}.parent_path();
-    remove_older(folder / "backups", "conductor-", now - retention.backups);
     const auto damage = store::quick_check(database);
-    // a damaged database must not push the good copies out
     auto backup = damage.empty() ? back_up(database, folder / "backups", now) : fail(store::StoreErrc::corrupt, damage);
+    // today's good copy is there: only then the older ones may go
+    if (backup) remove_older(folder / "backups", "conductor-", now - retention.backups);
     const std::lock_guard lock{care.mutex};
     care.damage = damage;
     care.backup = backup ? *backup : "";

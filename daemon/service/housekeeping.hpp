@@ -1,13 +1,12 @@
 #pragma once
 // What the daemon does with what is old: in batches of bounded size, so that no submission ever waits for it.
 //
-// messages   finished ones older than [retention] messages go, and never sooner than 31 days: limits, caps and the checks for duplicates
-// look
-//            back that far. Unread inbound ones stay. Their attempts go with the same age.
+// messages   finished ones older than [retention] messages go, and never sooner than 31 days: limits, caps and the checks for
+//            duplicates look back that far. Unread inbound ones stay. Their attempts go with the same age.
 // raw_pdus   PDUs that are done, could not be decoded, or reported on nothing we know.
-// never      queued or open messages, the outbox, opt-outs, consents, the audit, PINs that were tried. The newest row of each table stays
-// too,
-//            so that no id is ever given twice.
+// outbox     what Supabase refused for good, but for the newest thousand.
+// never      queued or open messages, what waits for Supabase, opt-outs, consents, the audit, PINs that were tried. The newest row of each
+//            table stays too, so that no id is ever given twice.
 // Then free pages go back to the disk a few at a time (auto_vacuum = INCREMENTAL).
 #include <mutex>
 
@@ -41,7 +40,8 @@ struct FileCare {
 };
 
 /// Blocking. Checks the pages of the database, and makes the backup of the day in the folder `backups` beside it, where the disk has three
-/// times its size to spare; removes those older than [retention] backups.
+/// times its size to spare; where that is made, removes those older than [retention] backups: while the database is damaged, or no copy can
+/// be made of it, every copy stays.
 /// One write of the whole file a day: a card of 8 GB that takes a thousand rewrites bears a database of 300 MB for seventy years.
 void care_for_file(const std::string& database, const config::Retention& retention, WallTime now, FileCare& care);
 

@@ -186,10 +186,28 @@ std::vector<MessageRow> list(Tx& tx, const Filter& f) {
                      " FROM messages WHERE phone = ?1 AND id < ?2 AND (?3 IS NULL OR status = ?3) AND (?4 IS NULL OR direction = ?4)"
                      " ORDER BY id DESC LIMIT ?5",
                      *f.phone, before, f.status, f.direction, f.limit));
+    if (f.status == MessageStatus::unread && f.direction.value_or(Direction::inbound) == Direction::inbound)
+        return read_all(
+            tx.query("SELECT " MESSAGE_COLUMNS
+                     " FROM messages INDEXED BY messages_unread WHERE status = 20 AND id < ?1 AND id > ?2 ORDER BY id DESC LIMIT ?3",
+                     before, f.down_to, f.limit));
     return read_all(tx.query("SELECT " MESSAGE_COLUMNS
-                             " FROM messages WHERE id < ?1 AND (?2 IS NULL OR status = ?2) AND (?3 IS NULL OR direction = ?3)"
-                             " ORDER BY id DESC LIMIT ?4",
-                             before, f.status, f.direction, f.limit));
+                             " FROM messages WHERE id < ?1 AND id > ?2 AND (?3 IS NULL OR status = ?3) AND (?4 IS NULL OR direction = ?4)"
+                             " ORDER BY id DESC LIMIT ?5",
+                             before, f.down_to, f.status, f.direction, f.limit));
+}
+
+Listed list_some(Tx& tx, Filter filter, std::int64_t examined) {
+    const bool by_index = filter.phone || filter.status == MessageStatus::unread || (!filter.status && !filter.direction);
+    if (by_index) return {list(tx, filter), std::nullopt};
+    if (!filter.before) {
+        Rows q = tx.query("SELECT ifnull(max(id), 0) + 1 FROM messages");
+        filter.before = MessageId{q.next() ? q.i64(0) : 0};
+    }
+    filter.down_to = std::max<std::int64_t>(filter.before->value - 1 - examined, 0);
+    Listed listed{list(tx, filter), std::nullopt};
+    if (filter.down_to > 0) listed.go_on = MessageId{filter.down_to + 1};
+    return listed;
 }
 
 std::int64_t promote(Tx& tx, WallTime now, int limit) {

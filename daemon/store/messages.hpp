@@ -50,9 +50,16 @@ struct Filter {
     std::optional<std::string> phone;
     std::optional<MessageId> before;  ///< older than this one
     int limit = 100;
+    std::int64_t down_to = 0;  ///< only ids above; not where `phone` is given
 };
 /// Newest first.
 std::vector<MessageRow> list(Tx& tx, const Filter& filter);
+struct Listed {
+    std::vector<MessageRow> rows;
+    std::optional<MessageId> go_on;  ///< filter.before of the next part; empty: all was looked at
+};
+/// list() in parts, for a filter that few rows may pass: looks at about `examined` of them and no more.
+Listed list_some(Tx& tx, Filter filter, std::int64_t examined);
 
 /// Makes due rows ready; how many.
 std::int64_t promote(Tx& tx, WallTime now, int limit);

@@ -32,6 +32,19 @@ Result<void> give_pages_back(Connection& connection) {
     return connection.execute("VACUUM");
 }
 
+/// Sorts larger than the cache go to a temporary file meanwhile.
+class BigSorts {
+public:
+    explicit BigSorts(Connection& connection) : connection_{connection} { set("PRAGMA temp_store = FILE"); }
+    ~BigSorts() { set("PRAGMA temp_store = MEMORY"); }
+    BigSorts(const BigSorts&) = delete;
+    BigSorts& operator=(const BigSorts&) = delete;
+
+private:
+    void set(const char* pragma) { [[maybe_unused]] const auto set = connection_.execute(pragma); }  // speed and memory alone
+    Connection& connection_;
+};
+
 }  // namespace
 
 std::int64_t newest_schema() {
@@ -54,6 +67,8 @@ Result<void> migrate(Connection& connection) {
         return fail(StoreErrc::newer_schema, "schema " + std::to_string(*version) + ", known " + std::to_string(newest_schema()));
     if (*version > 0)
         if (auto rebuilt = give_pages_back(connection); !rebuilt) return rebuilt;
+    // a new index sorts every key there is: not in the memory of a small box
+    const BigSorts on_disk{connection};
     for (const auto& migration : all_migrations()) {
         if (version_of(migration) <= *version) continue;
         const std::string sql = "BEGIN IMMEDIATE;" + std::string{migration.sql} +

@@ -143,6 +143,18 @@ std::vector<AttemptRow> attempts_to(Tx& tx, std::string_view phone, WallTime sin
     return out;
 }
 
+std::vector<WallTime> parts_of_sim(Tx& tx, std::string_view iccid, WallTime since, int most) {
+    std::vector<WallTime> times;
+    if (most <= 0) return times;
+    for (Rows q = tx.query("SELECT started_at, iccid = ? FROM attempts ORDER BY id DESC", iccid); q.next();) {
+        if (q.time(0) < since) break;
+        if (!q.flag(1)) continue;
+        times.push_back(q.time(0));
+        if (times.size() == static_cast<std::size_t>(most)) break;
+    }
+    return times;
+}
+
 bool insert_incoming(Tx& tx, IncomingRow& r) {
     const auto changed = tx.run(
         "INSERT INTO incoming (fingerprint, kind, modem_index, iccid, hex, received_at, sender, ref, total, seq, state)"
@@ -226,7 +238,9 @@ void push_outbox(Tx& tx, Stream stream, std::string_view event_id, std::string_v
 std::vector<OutboxRow> peek_outbox(Tx& tx, Stream stream, int limit, std::size_t bytes) {
     std::vector<OutboxRow> out;
     std::size_t total = 0;
-    for (Rows q = tx.query("SELECT id, event_id, body FROM outbox WHERE stream = ? AND dead IS NULL ORDER BY id LIMIT ?", stream, limit);
+    for (Rows q = tx.query("SELECT id, event_id, body FROM outbox INDEXED BY outbox_open WHERE stream = ? AND dead IS NULL"
+                           " ORDER BY id LIMIT ?",
+                           stream, limit);
          q.next();) {
         out.push_back({q.i64(0), q.text(1), q.text(2)});
         total += out.back().body.size();
@@ -243,9 +257,19 @@ void bury_outbox(Tx& tx, std::int64_t id, std::string_view why) {
 }
 
 OutboxCount count_outbox(Tx& tx) {
-    Rows q = tx.query("SELECT (SELECT count(*) FROM outbox), (SELECT count(*) FROM outbox WHERE dead IS NOT NULL)");
+    Rows q = tx.query(
+        "SELECT (SELECT count(*) FROM (SELECT 1 FROM outbox INDEXED BY outbox_open WHERE dead IS NULL LIMIT ?1)),"
+        " (SELECT count(*) FROM outbox INDEXED BY outbox_dead WHERE dead IS NOT NULL)",
+        OutboxCount::most);
     if (!q.next()) return {};
-    return {.waiting = q.i64(0) - q.i64(1), .dead = q.i64(1)};
+    return {.waiting = q.i64(0), .dead = q.i64(1)};
+}
+
+std::int64_t forget_dead_outbox(Tx& tx, std::int64_t kept, int limit) {
+    return tx.run(
+        "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox INDEXED BY outbox_dead WHERE dead IS NOT NULL"
+        " ORDER BY id DESC LIMIT ?2 OFFSET ?1)",
+        kept, limit);
 }
 
 std::optional<WallTime> newest_time(Tx& tx) {

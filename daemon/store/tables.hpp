@@ -53,6 +53,9 @@ std::vector<AttemptRow> attempts_since(Tx& tx, WallTime since, int limit);
 /// Of the newest `messages` messages to this number, newest attempt first.
 std::vector<AttemptRow> attempts_to(Tx& tx, std::string_view phone, WallTime since, int messages);
 
+/// When the newest parts of a SIM were submitted, newest first: at most `most`, none before `since`.
+std::vector<WallTime> parts_of_sim(Tx& tx, std::string_view iccid, WallTime since, int most);
+
 // --- incoming: every PDU that arrived ---------------------------------------------------------------------------------------------------
 struct IncomingRow {
     std::int64_t id = 0;
@@ -111,9 +114,13 @@ std::vector<OutboxRow> peek_outbox(Tx& tx, Stream stream, int limit, std::size_t
 void drop_outbox(Tx& tx, std::int64_t id);
 void bury_outbox(Tx& tx, std::int64_t id, std::string_view why);
 struct OutboxCount {
-    std::int64_t waiting = 0, dead = 0;
+    static constexpr std::int64_t most = 10'000;  ///< so many are counted: it is asked for with each request
+    std::int64_t waiting = 0;                     ///< `most`: that many or more
+    std::int64_t dead = 0;
 };
 OutboxCount count_outbox(Tx& tx);
+/// Of those that were refused for good the newest `kept` stay; at most `limit` others go. Returns how many went.
+std::int64_t forget_dead_outbox(Tx& tx, std::int64_t kept, int limit);
 
 /// The newest time at which anything was written, as far as the newest rows tell; empty in an empty database.
 std::optional<WallTime> newest_time(Tx& tx);

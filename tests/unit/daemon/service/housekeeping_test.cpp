@@ -1,6 +1,9 @@
 // Retention: 500 days of traffic, and what of it is left.
 #include "daemon/service/housekeeping.hpp"
 
+#include <filesystem>
+#include <fstream>
+
 #include "tests/unit/daemon/service/box.hpp"
 
 using namespace conductor;
@@ -152,4 +155,66 @@ TEST_CASE("retention: freed pages go back to the disk, a few at a time") {
     CHECK(steps > 5);
     CHECK(value(box, "PRAGMA page_count") < full / 3);
     CHECK(value(box, "PRAGMA freelist_count") <= 2000);
+}
+
+TEST_CASE("backups: the older ones go only where today's is there") {
+    namespace fs = std::filesystem;
+    std::string name = (fs::temp_directory_path() / "conductor-care-XXXXXX").string();
+    REQUIRE(::mkdtemp(name.data()) != nullptr);
+    const fs::path folder = name, backups = folder / "backups";
+    const auto database = (folder / "conductor.db").string();
+    {
+        auto opened = store::Connection::open(database);
+        REQUIRE(opened.has_value());
+        REQUIRE(store::migrate(**opened).has_value());
+    }
+    fs::create_directory(backups);
+    const auto now = std::chrono::floor<std::chrono::milliseconds>(std::chrono::file_clock::to_sys(fs::last_write_time(database)));
+    const auto old = backups / "conductor-2026-01-01.db", young = backups / "conductor-2026-11-01.db", other = backups / "notes.txt";
+    for (const auto& file : {old, young, other}) std::ofstream{file} << "a good copy";
+    for (const auto& file : {old, other}) fs::last_write_time(file, std::chrono::file_clock::from_sys(now - 31 * 24h));
+    const auto whole = [&] {
+        std::ifstream in{database, std::ios::binary};
+        return std::string{std::istreambuf_iterator<char>{in}, {}};
+    }();
+    FileCare care;
+    SUBCASE("a damaged database") {
+        std::ofstream{database, std::ios::binary} << whole.substr(0, 4096) << std::string(whole.size() - 4096, 'x');
+        care_for_file(database, {}, now, care);
+        CHECK_FALSE(care.damage.empty());
+        CHECK(care.backup.empty());
+        CHECK(fs::exists(old));
+    }
+    SUBCASE("no copy can be made") {
+        fs::create_directory(backups / ("conductor-" + to_rfc3339(now).substr(0, 10) + ".db.part"));
+        std::ofstream{backups / ("conductor-" + to_rfc3339(now).substr(0, 10) + ".db.part/in-the-way")} << "x";
+        care_for_file(database, {}, now, care);
+        CHECK(care.damage.empty());
+        CHECK_FALSE(care.problem.empty());
+        CHECK(fs::exists(old));
+    }
+    SUBCASE("a good one was made") {
+        care_for_file(database, {}, now, care);
+        CHECK(care.damage.empty());
+        CHECK(fs::exists(care.backup));
+        CHECK_FALSE(fs::exists(old));
+    }
+    CHECK(fs::exists(young));
+    CHECK(fs::exists(other));
+    std::error_code ec;
+    fs::remove_all(folder, ec);
+}
+
+TEST_CASE("the outbox keeps a thousand of what was refused for good, and all that waits") {
+    Box box;
+    box.run([](Tx& tx) {
+        for (int n = 1; n <= 1500; ++n) store::push_outbox(tx, store::Stream::report, "event-" + std::to_string(n), "{}");
+        for (int n = 1; n <= 1400; ++n) store::bury_outbox(tx, n, "no such job");
+    });
+    Sweep at;
+    sweep_all(box, at, 100);
+    CHECK(value(box, "SELECT count(*) FROM outbox WHERE dead IS NOT NULL") == 1000);
+    CHECK(value(box, "SELECT min(id) FROM outbox WHERE dead IS NOT NULL") == 401);
+    CHECK(value(box, "SELECT count(*) FROM outbox WHERE dead IS NULL") == 100);
+    box.run([&](Tx& tx) { CHECK_FALSE(wants_sweep(tx, box.env.config.retention, at, box.now)); });
 }

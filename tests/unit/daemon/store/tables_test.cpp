@@ -563,6 +563,72 @@ TEST_CASE("outbox: in order, by stream, by size, without dead letters") {
     CHECK(count_outbox(*f.tx).waiting == 2);
 }
 
+TEST_CASE("parts of a SIM: as many as its limits ask for, whatever other SIMs sent") {
+    Fixture f;
+    for (int n = 0; n < 300; ++n)
+        f.tx->run("INSERT INTO attempts (message_id, seq, modem_index, iccid, started_at, outcome) VALUES (?, 1, 0, ?, ?, 0)", n,
+                  n % 3 == 0 ? "8949001" : "8949002", f.now + std::chrono::minutes{n});
+    CHECK(parts_of_sim(*f.tx, "8949001", f.now, 1000).size() == 100);
+    CHECK(parts_of_sim(*f.tx, "8949003", f.now, 1000).empty());
+    CHECK(parts_of_sim(*f.tx, "8949001", f.now, 0).empty());
+    const auto newest = parts_of_sim(*f.tx, "8949001", f.now, 2);
+    CHECK(newest == std::vector<WallTime>{f.now + std::chrono::minutes{297}, f.now + std::chrono::minutes{294}});
+    CHECK(parts_of_sim(*f.tx, "8949001", f.now + std::chrono::minutes{290}, 1000).size() == 3);
+}
+
+TEST_CASE("list in parts: the same rows, however few there are and wherever they lie") {
+    Fixture f;
+    std::vector<std::int64_t> failed_ones;
+    for (int n = 0; n < 200; ++n) {
+        auto r = f.row();
+        r.status = n % 67 == 3 ? MessageStatus::failed : MessageStatus::sent;
+        r.direction = Direction::outbound;
+        insert(*f.tx, r);
+        if (r.status == MessageStatus::failed) failed_ones.insert(failed_ones.begin(), r.id.value);
+    }
+    for (const std::int64_t examined : {1, 7, 100, 199, 200, 1000}) {
+        CAPTURE(examined);
+        Filter filter{.status = MessageStatus::failed, .limit = 100};
+        std::vector<std::int64_t> seen;
+        int parts = 0;
+        do {
+            auto listed = list_some(*f.tx, filter, examined);
+            for (const auto& row : listed.rows) seen.push_back(row.id.value);
+            filter.before = listed.go_on;
+            REQUIRE(++parts <= 201);
+        } while (filter.before);
+        CHECK(seen == failed_ones);
+        if (examined < 200) CHECK(parts > 1);
+    }
+    CHECK_FALSE(list_some(*f.tx, {.limit = 10}, 1).go_on.has_value());  // every row passes
+    CHECK(list_some(*f.tx, {.limit = 10}, 1).rows.size() == 10);
+    auto in = f.row();
+    in.direction = Direction::inbound;
+    in.status = MessageStatus::unread;
+    insert(*f.tx, in);
+    const auto unread = list_some(*f.tx, {.status = MessageStatus::unread, .limit = 10}, 1);
+    REQUIRE(unread.rows.size() == 1);
+    CHECK(unread.rows[0].id == in.id);
+    CHECK_FALSE(unread.go_on.has_value());
+}
+
+TEST_CASE("outbox: counted as far as it matters, and found by an index") {
+    Fixture f;
+    for (std::int64_t n = 0; n < OutboxCount::most + 5; ++n)
+        push_outbox(*f.tx, n % 2 == 0 ? Stream::inbound : Stream::report, "e" + std::to_string(n), "{}");
+    CHECK(count_outbox(*f.tx).waiting == OutboxCount::most);
+    for (std::int64_t id = 1; id <= 10; ++id) bury_outbox(*f.tx, id, "unknown job");
+    CHECK(count_outbox(*f.tx).waiting == OutboxCount::most - 5);
+    CHECK(count_outbox(*f.tx).dead == 10);
+    CHECK(forget_dead_outbox(*f.tx, 4, 5) == 5);
+    CHECK(count_outbox(*f.tx).dead == 5);
+    CHECK(forget_dead_outbox(*f.tx, 4, 5) == 1);
+    CHECK(forget_dead_outbox(*f.tx, 4, 5) == 0);
+    Rows plan = f.tx->query("EXPLAIN QUERY PLAN SELECT id FROM outbox WHERE stream = 1 AND dead IS NULL ORDER BY id LIMIT 100");
+    REQUIRE(plan.next());
+    CHECK(plan.text(3).find("outbox_open") != std::string::npos);
+}
+
 TEST_CASE("settings, PINs, SIMs") {
     Fixture f;
     CHECK_FALSE(get_setting(*f.tx, "a").has_value());
