@@ -11,20 +11,33 @@ std::array<SimWindow::Window, 4> SimWindow::windows() const {
             Window{24h * 31, limits_.per_month}};
 }
 
-void SimWindow::add(WallTime at) {
+int SimWindow::most() const {
     int largest = 0;
     for (const Window& w : windows()) largest = std::max(largest, w.limit);
+    return largest;
+}
+
+std::chrono::milliseconds SimWindow::reach() const {
+    std::chrono::milliseconds longest{0};
+    for (const Window& w : windows())
+        if (w.limit > 0) longest = std::max(longest, w.length);
+    return longest;
+}
+
+void SimWindow::add(WallTime at) {
+    const int largest = most();
     if (largest == 0) return;
     times_.push_back(at);
     while (times_.size() > static_cast<std::size_t>(largest)) times_.pop_front();
 }
 
 WallTime SimWindow::next_slot(WallTime now) {
+    // a clock that was ahead has been set right: those parts went out by now, and hold the SIM as long as if they went out now
+    for (auto time = times_.rbegin(); time != times_.rend() && *time > now; ++time) *time = now;
     WallTime slot = now;
-    std::chrono::milliseconds longest{0};
+    const auto longest = reach();
     for (const Window& w : windows()) {
         if (w.limit == 0) continue;
-        longest = std::max(longest, w.length);
         const auto limit = static_cast<std::size_t>(w.limit);
         if (times_.size() < limit) continue;
         slot = std::max(slot, times_[times_.size() - limit] + w.length);

@@ -18,8 +18,13 @@ public:
     void add(WallTime at);
     void clear() { times_.clear(); }
     void set_limits(Limits limits) { limits_ = limits; }
-    /// The first moment at or after `now` at which one more part keeps every limit. Forgets what no window holds any more.
+    /// The first moment at or after `now` at which one more part keeps every limit. Forgets what no window holds any more;
+    /// takes a part of the future for one of `now`.
     WallTime next_slot(WallTime now);
+    /// The longest window that has a limit; zero without any.
+    std::chrono::milliseconds reach() const;
+    /// The largest limit: so many parts are remembered at most.
+    int most() const;
     std::size_t size() const { return times_.size(); }
 
 private:

@@ -18,12 +18,11 @@ struct Env {
 
 /// Limits that have no key in the configuration.
 struct Limits {
-    static constexpr std::chrono::hours reassembly{1};         ///< then a message with missing parts is shown with gaps
-    static constexpr std::chrono::hours report_grace{1};       ///< after TP-VP, then delivery_status is unknown
-    static constexpr std::chrono::hours rate_window{24 * 31};  ///< of the journal that is read at start for SIM limits
-    static constexpr int promote_batch = 500;                  ///< rows made ready in one commit
-    static constexpr int examined_per_pick = 64;               ///< candidates looked at in one commit
-    static constexpr int not_sent_pause_after = 3;  ///< submissions of one message that never reached Ctrl-Z, before it backs off
+    static constexpr std::chrono::hours reassembly{1};    ///< then a message with missing parts is shown with gaps
+    static constexpr std::chrono::hours report_grace{1};  ///< after TP-VP, then delivery_status is unknown
+    static constexpr int promote_batch = 500;             ///< rows made ready in one commit
+    static constexpr int examined_per_pick = 64;          ///< candidates looked at in one commit
+    static constexpr int not_sent_pause_after = 3;        ///< submissions of one message that never reached Ctrl-Z, before it backs off
 };
 
 struct Context {

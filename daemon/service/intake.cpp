@@ -91,6 +91,15 @@ WallTime opening(const Env& env, const MessageRow& row, Openings* openings) {
     return known != openings->end() ? known->second : (*openings)[key] = calculated();
 }
 
+/// That the caller vouches for a consent. What is on record, with the text that was shown, stays. A revocation ends with a caller's word,
+/// and not with Supabase's, whose consent may be the older one.
+void note_consent(Tx& tx, const NewMessage& m, const std::string& phone, WallTime now) {
+    const auto known = store::find_consent(tx, phone);
+    const std::string who = m.scheduled_message_id ? "supabase" : "api";
+    if (known && (known->active || m.scheduled_message_id)) return;
+    store::set_consent(tx, {.phone = phone, .active = true, .source = who, .shown = {}, .actor = who, .at = now});
+}
+
 std::string number_word(const Error& error) {
     return error.is(NumberErrc::premium) ? "premium-number" : "bad-number";
 }
@@ -174,7 +183,7 @@ api::Answer<Taken> take(Tx& tx, const Env& env, const NewMessage& m, WallTime no
         if (const auto twin = store::duplicate_of(tx, row->phone_number, row->content, now - send.duplicate_window))
             return Refusal{409, "duplicate", dispatch::reason_text("duplicate", std::to_string(twin->id.value)), "text", twin->id};
     if (m.set) row->after = store::last_of_set(tx, row->phone_number, *m.set);
-    if (m.consent) store::set_consent(tx, {.phone = row->phone_number, .active = true, .source = "api", .actor = "api", .at = now});
+    if (m.consent) note_consent(tx, m, row->phone_number, now);
     if (row->message_class != MessageClass::reply)
         if (const auto out = store::find_opt_out(tx, row->phone_number); out && out->active) return refuse("opted-out", "to");
     if (row->message_class == MessageClass::marketing && env.config.opt_out.require_consent) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "daemon/service/commands.hpp"
 #include "modem/port/usb.hpp"
 
 namespace conductor::service {
@@ -14,6 +15,8 @@ namespace {
 constexpr std::chrono::minutes sim_rest{15};
 constexpr std::chrono::minutes ask_anyway{5};   // the queue is asked that often by a modem that is idle, news or not
 constexpr std::chrono::seconds store_pause{1};  // between tries to store an outcome while the disk refuses
+constexpr std::chrono::minutes longest_spacing{2};
+constexpr std::size_t most_unstored = 500;  // reports in memory meanwhile
 
 std::string disabled_setting(ModemIndex index) {
     return fmt::format("modem.{}.disabled", index);
@@ -47,6 +50,9 @@ aio::awaitable<void> ModemService::restore() {
 void ModemService::reload(config::Modem config) {
     config_ = std::move(config);
     window_.set_limits({config_.per_minute, config_.per_hour, config_.per_day, config_.per_month});
+    // a limit that was not there before has nothing to count from: the journal has it
+    if (!window_iccid_.empty())
+        asio::co_spawn(context_.executor, load_window(window_iccid_, context_.record_time()), asio::detached);
     poke();
 }
 
@@ -56,12 +62,12 @@ void ModemService::look_again(WallTime when, WallTime now) {
 }
 
 bool ModemService::may_send(WallTime now) {
-    if (rest_until_ && now >= *rest_until_) {
+    if (rest_until_ && context_.clock.now() >= *rest_until_) {
         rest_until_.reset();
         rest_reason_.clear();
     }
     if (rest_until_) {
-        look_again(*rest_until_, now);
+        next_due_ = *rest_until_;
         return false;
     }
     const auto slot = window_.next_slot(now);
@@ -132,6 +138,7 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
             co_return std::nullopt;
         }
         const std::uint64_t news = shared_.news;
+        if (spaced_until_ && *spaced_until_ > *now + longest_spacing) spaced_until_.reset();  // the clock was ahead
         PickRequest request{.modem = config_.index,
                             .iccid = modem_.status().identity.iccid,
                             .finished = finished,
@@ -160,7 +167,7 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
                 strikes_.accepted();
                 unusable_in_row_ = 0;
             }
-            if (answer->pause_sim) rest(*answer->pause_sim, *now, answer->until_usable);
+            if (answer->pause_sim) rest(*answer->pause_sim, answer->until_usable);
             if (answer->refused) co_await note_refusal(std::move(*answer->refused), *now);
             if (answer->wake != 0) shared_.wake_one(answer->wake);
             if (answer->submission) {
@@ -191,9 +198,9 @@ void ModemService::space_out(WallTime now) {
     spaced_until_ = now + even + even * tenths / 1000;
 }
 
-void ModemService::rest(std::string reason, WallTime now, bool until_usable) {
+void ModemService::rest(std::string reason, bool until_usable) {
     rest_reason_ = std::move(reason);
-    rest_until_ = now + sim_rest;
+    rest_until_ = context_.clock.now() + sim_rest;
     rest_iccid_ = modem_.status().identity.iccid;
     rest_until_usable_ = until_usable;
     unusable_seen_ = false;
@@ -243,7 +250,7 @@ aio::awaitable<Result<void>> ModemService::hard_reset(driver::HardReset how, std
 aio::awaitable<void> ModemService::note_refusal(PickAnswer::Refused refused, WallTime now) {
     auto outcome = strikes_.refused(refused.verdict, refused.phone_number, refused.message, now);
     if (!outcome.pause) co_return;
-    rest(outcome.reason, now);
+    rest(outcome.reason);
     if (outcome.reopen.empty()) co_return;
     auto job = [env = context_.env, ids = std::move(outcome.reopen), now](store::Tx& tx) { return reopen(tx, *env, ids, now); };
     auto reopened = co_await context_.store.run(job);
@@ -319,8 +326,34 @@ aio::awaitable<Result<void>> ModemService::persist(driver::Incoming incoming) {
     const bool handed_over = incoming.kind == driver::Incoming::Kind::report && incoming.memory.empty() && !incoming.needs_ack;
     const auto urgency = incoming.patient ? store::Urgency::late : store::Urgency::now;
     if (!handed_over) return store_incoming(std::move(incoming), urgency);
-    asio::co_spawn(context_.executor, store_incoming(std::move(incoming), store::Urgency::soon), asio::detached);
+    asio::co_spawn(context_.executor, keep_report(std::move(incoming)), asio::detached);
     return []() -> aio::awaitable<Result<void>> { co_return Result<void>{}; }();
+}
+
+/// The network will not send it again and the modem has forgotten it: it is tried until the disk takes it.
+aio::awaitable<void> ModemService::keep_report(driver::Incoming report) {
+    auto first = report;
+    const auto stored = co_await store_incoming(std::move(first), store::Urgency::soon);
+    if (stored) co_return;
+    if (unstored_.size() >= most_unstored) {
+        log_.error("report-dropped", {{"waiting", unstored_.size()}, {"reason", "the database does not take it"}});
+        co_return;
+    }
+    unstored_.push_back(std::move(report));
+    if (std::exchange(keeping_, true)) co_return;
+    while (!unstored_.empty() && !shared_.stopping) {
+        if (!co_await aio::sleep_for(store_pause)) break;
+        for (bool taken = true; taken && !unstored_.empty();) {
+            auto again = unstored_.front();
+            const auto kept = co_await store_incoming(std::move(again), store::Urgency::now);
+            // one that the schema forbids must not hold those behind it
+            const bool hopeless = !kept && shared_.recovered && !context_.store.trouble() && fails_for_good(kept.error());
+            if (hopeless) log_.error("report-dropped", {{"reason", kept.error().text()}});
+            taken = kept.has_value() || hopeless;
+            if (taken) unstored_.pop_front();
+        }
+    }
+    keeping_ = false;
 }
 
 aio::awaitable<void> ModemService::late_reference(int tp_mr) {
@@ -379,18 +412,21 @@ aio::awaitable<bool> ModemService::accepts_sim(driver::Identity identity) {
         elsewhere = true;
     }
     if (window_iccid_ == identity.iccid && !elsewhere) co_return true;
-    window_iccid_ = identity.iccid;
     strikes_ = {};
-    auto job2 = [iccid = identity.iccid, since = now - Limits::rate_window](store::Tx& tx) {
-        std::vector<WallTime> times;
-        for (const auto& attempt : store::attempts_since(tx, since, 100'000))
-            if (attempt.iccid == iccid) times.push_back(attempt.started_at);
-        return times;
+    co_return co_await load_window(identity.iccid, now);
+}
+
+/// Fills the SIM's window from the journal, as far back as its limits look.
+aio::awaitable<bool> ModemService::load_window(std::string iccid, WallTime now) {
+    auto job = [iccid, since = now - window_.reach(), most = window_.most()](store::Tx& tx) {
+        return store::parts_of_sim(tx, iccid, since, most);
     };
-    auto spent = co_await context_.store.read(job2);
+    auto spent = co_await context_.store.read(job);
     if (!spent) co_return false;
+    window_iccid_ = std::move(iccid);
     window_.clear();
     for (auto it = spent->rbegin(); it != spent->rend(); ++it) window_.add(*it);
+    poke();
     co_return true;
 }
 

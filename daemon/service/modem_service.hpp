@@ -1,5 +1,6 @@
 #pragma once
 // One modem's side of the daemon: gives the driver its work from the queue and stores what the modem did and received.
+#include <deque>
 #include <map>
 
 #include "daemon/dispatch/balance.hpp"
@@ -80,8 +81,10 @@ private:
     void note_arrival(const Arrived& arrived, bool report, WallTime now);
     void note_outcome(const driver::SubmitOutcome& outcome);
     aio::awaitable<void> note_refusal(PickAnswer::Refused refused, WallTime now);
-    void rest(std::string reason, WallTime now, bool until_usable = false);
+    void rest(std::string reason, bool until_usable = false);
     void end_rest_of_usable(const driver::Identity& identity);
+    aio::awaitable<bool> load_window(std::string iccid, WallTime now);
+    aio::awaitable<void> keep_report(driver::Incoming report);
     aio::awaitable<void> settle_what_was_inherited(driver::SubmitOutcome outcome);
     bool may_send(WallTime now);
     bool nothing_new(WallTime now) const;
@@ -105,13 +108,15 @@ private:
     std::optional<Nothing> found_nothing_;
     bool inherited_ = false;   ///< the process before left a submission open on this modem
     std::string rest_reason_;  ///< why the SIM rests; empty when it does not
-    std::optional<WallTime> rest_until_;
-    std::optional<WallTime> spaced_until_;  ///< no overdue message before that
-    std::string rest_iccid_;                ///< whose rest it is
-    bool rest_until_usable_ = false;        ///< it rests because the modem could not use it
-    bool unusable_seen_ = false;            ///< the modem itself was blocked or gone since that rest began
-    int unusable_in_row_ = 0;               ///< such rests, with nothing accepted between them
-    dispatch::SimWindow window_;            ///< parts of this SIM in the rolling windows
+    std::optional<Instant> rest_until_;
+    std::deque<driver::Incoming> unstored_;  ///< reports that were handed over for good, and that the disk refused
+    bool keeping_ = false;                   ///< somebody tries them again
+    std::optional<WallTime> spaced_until_;   ///< no overdue message before that
+    std::string rest_iccid_;                 ///< whose rest it is
+    bool rest_until_usable_ = false;         ///< it rests because the modem could not use it
+    bool unusable_seen_ = false;             ///< the modem itself was blocked or gone since that rest began
+    int unusable_in_row_ = 0;                ///< such rests, with nothing accepted between them
+    dispatch::SimWindow window_;             ///< parts of this SIM in the rolling windows
     std::string window_iccid_;
     dispatch::SimStrikes strikes_;
     dispatch::BalanceState balance_;

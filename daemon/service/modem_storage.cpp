@@ -21,7 +21,7 @@ aio::awaitable<bool> ModemService::note_slot(std::int64_t token, std::optional<d
 aio::awaitable<std::vector<driver::SlotRuling>> ModemService::judge_slots(driver::SlotReading reading) {
     std::vector<driver::SlotRuling> leave(reading.slots.size(), driver::SlotRuling::leave);
     const auto now = context_.wall();
-    if (!now) co_return leave;
+    if (!now || !shared_.recovered) co_return leave;
     auto job = [env = context_.env, reading = std::move(reading), now = *now, random = context_.rng()](store::Tx& tx) {
         return service::judge_slots(tx, *env, reading, now, random);
     };

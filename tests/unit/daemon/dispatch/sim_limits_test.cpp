@@ -45,6 +45,26 @@ TEST_CASE("SimWindow: the next slot") {
     }
 }
 
+TEST_CASE("SimWindow: a clock that was ahead and is set right does not stop the SIM") {
+    SimWindow window{{.per_minute = 2, .per_day = 3}};
+    window.add(start - 2h);
+    window.add(start + 24h * 365);
+    window.add(start + 24h * 365 + 1s);
+    CHECK(window.next_slot(start) == start + 22h);  // the true one is remembered
+    CHECK(window.next_slot(start + 22h) == start + 22h);
+    window.add(start + 22h);
+    CHECK(window.next_slot(start + 22h + 1s) == start + 24h);  // the two of the correction are over after a day
+}
+
+TEST_CASE("SimWindow: how much of the journal it must be told") {
+    CHECK(SimWindow{{}}.most() == 0);
+    CHECK(SimWindow{{}}.reach() == 0ms);
+    const SimWindow window{{.per_minute = 20, .per_hour = 200, .per_day = 100}};
+    CHECK(window.most() == 200);
+    CHECK(window.reach() == 24h);
+    CHECK(SimWindow{{.per_month = 1}}.reach() == 24h * 31);
+}
+
 TEST_CASE("SimWindow: clear() forgets") {
     SimWindow window{{.per_day = 1}};
     window.add(start);

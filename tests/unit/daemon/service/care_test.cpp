@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "daemon/service/flight.hpp"
+#include "daemon/service/intake.hpp"
 #include "daemon/service/modem_service.hpp"
 
 using namespace conductor;
@@ -136,6 +137,123 @@ TEST_CASE("what arrives while the clock is not sure is stored with the last sure
     };
     life.await_nothing(task(*life.store, job, times));
     CHECK(times == std::vector<std::string>{"2026-11-24T18:10:00.000Z", "2026-11-24T18:10:05.000Z"});
+}
+
+TEST_CASE("a report that nobody sends again is kept until the database takes it") {
+    Folder folder;
+    HandClock clock;
+    Life life{folder, clock, {}};
+    driver::Incoming report;
+    report.kind = driver::Incoming::Kind::report;
+    report.hex = "07915155100010F906050B915155100132F4621111010140006211110101500000";  // handed over: no slot, no acknowledgement
+    const auto persisted = life.await(life.modem->persist(std::move(report)));
+    CHECK(persisted.has_value());
+    CHECK(life.shared.tally.reports + life.shared.tally.inbound_undecodable == 0);
+    life.shared.recovered = true;
+    const Instant until = BootClock::now() + 5s;
+    while (life.shared.tally.reports == 0 && BootClock::now() < until) life.settle();
+    CHECK(life.shared.tally.reports == 1);
+}
+
+TEST_CASE("a SIM's rest and its limits do not wait for a clock that was ahead") {
+    Folder folder;
+    HandClock clock;
+    Life life{folder, clock, {.index = 0}};
+    life.shared.recovered = true;
+    life.sim_seen();
+    auto add = [now = clock.time, env = life.context->env](store::Tx& tx) {
+        NewMessage message;
+        message.to = "+15550100123";
+        message.text = "Your order is ready.";
+        message.message_class = MessageClass::transactional;
+        return take(tx, *env, message, now, 0).has_value();
+    };
+    bool added = false;
+    auto task = [](store::Store& db, auto job, bool& to) -> aio::awaitable<void> {
+        auto done = co_await db.run(job);
+        to = done && *done;
+    };
+    life.await_nothing(task(*life.store, add, added));
+    REQUIRE(added);
+    const auto submission = life.await(life.modem->next(std::nullopt, true));
+    REQUIRE(submission.has_value());
+    driver::SubmitOutcome refused{.token = submission->token, .ending = driver::Ending::refused, .reason = "cms-310"};
+    refused.cms = 310;  // no SIM
+    CHECK_FALSE(life.await(life.modem->next(std::move(refused), true)).has_value());
+    CHECK(life.modem->resting() != "");
+    clock.time -= 24h * 300;
+    clock.instant += 14min;
+    life.await(life.modem->next(std::nullopt, true));
+    CHECK(life.modem->resting() != "");
+    clock.instant += 2min;
+    life.await(life.modem->next(std::nullopt, true));
+    CHECK(life.modem->resting() == "");
+}
+
+TEST_CASE("a limit that a reload brings counts what the SIM sent before") {
+    Folder folder;
+    HandClock clock;
+    config::Modem config{.index = 0};
+    config.per_minute = config.per_hour = config.per_day = 0;
+    Life life{folder, clock, config};
+    life.shared.recovered = true;
+    auto journal = [now = clock.time](store::Tx& tx) {
+        for (int n = 0; n < 5; ++n)
+            tx.run("INSERT INTO attempts (message_id, seq, modem_index, iccid, started_at, outcome) VALUES (?, 1, 0, ?, ?, 0)", n,
+                   n == 0 ? "8988200000000000099" : "8988200000000000017", now - 10h + n * 1h);
+        return true;
+    };
+    bool done = false;
+    auto task = [](store::Store& db, auto job, bool& to) -> aio::awaitable<void> {
+        auto ran = co_await db.run(job);
+        to = ran && *ran;
+    };
+    life.await_nothing(task(*life.store, journal, done));
+    REQUIRE(done);
+    life.sim_seen();
+    CHECK(life.modem->next_slot(clock.time) == clock.time);
+    config.per_day = 4;
+    life.modem->reload(config);
+    life.settle();
+    CHECK(life.modem->next_slot(clock.time) == clock.time + 15h);  // of the four the oldest was nine hours ago
+    config.per_day = 5;
+    life.modem->reload(config);
+    life.settle();
+    CHECK(life.modem->next_slot(clock.time) == clock.time);
+}
+
+TEST_CASE("slots are not judged before what the process before left open is settled") {
+    Folder folder;
+    HandClock clock;
+    Life life{folder, clock, {}};
+    auto lay = [](store::Tx& tx) {
+        tx.run(
+            "INSERT INTO attempts (message_id, seq, modem_index, iccid, started_at, outcome, imei, slot_memory, slot)"
+            " VALUES (1, 1, 0, '8988200000000000017', 0, 0, '350000000000000', 'ME', 3)");
+    };
+    auto look = [](store::Tx& tx) { return static_cast<int>(store::attempts_in(tx, "ME", "350000000000000").size()); };
+    int slots = -1;
+    auto task = [](store::Store& db, auto before, auto after, int& to) -> aio::awaitable<void> {
+        if (auto laid = co_await db.run(before); !laid) co_return;
+        auto seen = co_await db.read(after);
+        if (seen) to = *seen;
+    };
+    auto none = [](store::Tx&) {};
+    const auto judge = [&] {
+        driver::SlotReading reading;
+        reading.by.imei = "350000000000000";
+        reading.memory = "ME";
+        reading.whole = true;  // and slot 3 is empty
+        CHECK(life.await(life.modem->judge_slots(std::move(reading))).empty());
+        life.await_nothing(task(*life.store, none, look, slots));
+    };
+    life.await_nothing(task(*life.store, lay, look, slots));
+    REQUIRE(slots == 1);
+    judge();
+    CHECK(slots == 1);
+    life.shared.recovered = true;
+    judge();
+    CHECK(slots == 0);
 }
 
 TEST_CASE("a PIN: once where it fails, again where it was right, over restarts; tries unknown after a failure: never") {

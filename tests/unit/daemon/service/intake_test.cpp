@@ -235,6 +235,41 @@ TEST_CASE("intake: consent and opt-out") {
         consent(box, phone, false);
         CHECK(box.take(m).error().code == "no-consent");
     }
+    SUBCASE("what is on record stays, with its text; a message that says the same adds nothing") {
+        box.run([&](Tx& tx) {
+            store::set_consent(tx,
+                               {.phone = phone, .active = true, .source = "web", .shown = "I agree", .actor = "form", .at = box.now - 24h});
+        });
+        m.consent = true;
+        for (const char* text : {"Sale!", "Another sale!"}) {
+            m.text = text;
+            REQUIRE(box.take(m).has_value());
+        }
+        const auto known = box.run([](Tx& tx) { return store::find_consent(tx, phone); });
+        CHECK(known->shown == "I agree");
+        CHECK(known->source == "web");
+        CHECK(known->at == box.now - 24h);
+        const auto lines = box.run([](Tx& tx) {
+            store::Rows q = tx.query("SELECT count(*) FROM audit WHERE action = 'consent'");
+            return q.next() ? q.i64(0) : -1;
+        });
+        CHECK(lines == 1);
+    }
+    SUBCASE("a revocation here ends with a caller's word, not with Supabase's") {
+        consent(box, phone, false);
+        m.consent = true;
+        m.scheduled_message_id = 4211;
+        CHECK(box.take(m).error().code == "no-consent");
+        m.scheduled_message_id.reset();
+        REQUIRE(box.take(m).has_value());
+        CHECK(box.run([](Tx& tx) { return store::find_consent(tx, phone); })->source == "api");
+    }
+    SUBCASE("Supabase's word where nothing is on record") {
+        m.consent = true;
+        m.scheduled_message_id = 4211;
+        REQUIRE(box.take(m).has_value());
+        CHECK(box.run([](Tx& tx) { return store::find_consent(tx, phone); })->source == "supabase");
+    }
     SUBCASE("not required") {
         box.env.config.opt_out.require_consent = false;
         CHECK(box.take(m).has_value());
