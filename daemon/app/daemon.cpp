@@ -35,10 +35,11 @@ Result<std::string> secret(const std::string& name) {
     return name.empty() ? Result<std::string>{std::string{}} : read_secret(name);
 }
 
-Result<driver::ModemSettings> modem_settings(const config::Config& config, const config::Modem& modem) {
-    auto pin = modem.pin_file.empty() ? Result<std::string>{std::string{}} : read_secret(modem.pin_file);
-    if (!pin) return pin.error();
-    return service::modem_settings(config, modem, std::move(*pin));
+/// A secret that cannot be read must not keep the rest down: its modem says that it needs a PIN, the others work.
+driver::ModemSettings modem_settings(const config::Config& config, const config::Modem& modem, const Log& log) {
+    auto pin = secret(modem.pin_file);
+    if (!pin) log.error("secret-unreadable", {{"modem", modem.index}, {"error", pin.error().text()}, {"remedy", "mend it and restart"}});
+    return service::modem_settings(config, modem, pin ? std::move(*pin) : std::string{});
 }
 
 Result<sync::ClientSettings> client_settings(const config::Supabase& supabase) {
@@ -76,7 +77,8 @@ public:
 private:
     Result<void> open();
     service::Inherited inherit(std::string fresh);
-    Result<void> make_modems();
+    void make_modems();
+    awaitable<void> look_for_credentials();
     Result<api::Tokens> tokens() const;
     awaitable<void> start();
     awaitable<void> serve();
@@ -89,6 +91,7 @@ private:
     std::string path_;
     Log log_;
     Systemd systemd_;
+    LongStart long_start_{systemd_};
     SystemClock clock_;
     asio::io_context io_{1};
     asio::thread_pool disk_{1};
@@ -117,14 +120,11 @@ service::Inherited Daemon::inherit(std::string fresh) {
     return inherited;
 }
 
-Result<void> Daemon::make_modems() {
+void Daemon::make_modems() {
     for (const auto& modem : config_.modems) {
-        auto settings = modem_settings(config_, modem);
-        if (!settings) return settings.error();
         const auto kept = systemd_.kept().find("modem-" + std::to_string(modem.index));
-        house_->add_modem(modem, std::move(*settings), kept == systemd_.kept().end() ? -1 : kept->second);
+        house_->add_modem(modem, modem_settings(config_, modem, log_), kept == systemd_.kept().end() ? -1 : kept->second);
     }
-    return {};
 }
 
 Result<api::Tokens> Daemon::tokens() const {
@@ -149,8 +149,11 @@ Result<void> Daemon::open() {
     std::optional<sync::ClientSettings> supabase;
     if (config_.supabase) {
         auto settings = client_settings(*config_.supabase);
-        if (!settings) return settings.error();
-        supabase = std::move(*settings);
+        if (settings)
+            supabase = std::move(*settings);
+        else  // messages go out without it; look_for_credentials() tries again
+            log_.error("secret-unreadable", {{"what", "supabase"}, {"error", settings.error().text()}});
+        if (!supabase) supabase = sync::ClientSettings{.url = config_.supabase->url};
     }
     house_ = std::make_unique<service::House>(io_.get_executor(), clock_, *store_, log_, config_, std::move(inherited), std::move(supabase),
                                               word());
@@ -168,17 +171,30 @@ Result<void> Daemon::open() {
         if (!modem.port.empty()) finder.ports.push_back(modem.port);
     finder_ = std::make_unique<driver::Finder>(io_.get_executor(), log_, std::move(finder));
     house_->shared().finder = finder_.get();
-    if (auto made = make_modems(); !made) return made;
+    make_modems();
     auto allowed = tokens();
-    if (!allowed) return allowed.error();
     api::ServerOptions options{.socket = config_.gateway.socket};
-    options.tokens = std::move(*allowed);
-    if (config_.http) {
+    if (!allowed)
+        log_.error(
+            "secret-unreadable",
+            {{"what", "http"}, {"error", allowed.error().text()}, {"until_then", "the socket alone"}, {"remedy", "mend it and restart"}});
+    else
+        options.tokens = std::move(*allowed);
+    if (config_.http && allowed) {
         options.listen = config_.http->listen;
         options.tls = !config_.http->tls_cert_file.empty();
     }
     server_ = std::make_unique<api::Server>(io_.get_executor(), log_, house_->gateway(), std::move(options));
     return {};
+}
+
+/// Supabase's credentials could not be read at the start.
+awaitable<void> Daemon::look_for_credentials() {
+    while (house_->sync() && !house_->sync()->usable()) {
+        if (!co_await aio::sleep_for(std::chrono::minutes{1})) co_return;
+        if (house_->sync()->usable() || !config_.supabase) co_return;
+        if (auto settings = client_settings(*config_.supabase)) house_->sync()->update(std::move(*settings));
+    }
 }
 
 /// The listener, until the process ends: stop() makes run() return, and that is no failure.
@@ -204,7 +220,9 @@ awaitable<void> Daemon::start() {
         server_->stop();
         io_.stop();
     });
+    if (house_->sync() && !house_->sync()->usable()) asio::co_spawn(ex, look_for_credentials(), asio::detached);
     if (systemd_.watchdog_period()) asio::co_spawn(ex, feed_watchdog(), asio::detached);
+    long_start_.end();
     systemd_.ready(fmt::format("{} modems configured", config_.modems.size()));
     log_.notice("started", {{"version", CONDUCTOR_VERSION}, {"gateway", config_.gateway.id}, {"modems", config_.modems.size()}});
 }

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <thread>
@@ -87,6 +88,8 @@ void run_in_background(std::function<void()> work) {
 }
 
 Result<std::string> read_file(const std::string& path) {
+    std::error_code ec;
+    if (std::filesystem::is_directory(path, ec)) return fail(AppErrc::no_file, path + ": " + std::strerror(EISDIR));
     std::ifstream in{path, std::ios::binary};
     if (!in) return fail(AppErrc::no_file, path + ": " + std::strerror(errno));
     std::ostringstream text;
@@ -138,6 +141,9 @@ Systemd::Systemd() {
 void Systemd::ready(const std::string& status) const {
     ::sd_notify(0, ("READY=1\nSTATUS=" + status).c_str());
 }
+void Systemd::extend_start(std::chrono::microseconds by) const {
+    ::sd_notify(0, ("EXTEND_TIMEOUT_USEC=" + std::to_string(by.count())).c_str());
+}
 void Systemd::stopping() const {
     ::sd_notify(0, "STOPPING=1");
 }
@@ -153,6 +159,26 @@ void Systemd::keep(const std::string& name, int descriptor) const {
 }
 void Systemd::forget(const std::string& name) const {
     ::sd_notify(0, ("FDSTOREREMOVE=1\nFDNAME=" + name).c_str());
+}
+
+LongStart::LongStart(const Systemd& systemd) {
+    using namespace std::chrono_literals;
+    thread_ = std::thread{[this, &systemd] {
+        std::unique_lock lock{mutex_};
+        for (std::chrono::seconds waited{0}; !over_ && waited < 6h; waited += 15s) {
+            systemd.extend_start(60s);
+            ended_.wait_for(lock, 15s, [this] { return over_; });
+        }
+    }};
+}
+
+void LongStart::end() {
+    {
+        const std::lock_guard lock{mutex_};
+        over_ = true;
+    }
+    ended_.notify_all();
+    if (thread_.joinable()) thread_.join();
 }
 
 }  // namespace conductor::app

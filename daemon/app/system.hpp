@@ -1,9 +1,12 @@
 #pragma once
 // What the daemon asks of the operating system: clock, files, systemd.
+#include <condition_variable>
 #include <functional>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 
 #include "daemon/core/clock.hpp"
 #include "daemon/core/log.hpp"
@@ -45,6 +48,23 @@ Result<void> lock_file(const std::string& path);
 /// Lines to stderr as they are (journald reads the <N>); without the <N> on a terminal.
 Log make_log(int level);
 
+/// While it lives, systemd waits for READY=1: a large database that is migrated, or held, takes minutes on a slow card, and a start that is
+/// killed begins it anew. A thread of its own, since the work blocks; for six hours at most, then TimeoutStartSec= counts again.
+class LongStart {
+public:
+    explicit LongStart(const class Systemd& systemd);
+    ~LongStart() { end(); }
+    LongStart(const LongStart&) = delete;
+    LongStart& operator=(const LongStart&) = delete;
+    void end();
+
+private:
+    std::mutex mutex_;
+    std::condition_variable ended_;
+    bool over_ = false;
+    std::thread thread_;
+};
+
 /// systemd's notification protocol; does nothing when not started by systemd.
 class Systemd {
 public:
@@ -52,6 +72,8 @@ public:
     /// Descriptors kept from the process before, by name ("modem-0").
     const std::map<std::string, int>& kept() const { return kept_; }
     void ready(const std::string& status) const;
+    /// The start takes longer: systemd waits for this much more.
+    void extend_start(std::chrono::microseconds by) const;
     void stopping() const;
     void reloading() const;
     void feed_watchdog() const;

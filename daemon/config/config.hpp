@@ -207,8 +207,8 @@ std::optional<Window> parse_window(std::string_view text);
 /// The configuration as JSON, for `config show`. Holds no secret: only names of files.
 std::string show(const Config& config);
 
-/// Which top-level sections differ and need a restart; the others can be reloaded. These need one: gateway, discovery, http, supabase (all
-/// but realtime, poll, horizon, lease, batch), send (journal alone), modem (which modems there are, their match, port, baud and PIN file).
+/// Which top-level sections differ and need a restart, not a reload: gateway, discovery, http, webhook, log, supabase (all but realtime,
+/// poll, horizon, lease, batch), send (journal alone), modem (which modems there are, their match, port, baud and PIN file).
 std::vector<std::string> needs_restart(const Config& running, const Config& wanted);
 
 /// Path of a secret: an absolute path as it is, else inside `credentials_directory`; empty for an empty name.

@@ -222,6 +222,8 @@ std::vector<std::string> needs_restart(const Config& running, const Config& want
     if (running.send.journal != wanted.send.journal) out.emplace_back("send");
     if (!same_modems(running.modems, wanted.modems)) out.emplace_back("modem");
     if (identity_of(running.supabase) != identity_of(wanted.supabase)) out.emplace_back("supabase");
+    if (running.webhook != wanted.webhook) out.emplace_back("webhook");
+    if (running.log != wanted.log) out.emplace_back("log");
     return out;
 }
 

@@ -82,4 +82,8 @@ private:
     std::int64_t open_ = 0;  ///< open messages, counted at start and every minute, moved by what is taken in
 };
 
+/// A technician's command or USSD code that came to nothing: 409 what may not be given or was refused, 504 no answer in time, 502 an answer
+/// that makes no sense, 503 no modem there now.
+api::Refusal modem_refusal(const Error& error);
+
 }  // namespace conductor::service

@@ -153,6 +153,14 @@ aio::awaitable<Answer<json>> Gateway::modem_action(ModemIndex index, std::string
     co_return describe(*found);
 }
 
+Refusal modem_refusal(const Error& error) {
+    using at::AtErrc;
+    if (error.is(AtErrc::forbidden) || error.is(AtErrc::refused)) return {409, "modem-refused", error.text()};
+    if (error.is(AtErrc::timeout)) return {504, "no-answer", error.text()};
+    if (error.is(AtErrc::malformed)) return {502, "bad-answer", error.text()};
+    return {503, "modem-not-open", error.text()};
+}
+
 aio::awaitable<Answer<json>> Gateway::modem_at(ModemIndex index, std::string command, Actor actor) {
     auto* found = find_modem(index);
     if (!found) co_return no_such_modem(index);
@@ -163,7 +171,7 @@ aio::awaitable<Answer<json>> Gateway::modem_at(ModemIndex index, std::string com
     auto noted = co_await context_.store.run(job);
     if (!noted) co_return unavailable(noted.error());
     auto answer = co_await found->modem().command(std::move(command));
-    if (!answer) co_return Refusal{409, "modem-refused", answer.error().text()};
+    if (!answer) co_return modem_refusal(answer.error());
     json body = {{"lines", answer->lines}, {"result", answer->final_result}};
     co_return body;
 }
@@ -178,7 +186,7 @@ aio::awaitable<Answer<json>> Gateway::modem_ussd(ModemIndex index, std::string c
     auto noted = co_await context_.store.run(job);
     if (!noted) co_return unavailable(noted.error());
     auto answer = co_await found->modem().ussd(std::move(code));
-    if (!answer) co_return Refusal{409, "modem-refused", answer.error().text()};
+    if (!answer) co_return modem_refusal(answer.error());
     json body = {{"text", answer->text}, {"status", answer->status}, {"session", answer->open ? "open" : "closed"}};
     if (answer->open) body["session_seconds"] = driver::UssdAnswer::session_limit.count();
     co_return body;

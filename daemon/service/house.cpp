@@ -61,11 +61,26 @@ void House::start(std::function<void()> ended) {
     ended_ = std::move(ended);
     const auto& ex = context_.executor;
     aio::supervise(ex, context_.log, "housekeeping", [this] { return gateway_.housekeeping(); });
-    if (!shared_.recovered) asio::co_spawn(ex, recover_later(), asio::detached);
+    if (!shared_.recovered) asio::co_spawn(ex, recover_later(), unless_thrown("recovery"));
     if (sync_) aio::supervise(ex, context_.log, "sync", [this] { return sync_->run(); });
     running_ = modems_.size();
-    for (std::size_t i = 0; i < modems_.size(); ++i) asio::co_spawn(ex, modem_ended(i), asio::detached);
+    for (std::size_t i = 0; i < modems_.size(); ++i) asio::co_spawn(ex, modem_ended(i), unless_thrown("modem", modems_[i]->index()));
     if (running_ == 0 && shared_.stopping) ended_();  // stopped before it was started
+}
+
+std::function<void(std::exception_ptr)> House::unless_thrown(std::string task, ModemIndex modem) {
+    return [this, task = std::move(task), modem](std::exception_ptr thrown) {
+        if (!thrown) return;
+        std::string why = "unknown";
+        try {
+            std::rethrow_exception(thrown);
+        } catch (const std::exception& e) {
+            why = e.what();
+        } catch (...) {  // not of ours: `why` says so
+        }
+        context_.log.error("crashed", {{"task", task}, {"modem", modem}, {"why", why}});
+        shared_.end_process();
+    };
 }
 
 aio::awaitable<void> House::modem_ended(std::size_t index) {
@@ -108,6 +123,13 @@ void House::reload(const config::Config& wanted) {
     next.routes = wanted.routes;
     next.alarms = wanted.alarms;
     next.retention = wanted.retention;
+    if (next.supabase && wanted.supabase) {  // who and where it is stays
+        next.supabase->realtime = wanted.supabase->realtime;
+        next.supabase->poll = wanted.supabase->poll;
+        next.supabase->horizon = wanted.supabase->horizon;
+        next.supabase->lease = wanted.supabase->lease;
+        next.supabase->batch = wanted.supabase->batch;
+    }
     if (std::ranges::find(restart, "modem") == restart.end()) {
         next.modems = wanted.modems;
         for (const auto& modem : next.modems)

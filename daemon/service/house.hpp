@@ -49,6 +49,7 @@ public:
     const config::Config& config() const { return context_.env->config; }
 
 private:
+    std::function<void(std::exception_ptr)> unless_thrown(std::string task, ModemIndex modem = -1);
     aio::awaitable<void> modem_ended(std::size_t index);
     aio::awaitable<void> recover_later();
 

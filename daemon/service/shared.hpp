@@ -1,5 +1,6 @@
 #pragma once
 // What the services of one daemon tell each other.
+#include <cstdlib>
 #include <functional>
 #include <vector>
 
@@ -38,6 +39,9 @@ struct Shared {
     /// What the clock makes of it when Supabase or a modem says what time it is; and how sure the clock is, for `status`.
     std::function<void(TimeSource, Instant at, WallTime)> told_time = [](TimeSource, Instant, WallTime) {};
     std::function<ClockState()> clock_state = [] { return ClockState{.source = TimeSource::system, .sure = true}; };
+    /// A modem's coroutine threw, which it never should: what it submitted last is open. Only a new process settles that, so this one ends,
+    /// and systemd starts the next; the journal and the FD store carry over.
+    std::function<void()> end_process = [] { std::abort(); };
     /// Runs blocking work on a thread of its own, one after the other; empty: such work is left out (simulation).
     std::function<void(std::function<void()>)> in_background;
 

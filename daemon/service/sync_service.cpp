@@ -118,11 +118,13 @@ SyncService::SyncService(Context& context, Shared& shared, sync::ClientSettings 
     : context_{context},
       shared_{shared},
       log_{context.log.with("part", "sync")},
+      usable_{!settings.keys.empty()},
       client_{context.executor, log_, std::move(settings), &context.clock} {}
 
 aio::awaitable<void> SyncService::run() {
     while (!shared_.stopping) {
-        if (!shared_.recovered || context_.store.trouble()) {  // nothing is claimed that could not be stored
+        // without a key nobody answers; and nothing is claimed that could not be stored
+        if (!usable_ || !shared_.recovered || context_.store.trouble()) {
             if (!co_await aio::sleep_for(std::chrono::seconds{1})) co_return;
             continue;
         }
@@ -422,7 +424,7 @@ aio::awaitable<Result<void>> SyncService::obey(const sync::Command& command) {
 json SyncService::status() const {
     const auto& s = client_.status();
     json out = {{"connected", s.connected},
-                {"last_error", s.last_error},
+                {"last_error", usable_ ? s.last_error : "credentials-unreadable"},
                 {"calls", s.calls},
                 {"failures", s.failures},
                 {"alone", alone_},

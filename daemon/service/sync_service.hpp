@@ -12,7 +12,13 @@ class SyncService {
 public:
     SyncService(Context& context, Shared& shared, sync::ClientSettings settings);
     aio::awaitable<void> run();
-    void update(sync::ClientSettings settings) { client_.update(std::move(settings)); }
+    void update(sync::ClientSettings settings) {
+        usable_ = !settings.keys.empty();
+        client_.update(std::move(settings));
+        now();
+    }
+    /// It has a key to knock with. Without one (the file could not be read) it waits for update().
+    bool usable() const { return usable_; }
     void now() {
         asked_ = true;
         shared_.sync_wake.raise();
@@ -34,6 +40,7 @@ private:
     Context& context_;
     Shared& shared_;
     Log log_;
+    bool usable_;
     sync::Client client_;
     bool greeted_ = false, asked_ = false, fenced_ = false, alone_ = true;
     std::string generation_;

@@ -83,6 +83,15 @@ bool is_usb_device_name(const std::string& name) {
     return digit && name.substr(dash) != "-0";
 }
 
+namespace {
+
+bool is_there(const fs::path& path) {
+    std::error_code ec;
+    return fs::exists(path, ec);
+}
+
+}  // namespace
+
 std::string usb_device_of(const std::string& port, const std::string& sys) {
     if (!port.starts_with('/')) return {};
     const std::string real = real_name(port);
@@ -90,7 +99,7 @@ std::string usb_device_of(const std::string& port, const std::string& sys) {
     const std::string device = real_name(sys + "/class/tty/" + name + "/device");
     if (device.empty()) return {};
     for (fs::path at{device}; at.has_relative_path() && at != at.parent_path(); at = at.parent_path())
-        if (is_usb_device_name(at.filename().string()) && fs::exists(at / "busnum")) return at.filename().string();
+        if (is_usb_device_name(at.filename().string()) && is_there(at / "busnum")) return at.filename().string();
     return {};
 }
 

@@ -49,6 +49,8 @@ public:
         listen();
         return ready_;
     }
+    /// systemd was asked for time before that.
+    bool extended() const { return extended_; }
 
 private:
     bool receive() {
@@ -69,6 +71,7 @@ private:
             if (line == "FDSTORE=1") store = true;
             if (line == "FDSTOREREMOVE=1") forget = true;
             if (line == "READY=1") ready_ = true;
+            if (line.starts_with("EXTEND_TIMEOUT_USEC=") && !ready_) extended_ = true;
             if (line.starts_with("FDNAME=")) name = line.substr(7);
         }
         if (store || forget) drop(name);
@@ -90,7 +93,7 @@ private:
         kept_.erase(found);
     }
     int socket_ = -1;
-    bool ready_ = false;
+    bool ready_ = false, extended_ = false;
     std::map<std::string, int> kept_;
 };
 
@@ -125,6 +128,7 @@ TEST_CASE("integration: a restart between Ctrl-Z and +CMGS ends in what the mode
             REQUIRE_MESSAGE(gateway.start(), gateway.log_end());
             REQUIRE(ready_modems(gateway, 1));
             CHECK(store.ready());
+            CHECK(store.extended());
             restart_in_submission(gateway, sim, store);
             CHECK_MESSAGE(gateway.settled(20s, 1, {refused ? "failed" : "delivered"}), describe(gateway));
             const json message = gateway.messages().at(0);

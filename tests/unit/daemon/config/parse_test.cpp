@@ -301,7 +301,9 @@ TEST_CASE("config: what needs a restart") {
     wanted.gateway.pool = "other";
     wanted.http.emplace();
     wanted.send.journal = Journal::modem;
-    CHECK(needs_restart(running, wanted) == std::vector<std::string>{"gateway", "http", "send", "modem", "supabase"});
+    wanted.webhook.emplace();
+    wanted.log.level = 7;
+    CHECK(needs_restart(running, wanted) == std::vector<std::string>{"gateway", "http", "send", "modem", "supabase", "webhook", "log"});
 }
 
 TEST_CASE("config: secret_path") {

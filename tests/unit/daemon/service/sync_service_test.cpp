@@ -124,11 +124,7 @@ struct Gateway {
         env->config.supabase.emplace();
         context = std::make_unique<Context>(Context{io.get_executor(), clock, *store, Log{}, env, std::mt19937_64{1}});
         shared.recovered = true;
-        sync::ClientSettings settings;
-        settings.url = "http://127.0.0.1:" + std::to_string(server.acceptor.local_endpoint().port());
-        settings.keys = {"sb_publishable_example"};
-        settings.jwt = "a.b.c";
-        sync = std::make_unique<SyncService>(*context, shared, std::move(settings));
+        sync = std::make_unique<SyncService>(*context, shared, settings());
     }
     ~Gateway() {
         shared.stopping = true;
@@ -137,6 +133,13 @@ struct Gateway {
         sync.reset();
         std::error_code ec;
         fs::remove_all(folder, ec);
+    }
+    sync::ClientSettings settings() const {
+        sync::ClientSettings s;
+        s.url = "http://127.0.0.1:" + std::to_string(server.acceptor.local_endpoint().port());
+        s.keys = {"sb_publishable_example"};
+        s.jwt = "a.b.c";
+        return s;
     }
     void begin() {
         aio::supervise(io.get_executor(), Log{}, "sync", [this] { return sync->run(); });
@@ -263,4 +266,19 @@ TEST_CASE("what `mine` names is stored though the clock was not sure when the bo
         CHECK(box.run([&] { return box.server.calls["gw_claim_v1"] > 0; }, 5s));
         CHECK(stored());
     }
+}
+
+TEST_CASE("without readable credentials nobody is asked, until there are some") {
+    Gateway box;
+    auto none = box.settings();
+    none.keys.clear();
+    box.sync->update(std::move(none));
+    CHECK_FALSE(box.sync->usable());
+    box.begin();
+    box.run([] { return false; }, 200ms);
+    CHECK(box.server.calls.empty());
+    CHECK(box.sync->status()["last_error"] == "credentials-unreadable");
+    box.sync->update(box.settings());
+    CHECK(box.run([&] { return box.server.calls["gw_claim_v1"] > 0; }, 5s));
+    CHECK(box.sync->status()["last_error"] == "");
 }

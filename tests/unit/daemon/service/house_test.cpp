@@ -1,0 +1,136 @@
+// House: what it does when a modem's coroutine throws, and what a reload takes over.
+#include "daemon/service/house.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <boost/asio/io_context.hpp>
+#include <filesystem>
+#include <stdexcept>
+
+using namespace conductor;
+using namespace conductor::service;
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct WallFromBoot final : Clock {
+    Instant now() const override { return BootClock::now(); }
+    std::optional<WallTime> wall() const override {
+        return program_made + std::chrono::duration_cast<std::chrono::milliseconds>(BootClock::now().time_since_epoch());
+    }
+};
+
+struct Box {
+    boost::asio::io_context io;
+    fs::path folder;
+    WallFromBoot clock;
+    std::vector<std::string> log;
+    std::unique_ptr<store::Store> store;
+    std::unique_ptr<House> house;
+
+    explicit Box(const config::Config& config) {
+        std::string name = (fs::temp_directory_path() / "conductor-house-XXXXXX").string();
+        REQUIRE(::mkdtemp(name.data()) != nullptr);
+        folder = name;
+        auto opened = store::Store::open({.path = (folder / "conductor.db").string()}, io.get_executor(), io.get_executor());
+        REQUIRE(opened.has_value());
+        store = std::move(*opened);
+        auto sink = std::make_shared<const Log::Sink>([this](Level, std::string_view line) { log.emplace_back(line); });
+        house = std::make_unique<House>(io.get_executor(), clock, *store, Log{sink, Level::info}, config,
+                                        Inherited{.instance = "00000000-0000-4000-8000-000000000001"}, std::nullopt, 1);
+    }
+    ~Box() {
+        io.stop();
+        std::error_code ec;
+        fs::remove_all(folder, ec);
+    }
+    template <class Until>
+    bool run(Until until) {
+        const Instant end = BootClock::now() + 5s;
+        while (!until() && BootClock::now() < end) {
+            io.restart();
+            io.run_one_for(10ms);
+        }
+        return until();
+    }
+    bool logged(std::string_view words) const {
+        return std::ranges::any_of(log, [&](const std::string& line) { return line.find(words) != line.npos; });
+    }
+};
+
+aio::awaitable<Result<std::unique_ptr<port::ByteStream>>> throws() {
+    throw std::runtime_error{"a broken invariant"};
+    co_return fail(port::PortErrc::io, "never");
+}
+
+}  // namespace
+
+TEST_CASE("a modem's coroutine that throws is logged and ends the process, for the next one settles what is open") {
+    config::Config config;
+    config.modems.push_back({.index = 3, .port = "pty:/nowhere/modem3"});
+    Box box{config};
+    int ended = 0;
+    box.house->shared().end_process = [&] { ++ended; };
+    box.house->shared().open_port = [](std::string, port::PortSettings) { return throws(); };
+    box.house->add_modem(config.modems[0], modem_settings(config, config.modems[0], ""));
+    bool recovered = false;
+    boost::asio::co_spawn(box.io, box.house->recover(), [&](std::exception_ptr, Result<void> done) { recovered = done.has_value(); });
+    REQUIRE(box.run([&] { return recovered; }));
+    box.house->start([] {});
+    REQUIRE(box.run([&] { return ended > 0; }));
+    CHECK(ended == 1);
+    CHECK(box.logged("crashed"));
+    CHECK(box.logged("a broken invariant"));
+}
+
+TEST_CASE("reload: what Supabase is asked for changes at once, what needs a restart is said") {
+    config::Config config;
+    config.supabase.emplace();
+    config.supabase->url = "https://project.example.com";
+    config.supabase->key_file = "key";
+    config.supabase->user_file = "user";
+    Box box{config};
+    auto wanted = config;
+    wanted.supabase->poll = 5s;
+    wanted.supabase->horizon = 3600s;
+    wanted.supabase->lease = 300s;
+    wanted.supabase->batch = 7;
+    wanted.supabase->realtime = false;
+    wanted.log.level = 7;
+    wanted.webhook = config::Webhook{.url = "https://example.com/hook", .secret_file = "secret"};
+    box.house->reload(wanted);
+    CHECK(box.house->config().supabase == wanted.supabase);
+    CHECK(box.logged("needs-restart section=log"));
+    CHECK(box.logged("needs-restart section=webhook"));
+    CHECK_FALSE(box.logged("needs-restart section=supabase"));
+    wanted.supabase->url = "https://other.example.com";
+    wanted.supabase->poll = 6s;
+    box.house->reload(wanted);
+    CHECK(box.house->config().supabase->url == "https://project.example.com");
+    CHECK(box.house->config().supabase->poll == 6s);
+    CHECK(box.logged("needs-restart section=supabase"));
+}
+
+TEST_CASE("a technician's command that came to nothing: refused, or failed") {
+    using at::AtErrc;
+    struct Row {
+        Error error;
+        int status;
+        const char* code;
+    };
+    const Row rows[] = {{fail(AtErrc::forbidden, "D"), 409, "modem-refused"},
+                        {fail(AtErrc::refused, "+CSQ"), 409, "modem-refused"},
+                        {fail(AtErrc::timeout, "+CSQ"), 504, "no-answer"},
+                        {fail(AtErrc::malformed, "+CUSD"), 502, "bad-answer"},
+                        {fail(AtErrc::not_open, "request"), 503, "modem-not-open"},
+                        {fail(AtErrc::lost, "+CSQ"), 503, "modem-not-open"},
+                        {fail(port::PortErrc::busy, "request"), 503, "modem-not-open"}};
+    for (const Row& row : rows) {
+        CAPTURE(row.error.text());
+        const auto refusal = modem_refusal(row.error);
+        CHECK(refusal.status == row.status);
+        CHECK(refusal.code == row.code);
+    }
+}
