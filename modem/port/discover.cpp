@@ -4,6 +4,7 @@
 #include <libserialport.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -17,6 +18,8 @@ namespace conductor::port {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr unsigned memory_devices = 1;  // major number of /dev/null, zero, random ...
 
 /// First line of a file of /sys; empty when there is none.
 std::string attribute(const fs::path& file) {
@@ -105,6 +108,8 @@ Result<Candidate> candidate(const std::string& name, const fs::path& sysfs) {
     struct stat link {};
     struct stat node {};
     if (!real || ::lstat(path.c_str(), &link) != 0 || ::stat(real.get(), &node) != 0) return port_error(errno, name);
+    // /dev/null and its like take every octet and belong to everybody
+    if (!S_ISCHR(node.st_mode) || major(node.st_rdev) == memory_devices) return fail(PortErrc::bad_name, name);
     found.path = real.get();
     // The same name may lead to another device, or to one that got the old one's number: inode and time of both ends tell.
     found.incarnation = found.path + " " + stamp(link) + " " + stamp(node);

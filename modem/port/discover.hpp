@@ -37,7 +37,8 @@ UsbFacts usb_facts(const std::string& path, const std::filesystem::path& sysfs =
 /// "pty:DIR/*" (with * and ? in the last part). What cannot be read is left out.
 std::vector<Candidate> candidates(const std::vector<std::string>& scan, const std::filesystem::path& sysfs = "/sys");
 
-/// One port by the name that open_port() takes; not_found where there is none now. A TCP port has a name alone.
+/// One port by the name that open_port() takes; not_found where there is none now, bad_name for what is no port (a file,
+/// /dev/null). A TCP port has a name alone.
 Result<Candidate> candidate(const std::string& name, const std::filesystem::path& sysfs = "/sys");
 
 /// Folders that inotify must watch to notice what comes and goes of `scan` and of single `ports`; udev tells of the rest.

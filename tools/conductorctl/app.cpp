@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <filesystem>
 #include <functional>
 #include <limits>
 
@@ -48,9 +49,10 @@ public:
         add_config();
         add_db();
         add_pdu();
-        command(app_, "doctor", "every check: pass, warn or fail, with its cause, evidence and remedy", [this](Session& s) {
-            return doctor(s, o.socket, o.config);
-        })->add_option("--config", o.config, "default /etc/conductor/conductor.toml");
+        command(app_, "doctor", "every check: pass, warn or fail, with its cause, evidence and remedy",
+                [this](Session& s) { return doctor(s, o.socket, o.config); })
+            ->add_option("--config", o.config, "default /etc/conductor/conductor.toml")
+            ->check(file_);
     }
 
 private:
@@ -134,9 +136,10 @@ private:
     void add_modem() {
         CLI::App& modem = group("modem", "modems");
         command(modem, "list", "all of them", modem_list);
-        command(modem, "discover", "every port, who is behind it, and a block for the configuration where it is new", [this](Session& s) {
-            return modem_discover(s, o.config);
-        })->add_option("--config", o.config, "says where to look when no daemon runs; default /etc/conductor/conductor.toml");
+        command(modem, "discover", "every port, who is behind it, and a block for the configuration where it is new",
+                [this](Session& s) { return modem_discover(s, o.config); })
+            ->add_option("--config", o.config, "says where to look when no daemon runs; default /etc/conductor/conductor.toml")
+            ->check(file_);
         command(modem, "probe", "identity, SIM, registration, storage and settings behind one port",
                 [this](Session& s) { return modem_probe(s, o.argument); })
             ->add_option("PORT", o.argument, "/dev/ttyUSB2, pty:PATH or tcp:HOST:PORT")
@@ -180,12 +183,12 @@ private:
 
     void add_config() {
         CLI::App& config = group("config", "the configuration file; needs no daemon");
-        command(config, "check", "every problem of it", [this](Session& s) {
-            return config_check(s, o.config);
-        })->add_option("--config", o.config, "default /etc/conductor/conductor.toml");
-        command(config, "show", "with all defaults, as JSON", [this](Session& s) {
-            return config_show(s, o.config);
-        })->add_option("--config", o.config, "default /etc/conductor/conductor.toml");
+        command(config, "check", "every problem of it", [this](Session& s) { return config_check(s, o.config); })
+            ->add_option("--config", o.config, "default /etc/conductor/conductor.toml")
+            ->check(file_);
+        command(config, "show", "with all defaults, as JSON", [this](Session& s) { return config_show(s, o.config); })
+            ->add_option("--config", o.config, "default /etc/conductor/conductor.toml")
+            ->check(file_);
     }
 
     void add_db() {
@@ -198,7 +201,8 @@ private:
                     [this](Session& s) { return db_restore(s, o.config, o.argument); }),
             command(db, "release", "this database is the right one: what is held goes on",
                     [this](Session& s) { return db_release(s, o.config); })};
-        for (CLI::App* one : all) one->add_option("--config", o.config, "names the database (default /etc/conductor/conductor.toml)");
+        for (CLI::App* one : all)
+            one->add_option("--config", o.config, "names the database (default /etc/conductor/conductor.toml)")->check(file_);
         all[1]->add_option("FILE", o.argument, "must not exist")->required();
         all[2]->add_option("FILE", o.argument, "a backup")->required();
     }
@@ -221,6 +225,11 @@ private:
         decode->add_option("--direction", o.direction, "mo (from the mobile) or mt")->check(CLI::IsMember({"mo", "mt"}));
     }
 
+    static std::string no_folder(const std::string& path) {
+        std::error_code ec;
+        return std::filesystem::is_directory(path, ec) ? path + " is a folder, not a file" : std::string{};
+    }
+    const CLI::Validator file_{no_folder, ""};
     CLI::App& app_;
     Options& o;
     Action& action_;

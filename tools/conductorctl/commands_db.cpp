@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -18,13 +17,12 @@ using nlohmann::json;
 
 /// The path of the database that the configuration names; without one the exit code is set and the error told.
 std::optional<std::string> database_of(Session& session, const std::string& file) {
-    std::ifstream in{file, std::ios::binary};
-    const std::string text{std::istreambuf_iterator<char>{in}, {}};
-    if (!in) {
+    const auto text = read_file(file);
+    if (!text) {
         session.code = session.fail(not_found, "not-found", "cannot read " + file);
         return std::nullopt;
     }
-    const config::Loaded loaded = config::parse(text, file);
+    const config::Loaded loaded = config::parse(*text, file);
     if (loaded.problems.empty()) return loaded.config.gateway.database;
     session.code = session.fail(failed, "bad-config", loaded.problems.front().text());
     return std::nullopt;

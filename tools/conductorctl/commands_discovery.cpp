@@ -1,8 +1,6 @@
 // modem discover and modem probe: through the daemon where one runs, else by asking the ports from here.
 #include <fmt/format.h>
 
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <ostream>
 
@@ -84,10 +82,9 @@ struct Scan {
 /// Of the configuration, as far as it can be read; else the defaults.
 Scan scan_of(const std::string& file) {
     Scan scan;
-    std::ifstream in{file, std::ios::binary};
-    if (!in) return scan;
-    const std::string text{std::istreambuf_iterator<char>{in}, {}};
-    const config::Loaded loaded = config::parse(text, file);
+    const auto text = read_file(file);
+    if (!text) return scan;
+    const config::Loaded loaded = config::parse(*text, file);
     if (!loaded.problems.empty()) return scan;
     scan.where = loaded.config.discovery.scan;
     for (const config::Modem& modem : loaded.config.modems) scan.taken.push_back(modem.index);
@@ -140,6 +137,7 @@ int modem_discover(Session& session, const std::string& config_file) {
 }
 
 int modem_probe(Session& session, const std::string& port) {
+    if (!one_line(port)) return session.fail(usage, "usage", "PORT: not empty and without control characters");
     const json body = {{"port", port}};
     const Client::Reply reply =
         session.client.call("POST", "/v1/discovery/probe", body.dump(-1, ' ', false, json::error_handler_t::replace), "application/json",

@@ -1,7 +1,5 @@
 #include <fmt/format.h>
 
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <ostream>
 
@@ -78,13 +76,6 @@ void print_status(Session& session, const json& status) {
         row("sync", "not configured");
 }
 
-std::optional<std::string> read_file(const std::string& path) {
-    std::ifstream in{path, std::ios::binary};
-    if (!in) return std::nullopt;
-    std::string text{std::istreambuf_iterator<char>{in}, {}};
-    return in.bad() ? std::nullopt : std::optional{std::move(text)};
-}
-
 json problem_json(const config::Problem& p) {
     return {{"file", p.file}, {"line", p.line}, {"key", p.key}, {"message", p.message}};
 }
@@ -126,16 +117,23 @@ int modem_action(Session& session, int index, const std::string& action) {
 
 int modem_at(Session& session, int index, const std::string& command) {
     const json body = {{"command", command}};
-    const auto answer = session.show("POST", fmt::format("/v1/modems/{}/at", index), &body, modem_limit);
+    if (!one_line(command)) return session.fail(usage, "usage", "CMD: one command, not empty and without control characters");
+    const auto answer = session.call("POST", fmt::format("/v1/modems/{}/at", index), &body, modem_limit);
     if (!answer) return session.code;
+    const auto result = cell(*answer, "result");
+    const int code = answer->value("result", "OK") == "OK" ? done : failed;
+    if (session.json) {
+        session.io.out << answer->dump(-1, ' ', false, json::error_handler_t::replace) << '\n';
+        return code;
+    }
     for (const json& line : answer->value("lines", json::array()))
         if (line.is_string()) session.io.out << printable(line.get_ref<const std::string&>()) << '\n';
-    const auto result = cell(*answer, "result");
     session.io.out << result << '\n';
-    return answer->value("result", "OK") == "OK" ? done : failed;
+    return code;
 }
 
 int modem_ussd(Session& session, int index, const std::string& code) {
+    if (!one_line(code)) return session.fail(usage, "usage", "CODE: not empty and without control characters");
     const json body = {{"code", code}};
     const auto answer = session.show("POST", fmt::format("/v1/modems/{}/ussd", index), &body, modem_limit);
     if (!answer) return session.code;

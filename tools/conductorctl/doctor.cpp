@@ -6,8 +6,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <ostream>
 
 namespace conductor::ctl {
@@ -29,13 +27,12 @@ constexpr Check checks[] = {check_config, check_daemon, check_units,    check_cl
                             check_modems, check_ports,  check_portless, check_modem_manager, check_udev,     check_supabase};
 
 void read_config(Facts& facts) {
-    std::ifstream in{facts.config_file, std::ios::binary};
-    if (!in) {
+    const auto text = read_file(facts.config_file);
+    if (!text) {
         facts.unreadable = std::strerror(errno);
         return;
     }
-    const std::string text{std::istreambuf_iterator<char>{in}, {}};
-    config::Loaded loaded = config::parse(text, facts.config_file);
+    config::Loaded loaded = config::parse(*text, facts.config_file);
     facts.problems = std::move(loaded.problems);
     if (facts.problems.empty()) facts.config = std::move(loaded.config);
 }

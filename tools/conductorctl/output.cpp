@@ -4,10 +4,14 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <ostream>
+#include <sstream>
 
 #include "daemon/config/config.hpp"
 
@@ -104,18 +108,46 @@ Colour colour_of(std::string_view status) {
     return Colour::none;
 }
 
+std::optional<std::string> read_file(const std::string& path) {
+    std::error_code ec;
+    if (std::filesystem::is_directory(path, ec)) {  // opens, and throws when it is read
+        errno = EISDIR;
+        return std::nullopt;
+    }
+    std::ifstream in{path, std::ios::binary};
+    if (!in) return std::nullopt;
+    std::ostringstream text;
+    text << in.rdbuf();
+    return in.bad() ? std::nullopt : std::optional{std::move(text).str()};
+}
+
+namespace {
+
+/// Octets of the control character that `text` begins with, 0 for any other: C0, DEL, C1, and what turns the direction of the line
+/// (U+202A to U+202E, U+2066 to U+2069).
+std::size_t control_at(std::string_view text) {
+    const auto octet = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
+    if (octet(0) < 0x20 || octet(0) == 0x7F) return 1;
+    if (octet(0) == 0xC2 && octet(1) >= 0x80 && octet(1) < 0xA0) return 2;
+    if (octet(0) != 0xE2) return 0;
+    const bool turns =
+        (octet(1) == 0x80 && octet(2) >= 0xAA && octet(2) <= 0xAE) || (octet(1) == 0x81 && octet(2) >= 0xA6 && octet(2) <= 0xA9);
+    return turns ? 3 : 0;
+}
+
+}  // namespace
+
 std::string printable(std::string_view text) {
     std::string out;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const auto c = static_cast<unsigned char>(text[i]);
-        const bool c1 = c == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0;
-        if (c == '\n')
+    while (!text.empty()) {
+        const std::size_t control = control_at(text);
+        if (text[0] == '\n')
             out += "⏎";
-        else if (c < 0x20 || c == 0x7F || c1)
+        else if (control > 0)
             out += "·";
         else
-            out += text[i];
-        if (c1) ++i;
+            out += text[0];
+        text.remove_prefix(std::max<std::size_t>(control, 1));
     }
     return out;
 }

@@ -25,7 +25,10 @@ std::string coloured(std::string_view text, Colour colour, bool on);
 /// Colour of a message's status or a modem's state.
 Colour colour_of(std::string_view status);
 
-/// Control characters as "·" (an SMS must not steer a terminal); line breaks as "⏎".
+/// What a file holds; empty when it cannot be read (errno says why), as a folder cannot.
+std::optional<std::string> read_file(const std::string& path);
+
+/// Control characters, and those that turn the direction of what follows, as "·" (an SMS must not steer a terminal); line breaks as "⏎".
 std::string printable(std::string_view text);
 /// At most `most` characters, with "…" where it was cut.
 std::string shortened(std::string_view text, std::size_t most);

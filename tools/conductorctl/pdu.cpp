@@ -9,6 +9,7 @@
 
 #include "daemon/core/message.hpp"
 #include "modem/sms/sms.hpp"
+#include "tools/conductorctl/output.hpp"
 
 namespace conductor::ctl {
 namespace {
@@ -306,7 +307,7 @@ int decode_lines(std::optional<Way> way, std::istream& in, std::ostream& out) {
 void print_for_people(const Json& json, std::ostream& out) {
     for (const auto& [key, value] : json.items()) {
         if (value.is_null() || key == "udh") continue;
-        out << fmt::format("{:<17}", key) << (value.is_string() ? value.get<std::string>() : dump(value)) << '\n';
+        out << fmt::format("{:<17}", key) << printable(value.is_string() ? value.get<std::string>() : dump(value)) << '\n';
     }
     for (const auto& [key, value] : json.at("udh").items()) {
         if (!value.is_null() && !value.empty()) out << fmt::format("udh {:<13}", key) << dump(value) << '\n';

@@ -1,11 +1,17 @@
 #include "tools/conductorctl/session.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <ostream>
 
 namespace conductor::ctl {
 
 using nlohmann::json;
+
+bool one_line(std::string_view argument) {
+    const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; };
+    return !argument.empty() && std::ranges::none_of(argument, control);
+}
 
 int exit_code_of(int http_status) {
     switch (http_status) {

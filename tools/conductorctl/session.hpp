@@ -38,6 +38,9 @@ private:
                                    std::chrono::seconds limit);
 };
 
+/// An argument that goes to a modem or names one: not empty, and no control character in it.
+bool one_line(std::string_view argument);
+
 /// 404 is 4; 401, 403, 409, 422 are 5; every other error is 1.
 int exit_code_of(int http_status);
 

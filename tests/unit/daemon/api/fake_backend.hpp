@@ -105,7 +105,12 @@ public:
         return out;
     }
     aio::awaitable<Answer<nlohmann::json>> modem_at(ModemIndex index, std::string command, Actor actor) override {
+        if (command == "+EXAMPLE") return no_such_command();
         return modem_call("at", index, command, actor);
+    }
+    static aio::awaitable<Answer<nlohmann::json>> no_such_command() {
+        nlohmann::json body = {{"lines", nlohmann::json::array()}, {"result", "ERROR"}};
+        co_return body;
     }
     aio::awaitable<Answer<nlohmann::json>> modem_ussd(ModemIndex index, std::string code, Actor actor) override {
         return modem_call("ussd", index, code, actor);

@@ -110,6 +110,10 @@ TEST_CASE("candidates: by glob, each device once, and an incarnation that tells 
     const Master again;
     if (again.slave == number) CHECK(candidate("pty:" + (folder / "modem0"))->incarnation != before->incarnation);
     CHECK(candidate("/dev/ttyUSB99").error().is(PortErrc::not_found));
+    for (const char* none : {"/dev/null", "/dev/random", "/proc/self/status", "/tmp"}) {
+        CAPTURE(none);
+        CHECK(candidate(none).error().is(PortErrc::bad_name));
+    }
 }
 
 TEST_CASE("hotplug: a folder that comes late, a link that comes and goes") {

@@ -113,6 +113,16 @@ TEST_CASE("conductorctl: exit codes") {
         {{"modem", "probe", "/dev/ttyUSB7"}, 4},
         {{"modem", "probe"}, 2},
         {{"modem", "ussd", "0", "*100#"}, 0},
+        {{"modem", "at", "0", ""}, 2},
+        {{"modem", "at", "0", "AT+CSQ\rAT"}, 2},
+        {{"modem", "ussd", "0", ""}, 2},
+        {{"modem", "ussd", "0", "*100\x1b#"}, 2},
+        {{"modem", "probe", ""}, 2},
+        {{"doctor", "--config", "/tmp"}, 2},
+        {{"config", "check", "--config", "/tmp"}, 2},
+        {{"config", "show", "--config", "/tmp"}, 2},
+        {{"db", "check", "--config", "/tmp"}, 2},
+        {{"modem", "discover", "--config", "/tmp"}, 2},
         {{"modem", "trace", "0"}, 0},
         {{"opt-out", "list"}, 0},
         {{"opt-out", "add", "+15550100123"}, 0},
@@ -160,6 +170,16 @@ TEST_CASE("conductorctl: exit codes") {
             CHECK(outcome.document().contains("error") == (row.want != 0));
         }
     }
+}
+
+TEST_CASE("conductorctl modem at: a command that the modem refused has failed, in both forms") {
+    const Daemon daemon;
+    const Outcome plain = daemon.ctl({"modem", "at", "0", "AT+EXAMPLE"});
+    CHECK(plain.code == 1);
+    CHECK(plain.out == "ERROR\n");
+    const Outcome as_json = daemon.ctl({"modem", "at", "0", "AT+EXAMPLE", "--json"});
+    CHECK(as_json.code == 1);
+    CHECK(as_json.document()["result"] == "ERROR");
 }
 
 TEST_CASE("conductorctl: no daemon is exit 3, and says what to do") {

@@ -247,6 +247,18 @@ TEST_CASE("pdu decode: errors") {
     CHECK(got[2]["text"] == "hellohello");
 }
 
+TEST_CASE("pdu decode for people: a stranger's text does not steer the terminal") {
+    // ESC ] 0 ; x BEL, U+202E, a line break, U+009B, A
+    const std::string pdu = "00040B915155100021F300086211128130422B14001B005D0030003B00780007202E000A009B0041";
+    const auto ran = run_decode(pdu, {}, false);
+    CHECK(ran.exit == 0);
+    CHECK(ran.out.find("text             ·]0;x··⏎·A\n") != std::string::npos);
+    const auto as_json = run_decode(pdu);
+    CHECK(json::parse(as_json.out)["text"] ==
+          "\x1b]0;x\x07\u202e\n\u009b"
+          "A");
+}
+
 TEST_CASE("pdu decode for people") {
     const Ran ran = run_decode("00040291210000621112010000000361F118", {}, false);
     CHECK(ran.exit == 0);
