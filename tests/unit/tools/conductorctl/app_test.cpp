@@ -159,7 +159,8 @@ TEST_CASE("conductorctl: exit codes") {
         CAPTURE(line);
         const Outcome plain = daemon.ctl(row.args);
         CHECK(plain.code == row.want);
-        CHECK((plain.code == 0) == plain.err.empty());
+        const bool preview = plain.err == "1 segment of gsm7\n";  // what a text becomes is told on stderr
+        CHECK((plain.code == 0) == (plain.err.empty() || preview));
         if (row.want == 2 || line.find("--help") != line.npos || line.find("--version") != line.npos) continue;
         for (const bool before : {true, false}) {
             auto args = row.args;
