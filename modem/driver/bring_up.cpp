@@ -195,6 +195,7 @@ aio::awaitable<End> Modem::Impl::set_up_stores() {
         }
     }
     stores_.clear();
+    memory_refusals_.clear();
     for (const char* m : {"SM", "ME", "SR"})
         if (in_list(0, m) && m != receive_store_) stores_.emplace_back(m);
     if (receive_store_ == "MT") stores_.clear();  // the sum of ME and SM

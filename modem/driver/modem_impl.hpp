@@ -158,6 +158,7 @@ private:
     aio::awaitable<Result<void>> remove(Slot slot);
     aio::awaitable<Result<bool>> select(std::string memory);
     void note_use(const std::string& memory, int used, int total);
+    void note_refused(const std::string& memory);
 
     // stored_submit.cpp: journal = "modem"
     aio::awaitable<End> set_up_storing();
@@ -246,6 +247,8 @@ private:
     std::vector<std::string> stores_;  ///< memories to sweep
     std::string receive_store_, selected_;
     std::set<std::pair<Slot, std::string>> undeletable_;  ///< kept by the Host, but the modem refuses to delete them; with their PDU
+    std::map<std::string, int> memory_refusals_;          ///< of AT+CPMS, in a row
+    bool selects_by_three_ = false;                       ///< AT+CPMS wants all its memories
     bool sweep_wanted_ = false;
 
     enum class Storing : std::uint8_t { no, untried, works };

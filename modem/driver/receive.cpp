@@ -8,6 +8,10 @@ namespace conductor::driver {
 using namespace std::chrono_literals;
 using at::AtErrc;
 
+namespace {
+constexpr int many_refusals = 5;  ///< in a row, before a memory is asked for by the whole sweeps alone
+}  // namespace
+
 /// +CMT and +CDS have no copy in the modem: each is kept until the Host has it. Needs no command, so it runs beside a submission.
 aio::awaitable<void> Modem::Impl::keep_handed_over() {
     auto pause = 1s;
@@ -116,18 +120,40 @@ void Modem::Impl::note_use(const std::string& memory, int used, int total) {
     host_.noted(what, memory + ": " + std::to_string(used) + " of " + std::to_string(total));
 }
 
+/// Makes `memory` the one that is read and deleted in; false when the modem refuses. Some take three memories or none (row 44).
 aio::awaitable<Result<bool>> Modem::Impl::select(std::string memory) {
     if (selected_ == memory) co_return true;
-    const auto reply = co_await session_->run("+CPMS=\"" + memory + "\"");
-    if (!reply) co_return reply.error();
-    if (!reply->ok()) co_return false;
-    selected_ = memory;
-    const auto use = at::parse_cpms(reply->lines);
-    if (!use.empty()) note_use(memory, use.front().used, use.front().total);
-    co_return true;
+    const auto quoted = [](const std::string& m) { return "\"" + m + "\""; };
+    std::vector<std::string> forms{quoted(memory)};
+    if (!receive_store_.empty()) {
+        const std::string& write = storing_ == Storing::no ? receive_store_ : store_memory_;
+        forms.push_back(quoted(memory) + "," + quoted(write) + "," + quoted(receive_store_));
+        if (selects_by_three_) std::swap(forms[0], forms[1]);
+    }
+    for (std::size_t i = 0; i < forms.size(); ++i) {
+        const auto reply = co_await session_->run("+CPMS=" + forms[i]);
+        if (!reply) co_return reply.error();
+        if (!reply->ok()) continue;
+        if (i > 0) selects_by_three_ = !selects_by_three_;
+        selected_ = memory;
+        const auto use = at::parse_cpms(reply->lines);
+        if (!use.empty()) note_use(memory, use.front().used, use.front().total);
+        co_return true;
+    }
+    co_return false;
+}
+
+/// A memory that the modem refuses now may be had later: it is asked for again, if not by each poll.
+void Modem::Impl::note_refused(const std::string& memory) {
+    if (++memory_refusals_[memory] != many_refusals) return;
+    log_.warning("memory-refused", {{"memory", memory}});
+    host_.noted("memory-refused", memory + ": the modem refuses to read it; it is asked for again now and then");
 }
 
 aio::awaitable<Result<std::optional<at::StoredPdu>>> Modem::Impl::read_slot(Slot slot) {
+    const auto selected = co_await select(slot.memory);
+    if (!selected) co_return selected.error();
+    if (!*selected) co_return fail(AtErrc::refused, "+CPMS");
     const auto reply = co_await session_->run("+CMGR=" + std::to_string(slot.index));
     if (!reply) co_return reply.error();
     if (!reply->ok()) co_return std::optional<at::StoredPdu>{};
@@ -150,15 +176,13 @@ aio::awaitable<Result<void>> Modem::Impl::read_slots(std::vector<Slot> slots, bo
             continue;
         }
         const bool known = slot.index >= 0 && (std::ranges::find(stores_, slot.memory) != stores_.end() || slot.memory == receive_store_);
-        Result<bool> selected = false;
-        if (known) selected = co_await select(slot.memory);
-        if (!selected) co_return selected.error();
-        if (!*selected) {
+        Result<std::optional<at::StoredPdu>> pdu = fail(AtErrc::refused, "+CPMS");
+        if (known) pdu = co_await read_slot(slot);
+        if (!pdu && !pdu.error().is(AtErrc::refused)) co_return pdu.error();
+        if (!pdu) {
             sweep_wanted_ = true;  // T29, T57: look everywhere
             continue;
         }
-        auto pdu = co_await read_slot(slot);
-        if (!pdu) co_return pdu.error();
         if (!*pdu && profile_->stored_late.count() > 0) {
             co_await session_->drain(profile_->stored_late, profile_->stored_late);  // row 6
             pdu = co_await read_slot(slot);
@@ -183,17 +207,20 @@ aio::awaitable<Result<void>> Modem::Impl::sweep(bool all) {
 }
 
 aio::awaitable<Result<void>> Modem::Impl::sweep_memory(std::string memory, bool all) {
+    if (!all && memory != receive_store_ && memory_refusals_[memory] >= many_refusals) co_return Result<void>{};
     selected_.clear();  // its counts are wanted
     const auto selected = co_await select(memory);
     if (!selected) co_return selected.error();
     if (!*selected) {
-        std::erase(stores_, memory);  // advertised, but not to be had
+        note_refused(memory);
         co_return Result<void>{};
     }
+    memory_refusals_.erase(memory);
     const auto known = std::ranges::find(status_.storage, memory, &ModemStatus::Storage::memory);
     const int used = known == status_.storage.end() ? 1 : known->used;
     if (used == 0 && !all) co_return Result<void>{};
     auto found = co_await list_memory(memory, known == status_.storage.end() ? 0 : known->total);
+    if (!found && found.error().is(AtErrc::refused)) co_return Result<void>{};  // until now it was to be had: the next poll
     if (!found) co_return found.error();
     if (auto done = co_await judge_memory(memory, *found); !done) co_return done;
     co_return co_await keep(std::move(memory), std::move(*found));
@@ -227,8 +254,8 @@ aio::awaitable<Result<void>> Modem::Impl::keep(std::string memory, std::vector<a
         const Slot slot{memory, pdu.index};
         if (pdu.hex.empty() || (pdu.length && !pdu.whole())) {  // cut on its way (T33): what is read twice alike is what the modem has
             auto again = co_await read_slot(slot);
-            if (!again) co_return again.error();
-            if (!*again || (!(*again)->whole() && (*again)->hex != pdu.hex && !pdu.hex.empty())) continue;
+            if (!again && !again.error().is(AtErrc::refused)) co_return again.error();
+            if (!again || !*again || (!(*again)->whole() && (*again)->hex != pdu.hex && !pdu.hex.empty())) continue;
             pdu.hex = (*again)->hex;
         }
         const at::StoredKind kind = at::kind_of(pdu);
@@ -275,6 +302,9 @@ Incoming Modem::Impl::incoming_from(const Slot& slot, const at::StoredPdu& pdu) 
 }
 
 aio::awaitable<Result<void>> Modem::Impl::remove(Slot slot) {
+    const auto selected = co_await select(slot.memory);
+    if (!selected) co_return selected.error();
+    if (!*selected) co_return fail(AtErrc::refused, "+CPMS");
     at::FinalResult last;
     for (int i = 0; i < 2; ++i) {  // T71: refused at first with 300
         const auto reply = co_await session_->run("+CMGD=" + std::to_string(slot.index));

@@ -78,9 +78,6 @@ aio::awaitable<End> Modem::Impl::set_up_storing() {
 aio::awaitable<Result<SlotReading::Slot>> Modem::Impl::read_own_slot(StoredAt at) {
     SlotReading::Slot slot;
     slot.index = at.index;
-    const auto selected = co_await select(at.memory);
-    if (!selected) co_return selected.error();
-    if (!*selected) co_return fail(AtErrc::refused, "+CPMS");
     const Slot place{at.memory, at.index};
     const auto pdu = co_await read_slot(place);
     if (!pdu) co_return pdu.error();

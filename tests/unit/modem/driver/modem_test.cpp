@@ -343,12 +343,12 @@ TEST_CASE("+CMT and +CDS are persisted while a submission waits") {
 TEST_CASE("+CDSI: the slot is believed only if a report is in it (T27)") {
     Up rig;
     rig.modem->store(0, delivered_pdu);
-    rig.modem->say("+CDSI: \"SM\",0");
+    rig.modem->say("+CDSI: \"ME\",0");
     rig.pass(2s);
     CHECK(rig.host.incoming.empty());
     CHECK(rig.modem->count("AT+CMGD") == 0);
     rig.modem->storage[0] = "0,,25\r\n00060A0B915155100132F4621111010140006211110101400000";
-    rig.modem->say("+CDSI: \"SM\",0");
+    rig.modem->say("+CDSI: \"ME\",0");
     REQUIRE(rig.until([&] { return !rig.host.incoming.empty(); }, 5s));
     CHECK(rig.host.incoming[0].kind == Incoming::Kind::report);
     CHECK(rig.until([&] { return rig.modem->storage.empty(); }));

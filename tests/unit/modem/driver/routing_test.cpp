@@ -201,14 +201,14 @@ TEST_CASE("stored reports wait for the end of a burst, but not longer than their
     for (int i = 0; i < 10; ++i) rig.queue(i);
     for (int i = 1; i <= 8; ++i) {
         REQUIRE(rig.until([&] { return rig.modem->pdus.size() >= static_cast<std::size_t>(i); }));
-        rig.modem->store(i, report_pdu(i));
+        rig.modem->store_in("SR", i, report_pdu(i));
         rig.modem->say("+CDSI: \"SR\"," + std::to_string(i));
         if (i < 6) CHECK(rig.modem->count("AT+CMGL") == 0);
     }
     REQUIRE(rig.until([&] { return rig.host.outcomes.size() == 10; }));
     CHECK(rig.until([&] { return rig.host.incoming.size() == 8; }, 5s));
     CHECK(rig.modem->count("AT+CMGL") <= 2);  // at half full, and at the end
-    CHECK(rig.modem->storage.empty());
+    CHECK(rig.modem->in("SR").empty());
 }
 
 TEST_CASE("a modem without a memory hands its messages over, and they are acknowledged") {

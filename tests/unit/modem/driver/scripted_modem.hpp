@@ -74,18 +74,20 @@ public:
         line_->to_modem = [this](std::string_view octets) { take(octets); };
     }
 
-    std::map<std::string, std::string> answers;          ///< whole command line -> all that comes back; else the built-in answer
-    std::function<bool(const std::string& pdu)> on_pdu;  ///< true: it has answered (or not) itself
-    std::map<int, std::string> storage;                  ///< index -> "stat,,length\r\nPDU"
-    std::function<std::string(int)> on_stored;           ///< all that AT+CMSS=index answers; empty: nothing. Unset: ERROR
-    std::function<std::string(int)> on_write;            ///< all that a written AT+CMGW answers; unset: its index
+    std::map<std::string, std::string> answers;                ///< whole command line -> all that comes back; else the built-in answer
+    std::function<bool(const std::string& pdu)> on_pdu;        ///< true: it has answered (or not) itself
+    std::map<int, std::string> storage;                        ///< of "ME" and "MT": index -> "stat,,length\r\nPDU"
+    std::map<std::string, std::map<int, std::string>> others;  ///< the same of "SM", "SR" ...
+    std::map<std::string, int> swallow;                        ///< whole command line -> how often it gets no answer at all
+    std::function<std::string(int)> on_stored;                 ///< all that AT+CMSS=index answers; empty: nothing. Unset: ERROR
+    std::function<std::string(int)> on_write;                  ///< all that a written AT+CMGW answers; unset: its index
     std::vector<std::string> log, pdus;
     bool mute = false, no_prompt = false, echo = false, can_echo = true;
     int lose_at = -1, urc_at = -1;  ///< of the text behind a prompt: this octet is lost, once; a URC comes behind so many
     int next_mr = 1;
-    std::string memory = "ME", receive_memory = "ME";
-    bool one_store = false;    ///< SM and ME are one (row 73)
-    bool undeletable = false;  ///< AT+CMGD is refused
+    std::string memory = "ME", write_memory = "ME", receive_memory = "ME";  ///< the three of AT+CPMS
+    bool one_store = false;                                                 ///< SM and ME are one (row 73)
+    bool undeletable = false;                                               ///< AT+CMGD is refused
 
     void say(std::string_view text) { line_->to_host("\r\n" + std::string{text} + "\r\n"); }
     void raw(std::string_view text) { line_->to_host(text); }
@@ -99,9 +101,11 @@ public:
         for (const std::string& line : log) n += line.starts_with(prefix) ? 1U : 0U;
         return n;
     }
+    std::map<int, std::string>& in(const std::string& name) { return name == "ME" || name == "MT" || one_store ? storage : others[name]; }
     void mark(int index, int stat) { storage[index].replace(0, 1, std::to_string(stat)); }
-    void store(int index, const std::string& pdu_hex, int smsc_octets = 8) {
-        storage[index] = "0,," + std::to_string(pdu_hex.size() / 2 - static_cast<std::size_t>(smsc_octets)) + "\r\n" + pdu_hex;
+    void store(int index, const std::string& pdu_hex, int smsc_octets = 8) { store_in("ME", index, pdu_hex, smsc_octets); }
+    void store_in(const std::string& name, int index, const std::string& pdu_hex, int smsc_octets = 8) {
+        in(name)[index] = "0,," + std::to_string(pdu_hex.size() / 2 - static_cast<std::size_t>(smsc_octets)) + "\r\n" + pdu_hex;
     }
 
 private:
@@ -145,7 +149,13 @@ private:
         if (echo) raw(line + "\r");
         if (line == "ATE0") echo = false;
         if (line == "ATE1") echo = can_echo;
-        if (const auto known = answers.find(line); known != answers.end()) return raw(known->second);
+        if (const auto found = swallow.find(line); found != swallow.end() && found->second > 0) {
+            --found->second;
+            return;
+        }
+        const auto known = answers.find(line);
+        if (line.starts_with("AT+CPMS=\"") && (known == answers.end() || known->second.ends_with("OK\r\n"))) select(line);
+        if (known != answers.end()) return raw(known->second);
         if (line.starts_with("AT+CMSS=")) return raw(on_stored ? on_stored(std::stoi(line.substr(8))) : "\r\nERROR\r\n");
         if (line.starts_with("AT+CMGS=") || line.starts_with("AT+CMGW=")) {
             if (no_prompt) return;
@@ -155,12 +165,13 @@ private:
         }
         if (line.starts_with("AT+CMGL")) return raw(list() + "\r\nOK\r\n");
         if (line.starts_with("AT+CMGR=")) {
-            const auto found = storage.find(std::stoi(line.substr(8)));
-            return raw(found == storage.end() ? "\r\nOK\r\n" : "\r\n+CMGR: " + found->second + "\r\n\r\nOK\r\n");
+            const auto& here = in(memory);
+            const auto found = here.find(std::stoi(line.substr(8)));
+            return raw(found == here.end() ? "\r\nOK\r\n" : "\r\n+CMGR: " + found->second + "\r\n\r\nOK\r\n");
         }
         if (line.starts_with("AT+CMGD=") && undeletable) return raw("\r\n+CMS ERROR: 300\r\n");
         if (line.starts_with("AT+CMGD=")) {
-            storage.erase(std::stoi(line.substr(8)));
+            in(memory).erase(std::stoi(line.substr(8)));
             return raw("\r\nOK\r\n");
         }
         raw(built_in(line));
@@ -169,14 +180,15 @@ private:
     /// The first free slot from 1, "stored unsent".
     std::string write(const std::string& hex) {
         int index = 1;
-        while (storage.contains(index)) ++index;
-        storage[index] = "2,," + std::to_string(hex.size() / 2 - 1) + "\r\n" + hex;
+        auto& here = in(write_memory);
+        while (here.contains(index)) ++index;
+        here[index] = "2,," + std::to_string(hex.size() / 2 - 1) + "\r\n" + hex;
         return on_write ? on_write(index) : "\r\n+CMGW: " + std::to_string(index) + "\r\n\r\nOK\r\n";
     }
 
-    std::string list() const {
+    std::string list() {
         std::string out;
-        for (const auto& [index, entry] : storage) out += "\r\n+CMGL: " + std::to_string(index) + "," + entry;
+        for (const auto& [index, entry] : in(memory)) out += "\r\n+CMGL: " + std::to_string(index) + "," + entry;
         return out;
     }
 
@@ -192,12 +204,9 @@ private:
         if (line == "AT+CNUM") return info("+CNUM: ,\"+15550100117\",145");
         if (line == "AT+CPMS=?") return info("+CPMS: (\"SM\",\"ME\"),(\"SM\",\"ME\"),(\"SM\",\"ME\")");
         if (line == "AT+CPMS?")
-            return info("+CPMS: \"" + memory + "\"," + use() + ",\"ME\"," + use() + ",\"" + receive_memory + "\"," + use());
-        if (line.starts_with("AT+CPMS=")) {
-            memory = line.substr(9, 2);
-            if (line.size() > 15) receive_memory = line.substr(line.size() - 3, 2);
-            return info("+CPMS: " + use() + "," + use() + "," + use());
-        }
+            return info("+CPMS: \"" + memory + "\"," + use(memory) + ",\"" + write_memory + "\"," + use(write_memory) + ",\"" +
+                        receive_memory + "\"," + use(receive_memory));
+        if (line.starts_with("AT+CPMS=")) return info("+CPMS: " + use(memory) + "," + use(write_memory) + "," + use(receive_memory));
         if (line.starts_with("AT+CNMI=")) {
             cnmi_ = line.substr(8);
             return info("");
@@ -209,7 +218,13 @@ private:
         if (line == "AT+COPS?") return info("+COPS: 0,0,\"Example\"");
         return "\r\nOK\r\n";
     }
-    std::string use() const { return std::to_string(memory == "ME" || one_store ? storage.size() : 0) + ",20"; }
+    /// "ME" stands at 9, the second memory at 14, the third at 19.
+    void select(const std::string& line) {
+        memory = line.substr(9, 2);
+        if (line.size() > 14) write_memory = line.substr(14, 2);
+        if (line.size() > 19) receive_memory = line.substr(19, 2);
+    }
+    std::string use(const std::string& name) { return std::to_string(in(name).size()) + ",20"; }
 
     std::shared_ptr<Line> line_;
     std::string input_, cnmi_ = "0,0,0,0,0";
