@@ -80,6 +80,14 @@ std::string without_nul(std::string text) {
     return text;
 }
 
+/// What the parts say; of a compressed text its octets.
+std::string content_of(const pdu::Deliver& first, std::span<const std::optional<pdu::UserData>> parts) {
+    if (!first.dcs.compressed) return sms::join(parts, first.dcs.alphabet);
+    std::string hex;
+    for (const auto& part : parts) hex += part ? pdu::to_hex(part->octets) : "";
+    return hex;
+}
+
 /// A whole inbound message: its row, its link to what it answers, and what it asks for.
 void deliver_message(Tx& tx, const Env& env, const pdu::Deliver& first, const IncomingRow& in, std::string text, int parts, bool gaps,
                      WallTime now, Arrived& arrived) {
@@ -99,6 +107,10 @@ void deliver_message(Tx& tx, const Env& env, const pdu::Deliver& first, const In
     row.not_before = now;
     row.modem_timestamp = first.time.utc();
     if (gaps) row.reason = "parts-missing";
+    if (first.dcs.compressed) {
+        row.reason = "compressed";
+        row.reason_text = "The text is compressed (TS 23.042), which is not read here; its octets: " + std::exchange(row.content, {});
+    }
     if (const auto last = store::last_sent_to(tx, in.sender)) row.in_reply_to = last->id;
     store::insert(tx, row);
     arrived.message = row.id;
@@ -154,7 +166,7 @@ bool assemble(Tx& tx, const Env& env, const std::vector<IncomingRow>& rows, bool
     }
     const bool whole = std::ranges::all_of(data, [](const auto& d) { return d.has_value(); });
     if (!first || (!whole && !incomplete)) return false;
-    deliver_message(tx, env, *first, rows.back(), sms::join(data, first->dcs.alphabet), total, !whole, now, arrived);
+    deliver_message(tx, env, *first, rows.back(), content_of(*first, data), total, !whole, now, arrived);
     for (const auto* row : used) store::finish_incoming(tx, row->id, done, arrived.message);
     return true;
 }
@@ -175,7 +187,8 @@ void take_message(Tx& tx, const Env& env, const pdu::Deliver& deliver, IncomingR
         assemble(tx, env, store::open_parts(tx, in.sender, *in.ref), false, now, arrived);
         return;
     }
-    deliver_message(tx, env, deliver, in, deliver.data.text, 1, false, now, arrived);
+    const std::optional<pdu::UserData> whole[] = {deliver.data};
+    deliver_message(tx, env, deliver, in, deliver.dcs.compressed ? content_of(deliver, whole) : deliver.data.text, 1, false, now, arrived);
     store::finish_incoming(tx, in.id, done, arrived.message);
 }
 

@@ -78,13 +78,13 @@ Dcs parse_dcs(std::uint8_t raw);
 /// General data coding group without compression: alphabet and optional class 0-3.
 std::uint8_t make_dcs(Alphabet alphabet, std::optional<int> message_class = std::nullopt);
 
-/// Service centre time stamp (TS 23.040 §9.2.3.11): local fields with the zone in quarter hours, -79..79 (-85..85 from broken digits).
+/// Service centre time stamp (TS 23.040 §9.2.3.11): local fields with the zone in quarter hours, -79..79 (80..85 from broken digits).
 /// Years are 2000-2099. Digits above 9, as faulty service centres send, give fields that are out of range: utc() is empty then.
 struct Timestamp {
     int year = 2000, month = 1, day = 1, hour = 0, minute = 0, second = 0;
     int zone_quarters = 0;
     bool operator==(const Timestamp&) const = default;
-    std::optional<WallTime> utc() const;  ///< empty when the fields are no date
+    std::optional<WallTime> utc() const;  ///< empty when the fields are no date, or the zone is none (beyond 15:45)
     std::string iso() const;              ///< 2026-11-21T10:00:00-08:00, digits as received
 };
 

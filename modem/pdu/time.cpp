@@ -21,7 +21,8 @@ constexpr minutes minutes_of(int octet) {
 std::optional<WallTime> Timestamp::utc() const {
     const year_month_day date{std::chrono::year{year}, std::chrono::month{static_cast<unsigned>(month)},
                               std::chrono::day{static_cast<unsigned>(day)}};
-    if (!date.ok() || hour > 23 || minute > 59 || second > 59) return std::nullopt;
+    constexpr int farthest_zone = 63;  // quarters: 15:45
+    if (!date.ok() || hour > 23 || minute > 59 || second > 59 || std::abs(zone_quarters) > farthest_zone) return std::nullopt;
     return WallTime{sys_days{date} + hours{hour} + minutes{minute} + seconds{second} - minutes{15 * zone_quarters}};
 }
 

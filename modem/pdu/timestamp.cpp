@@ -9,8 +9,9 @@ Timestamp read_timestamp(Reader& in, std::string_view field) {
     const auto digits = [&](std::size_t i) { return (octets[i] & 0x0F) * 10 + (octets[i] >> 4); };
     Timestamp t{
         .year = 2000 + digits(0), .month = digits(1), .day = digits(2), .hour = digits(3), .minute = digits(4), .second = digits(5)};
-    // Bit 3 of the first digit is the sign.
-    const int quarters = (octets[6] & 0x07) * 10 + (octets[6] >> 4);
+    // Bit 3 of the first digit is the sign. A second digit that is none makes the whole zone one that does not exist.
+    const int last = octets[6] >> 4;
+    const int quarters = last > 9 ? 70 + last : (octets[6] & 0x07) * 10 + last;
     t.zone_quarters = octets[6] & 0x08 ? -quarters : quarters;
     return t;
 }

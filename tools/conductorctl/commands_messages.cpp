@@ -27,6 +27,12 @@ void line(std::ostream& out, std::string_view name, const std::string& value) {
     if (value != "-") out << fmt::format("{:<12}{}\n", name.empty() ? std::string{} : std::string{name} + ':', value);
 }
 
+/// What nobody can read: its octets are in reason_text.
+bool is_octets(const json& m) {
+    const std::string reason = cell(m, "reason");
+    return reason == "undecodable" || reason == "compressed";
+}
+
 /// What every view of one message begins with.
 void print_message(Session& session, const json& m) {
     std::ostream& out = session.io.out;
@@ -127,7 +133,7 @@ int inbox_list(Session& session, const ListOptions& options) {
     for (const json& m : page->value("messages", json::array())) {
         const std::string state = cell(m, "status");
         table.add({cell(m, "id"), state, cell(m, "phone_number"), time_cell(m, "timestamp"), cell(m, "modem_index"),
-                   shortened(cell(m, m.value("reason", json{}) == "undecodable" ? "reason_text" : "content"), 100)},
+                   shortened(cell(m, is_octets(m) ? "reason_text" : "content"), 100)},
                   1, colour_of(state));
     }
     table.print(session.io.out, session.colours());

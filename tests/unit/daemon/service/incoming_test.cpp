@@ -181,6 +181,23 @@ TEST_CASE("incoming: what cannot be decoded is kept as it came") {
     CHECK(box.run([&](Tx& tx) { return store::claim_unread(tx, "bot", box.now, box.now + 1min, 10); }).empty());
 }
 
+TEST_CASE("incoming: a compressed text says so, and keeps its octets") {
+    Box box;
+    const std::string head = "0B915155100021F300206211128130422B";
+    box.take_in("0004" + head + "05E8329BFD06");
+    box.take_in("0044" + head + "09050003AA0202FD0611");
+    box.take_in("0044" + head + "09050003AA0201E8329B");
+    const auto shown = inbox(box);
+    REQUIRE(shown.size() == 2);
+    for (const auto& row : shown) {
+        CHECK(row.reason == "compressed");
+        CHECK(row.content.empty());
+        CHECK(row.phone_number == "+15550100123");
+    }
+    CHECK(shown[0].reason_text.value_or("").ends_with(": E8329BFD06"));
+    CHECK(shown[1].reason_text.value_or("").ends_with(": E8329BFD0611"));
+}
+
 TEST_CASE("incoming: U+0000 in a text") {
     Box box;
     // TP-DCS 08, TP-UDL 6: "a", U+0000, "b"
