@@ -136,10 +136,20 @@ void AtSession::on_urc(at::Urc urc) {
     inbox_->attention.raise();
 }
 
+namespace {
+aio::awaitable<Result<void>> write_noted(port::ByteStream* stream, std::span<const std::uint8_t> octets, bool* taken) {
+    auto done = co_await stream->write(octets);
+    *taken = done.has_value();
+    co_return done;
+}
+}  // namespace
+
 aio::awaitable<Result<void>> AtSession::write(std::string octets) {
     using namespace boost::asio::experimental::awaitable_operators;
     const std::span<const std::uint8_t> view{reinterpret_cast<const std::uint8_t*>(octets.data()), octets.size()};
-    auto first = co_await (stream_->write(view) || aio::sleep_for(write_limit));
+    bool taken = false;  // also when the limit passed at the very same time: the last octet may be a Ctrl-Z
+    auto first = co_await (write_noted(stream_.get(), view, &taken) || aio::sleep_for(write_limit));
+    if (taken) co_return Result<void>{};
     if (first.index() == 1) co_return fail(AtErrc::timeout, "write");
     if (!std::get<0>(first)) {
         lost_ = true;
@@ -200,12 +210,14 @@ aio::awaitable<Result<at::Reply>> AtSession::run(at::Command command) {
     // A reboot that was seen and not yet taken ends every command: what runs next must be the bring-up.
     if (lost_) co_return fail(AtErrc::lost, command.line);
     if (interrupted_) co_return fail(AtErrc::interrupted, command.line);
+    if (rebooted_) co_return fail(AtErrc::rebooted, command.line);
     const bool ready = co_await in_step();
     if (!ready && !command.blind) {
         if (lost_) co_return fail(AtErrc::lost, command.line);
         if (rebooted_) co_return fail(AtErrc::rebooted, command.line);
         co_return fail(interrupted_ ? AtErrc::interrupted : AtErrc::timeout, command.line);
     }
+    if (rebooted_) co_return fail(AtErrc::rebooted, command.line);
     reply_.reset();
     answer_.clear();
     const auto timeout = command.timeout;
@@ -244,6 +256,15 @@ aio::awaitable<SubmitOutcome> AtSession::before_prompt(Result<void> waited) {
         co_await write(cancel);
     }
     co_return ended_as(Ending::not_sent, reason_of(waited.error()));
+}
+
+/// write() failed, so its last octet, the Ctrl-Z or CR, was not taken: nothing can be sent, once the modem forgot what it has of it.
+aio::awaitable<SubmitOutcome> AtSession::not_taken(Error why) {
+    dialogue_.abandon();
+    out_of_step_ = true;
+    const std::string cancel{escape};
+    if (!lost_) co_await write(cancel);
+    co_return ended_as(Ending::not_sent, reason_of(why));
 }
 
 /// A modem that was mute for a while, or restarted without a word, never gives the answer, though it hears again. So when that is overdue
@@ -317,9 +338,8 @@ aio::awaitable<SubmitOutcome> AtSession::submit(pdu::Encoded pdu, const profile:
     ctrl_z_at_ = BootClock::now();
     done = co_await write_paced(body + ctrl_z, static_cast<std::size_t>(profile.pace_octets));
     SubmitOutcome outcome;
-    if (!done && done.error().is(AtErrc::lost)) {
-        dialogue_.abandon();  // write() failed, so its last octet, the Ctrl-Z, was not taken
-        outcome = ended_as(Ending::not_sent, "port-lost");
+    if (!done) {
+        outcome = co_await not_taken(done.error());
     } else {
         outcome = co_await after_ctrl_z(BootClock::now() + cmgs.timeout);
     }
@@ -350,8 +370,13 @@ aio::awaitable<AtSession::Written> AtSession::write_stored(pdu::Encoded pdu, con
         }
     }
     done = co_await write_paced(body + ctrl_z, static_cast<std::size_t>(profile.pace_octets));
+    if (!done) {
+        const SubmitOutcome why = co_await not_taken(done.error());
+        written.reason = why.reason;
+        co_return written;
+    }
     const std::function<bool()> finished = [this] { return reply_.has_value(); };
-    if (done) done = co_await wait_for(finished, BootClock::now() + cmgw.timeout, cmgw.line);
+    done = co_await wait_for(finished, BootClock::now() + cmgw.timeout, cmgw.line);
     if (reply_ && !reply_->ok()) {
         written.refused = true;
         written.reason = at::word(reply_->final);
@@ -359,6 +384,7 @@ aio::awaitable<AtSession::Written> AtSession::write_stored(pdu::Encoded pdu, con
     }
     written.index = at::parse_reference(reply_ ? at::Answer{reply_->lines} : dialogue_.so_far());
     if (!reply_) dialogue_.abandon();
+    if (!reply_) out_of_step_ = true;
     if (!written.index) written.reason = done ? "no-reference" : reason_of(done.error());
     co_return written;
 }
@@ -373,9 +399,8 @@ aio::awaitable<SubmitOutcome> AtSession::submit_stored(int index) {
     past_ctrl_z_ = true;
     const Result<void> done = co_await write("AT" + cmss.line + "\r");
     SubmitOutcome outcome;
-    if (!done && done.error().is(AtErrc::lost)) {
-        dialogue_.abandon();  // write() failed, so its last octet, the CR, was not taken
-        outcome = ended_as(Ending::not_sent, "port-lost");
+    if (!done) {
+        outcome = co_await not_taken(done.error());
     } else {
         outcome = co_await after_ctrl_z(BootClock::now() + cmss.timeout);
     }
@@ -393,7 +418,7 @@ aio::awaitable<void> AtSession::drain(std::chrono::milliseconds quiet, std::chro
 }
 
 aio::awaitable<bool> AtSession::resync(int tries) {
-    for (int i = 0; i < tries && !lost_ && !interrupted_; ++i) {
+    for (int i = 0; i < tries && !lost_ && !interrupted_ && !rebooted_; ++i) {
         dialogue_.reset();
         out_of_step_ = false;  // for the AT below
         const std::string cancel{escape, '\r'};

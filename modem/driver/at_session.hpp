@@ -21,6 +21,7 @@ struct Inbox {
         at::Direct pdu;
         std::uint64_t incarnation = 0;
         Instant acknowledge_by{};
+        int refused = 0;  ///< by the Host
     };
 
     aio::Event attention;                   ///< something in `urcs`, the port is lost, the modem rebooted, or the Host wants something
@@ -107,6 +108,7 @@ private:
     aio::awaitable<Result<void>> open_prompt(at::Command command, std::chrono::milliseconds patience);
     aio::awaitable<SubmitOutcome> before_prompt(Result<void> waited);
     aio::awaitable<SubmitOutcome> after_ctrl_z(Instant until);
+    aio::awaitable<SubmitOutcome> not_taken(Error why);
 
     aio::Executor ex_;
     std::unique_ptr<port::ByteStream> stream_;

@@ -26,6 +26,7 @@ public:
         readable.raise();
     }
     std::function<void(std::string_view)> to_modem;
+    std::function<bool(std::string_view)> stuck;  ///< these octets are never taken (flow control, a stalled endpoint)
     std::string waiting;
     bool lost = false, closed = false;
     bool in_turn = false;
@@ -55,6 +56,7 @@ public:
         if (line_->closed) co_return fail(port::PortErrc::closed, "write");
         if (line_->lost) co_return fail(port::PortErrc::lost, "write");
         const std::string text{octets.begin(), octets.end()};
+        if (line_->stuck && line_->stuck(text)) co_await aio::sleep_for(std::chrono::hours{1});
         line_->to_modem(text);
         co_return Result<void>{};
     }
@@ -245,6 +247,7 @@ public:
     int descriptors = 0;
     bool stop = false, on = true, sim_ok = true, pin_ok = true;
     int persist_failures = 0;
+    std::function<bool(const Incoming&)> refuses;  ///< whom persist() refuses
     bool usb_reset = false, power_reset = false, helper = true;
     std::vector<std::string> resets;  ///< "usb", "power"
     std::function<void()> on_outcome, on_incoming, on_change, on_reset;
@@ -269,6 +272,7 @@ public:
     aio::Event& wake() override { return wake_; }
     Instant next_due() const override { return Instant::max(); }
     aio::awaitable<Result<void>> persist(Incoming one) override {
+        if (refuses && refuses(one)) co_return fail(port::PortErrc::io, "store");
         if (persist_failures > 0) {
             --persist_failures;
             co_return fail(port::PortErrc::io, "store");

@@ -20,6 +20,13 @@ aio::awaitable<void> submit_into(std::shared_ptr<AtSession> session, pdu::Encode
     into = co_await session->submit(std::move(pdu), profile::generic());
 }
 
+aio::awaitable<void> write_into(std::shared_ptr<AtSession> session, pdu::Encoded pdu, std::optional<AtSession::Written>& into) {
+    into = co_await session->write_stored(std::move(pdu), profile::generic());
+}
+aio::awaitable<void> send_stored_into(std::shared_ptr<AtSession> session, int index, std::optional<SubmitOutcome>& into) {
+    into = co_await session->submit_stored(index);
+}
+
 /// A Rig without a driver: its modem is talked to by a session.
 struct Talk : Rig {
     Talk() {
@@ -139,4 +146,65 @@ TEST_CASE("after an open outcome a late +CMGS is still told, and ends no command
     CHECK(reply->lines == std::vector<std::string>{"+CREG: 1,1"});
     REQUIRE(!talk.inbox->urcs.empty());
     CHECK(std::get<at::Reference>(talk.inbox->urcs.front()).tp_mr == 9);
+}
+
+TEST_CASE("a PDU that the port does not take is not sent: no minute is waited, and the prompt is left") {
+    Talk talk;
+    const std::string escape{'\x1b'};
+    std::string last;
+    talk.line->to_modem = [&, inner = talk.line->to_modem](std::string_view octets) {
+        last = octets;
+        inner(octets);
+    };
+    talk.line->stuck = [](std::string_view octets) { return octets.ends_with('\x1a'); };
+    pdu::Encoded pdu;
+    pdu.octets = {0x00, 0x11, 0x00, 0x0B, 0x91, 0x51, 0x55, 0x10, 0x10, 0x32, 0xF4, 0x00, 0x00, 0xA7, 0x02, 0xE8, 0x34};
+    pdu.tpdu_length = 16;
+    for (const bool stored : {false, true}) {
+        CAPTURE(stored);
+        std::optional<SubmitOutcome> sent;
+        std::optional<AtSession::Written> written;
+        if (stored)
+            boost::asio::co_spawn(talk.ctx, write_into(talk.session, pdu, written), boost::asio::detached);
+        else
+            boost::asio::co_spawn(talk.ctx, submit_into(talk.session, pdu, sent), boost::asio::detached);
+        REQUIRE(talk.until([&] { return sent || written; }, 6s));
+        if (sent) CHECK(sent->ending == Ending::not_sent);
+        CHECK((sent ? sent->reason : written->reason) == "timeout");
+        if (written) CHECK_FALSE(written->index);
+        CHECK(last == escape);
+        CHECK(talk.run("+CSQ").has_value());
+        CHECK(talk.modem->pdus.empty());
+        CHECK(talk.modem->storage.empty());
+    }
+}
+
+TEST_CASE("AT+CMSS that the port does not take is not sent") {
+    Talk talk;
+    talk.line->stuck = [](std::string_view octets) { return octets.starts_with("AT+CMSS"); };
+    std::optional<SubmitOutcome> sent;
+    boost::asio::co_spawn(talk.ctx, send_stored_into(talk.session, 1, sent), boost::asio::detached);
+    REQUIRE(talk.until([&] { return sent.has_value(); }, 12s));
+    CHECK(sent->ending == Ending::not_sent);
+}
+
+TEST_CASE("a late answer to AT+CMGW is not taken for the next command's") {
+    Talk talk;
+    talk.modem->on_write = [](int) { return std::string{}; };
+    pdu::Encoded pdu;
+    pdu.octets = {0x00, 0x11, 0x00, 0x0B, 0x91, 0x51, 0x55, 0x10, 0x10, 0x32, 0xF4, 0x00, 0x00, 0xA7, 0x02, 0xE8, 0x34};
+    pdu.tpdu_length = 16;
+    std::optional<AtSession::Written> written;
+    boost::asio::co_spawn(talk.ctx, write_into(talk.session, pdu, written), boost::asio::detached);
+    REQUIRE(talk.until([&] { return written.has_value(); }, 60s));
+    CHECK(written->reason == "timeout");
+    bool said = false;
+    talk.line->to_modem = [&, inner = talk.line->to_modem](std::string_view octets) {
+        if (!std::exchange(said, true)) talk.modem->raw("\r\n+CMGW: 1\r\n\r\nOK\r\n");
+        inner(octets);
+    };
+    talk.modem->answers["AT+CNMA"] = "\r\n+CMS ERROR: 340\r\n";
+    const auto reply = talk.run("+CNMA");
+    REQUIRE(reply.has_value());
+    CHECK(reply->final.code == 340);
 }
