@@ -98,6 +98,7 @@ private:
     aio::awaitable<bool> indications_hold(bool just_set = false);
     aio::awaitable<Result<void>> mend_routing();
     aio::awaitable<std::optional<Submission>> ask_next(std::optional<SubmitOutcome> finished, bool available);
+    bool had_indications();
     aio::awaitable<Result<at::FinalResult>> write_acknowledgement(std::chrono::milliseconds limit);
     aio::awaitable<Result<void>> acknowledge(std::chrono::milliseconds limit);
     aio::awaitable<void> acknowledge_last();

@@ -67,7 +67,15 @@ aio::awaitable<Result<bool>> Modem::Impl::try_indications(Routing routing, bool 
         const bool hold = co_await indications_hold(true);
         if (hold) co_return true;
     }
+    indications_.clear();
+    indications_text_.clear();
     co_return false;
+}
+
+bool Modem::Impl::had_indications() {
+    const Lines found{"+CNMI: " + found_["CNMI"]};
+    const auto were = at::parse_numbers(found);  // four or five of them: the modem's own idea of the last one
+    return were.size() >= 4 && indications_.size() >= 4 && std::equal(were.begin(), were.begin() + 4, indications_.begin());
 }
 
 aio::awaitable<End> Modem::Impl::set_up_indications() {
@@ -87,8 +95,7 @@ aio::awaitable<End> Modem::Impl::set_up_indications() {
         if (!tried) co_return end_of(tried.error());
         set = *tried;
     }
-    const bool remembered = found_["CNMI"] == indications_text_;
-    if (set && !remembered && routing_ != Routing::plain) {
+    if (set && !had_indications() && routing_ != Routing::plain) {
         // a modem that starts with <ds> 0 throws away the reports that come before its next bring-up
         const auto kept = co_await tell("&W");
         if (!kept) co_return end_of(kept.error());
@@ -168,7 +175,8 @@ aio::awaitable<Result<void>> Modem::Impl::acknowledge(std::chrono::milliseconds 
         if (!final && !final.error().is(AtErrc::timeout)) co_return final.error();
         if (!final) {  // T73: it may take longer than a queue can wait. Whether the modem answers at all, the next command finds out
             routing_ended_ = true;
-            continue;
+            acknowledgements_due_.clear();  // the network sends them again
+            break;
         }
         if (final->kind == at::FinalResult::Kind::ok) {
             acknowledgement_proved_ = true;

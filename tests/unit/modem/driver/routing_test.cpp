@@ -237,3 +237,39 @@ TEST_CASE("a stop acknowledges what is committed") {
     REQUIRE(rig.until([&] { return rig.ended; }));
     CHECK(rig.modem->count("AT+CNMA") == 1);
 }
+
+TEST_CASE("acknowledgements due to a modem that falls silent do not hold up the ladder") {
+    Reports rig;
+    rig.up();
+    rig.host.on_incoming = [&] { rig.modem->mute = true; };
+    for (int i = 0; i < 30; ++i) rig.report(i);
+    CHECK(rig.until([&] { return !rig.host.incidents.empty(); }, 30s));
+    CHECK(rig.host.incoming.size() == 30);
+    CHECK(rig.modem->count("AT+CNMA") == 1);
+}
+
+TEST_CASE("AT&W is written where the modem starts with other figures, not where it tells fewer of them") {
+    for (const char* found : {"2,1,0,1", "2,1,0,1,1", "0,0,0,0,0"}) {
+        CAPTURE(found);
+        Reports rig;
+        rig.modem->answers["AT+CNMI?"] = "\r\n+CNMI: " + std::string{found} + "\r\n\r\nOK\r\n";
+        rig.line->to_modem = [&, inner = rig.line->to_modem](std::string_view octets) {
+            if (octets.starts_with("AT+CNMI=")) rig.modem->answers.erase("AT+CNMI?");
+            inner(octets);
+        };
+        rig.start();
+        REQUIRE(rig.until_state("ready"));
+        CHECK(rig.modem->count("AT&W") == (found[0] == '0' ? 1 : 0));
+    }
+}
+
+TEST_CASE("a modem that keeps no +CNMI at all is not brought up for it again and again") {
+    Reports rig;
+    rig.modem->answers["AT+CNMI?"] = "\r\n+CNMI: 0,0,0,0,0\r\n\r\nOK\r\n";
+    rig.up();
+    CHECK(rig.driver->status().routing == "plain");
+    rig.pass(1800s);
+    CHECK(rig.modem->count("ATE0") == 0);
+    rig.modem->store(1, delivered_pdu);
+    CHECK(rig.until([&] { return !rig.host.incoming.empty(); }, 70s));  // the sweeps find it
+}
