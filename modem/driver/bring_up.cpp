@@ -10,6 +10,36 @@ namespace conductor::driver {
 using namespace std::chrono_literals;
 using at::AtErrc;
 
+namespace {
+constexpr int most_unanswered = 8;  ///< commands without an answer since the bring-up began, or in one poll
+}  // namespace
+
+/// One answer may drown in URCs, two do not. What stays without one while a bare AT has its own counts as refused, since some firmwares
+/// swallow what they do not know; not so when most commands end like that. A command that was swallowed before is not asked twice.
+aio::awaitable<Result<at::Reply>> Modem::Impl::query(std::string line) {
+    for (int tries = swallows(line) ? 1 : 2; tries > 0; --tries) {
+        auto reply = co_await session_->run(line);
+        if (reply) swallowed_.erase(line);
+        if (reply || !reply.error().is(AtErrc::timeout)) co_return reply;
+        const bool half = line == "+CPIN?" && profile_->pin_ready_without_ok;
+        if (half && !session_->partial().empty()) {  // Wavecom gives the line alone (row 53)
+            at::Reply made;
+            made.lines = session_->partial();
+            co_return made;
+        }
+        const bool answers = co_await session_->resync(2);
+        if (!answers && unwanted()) co_return fail(AtErrc::interrupted, line);
+        if (!answers && session_->lost()) co_return fail(AtErrc::lost, line);
+        if (!answers) co_return session_->rebooted() ? fail(AtErrc::rebooted, line) : reply.error();
+    }
+    log_.notice("unanswered", {{"command", line}});
+    if (++unanswered_ > most_unanswered) co_return fail(AtErrc::timeout, line);
+    swallowed_.insert(std::move(line));
+    at::Reply none;
+    none.final.kind = at::FinalResult::Kind::error;
+    co_return none;
+}
+
 aio::awaitable<Result<Modem::Impl::Lines>> Modem::Impl::ask(std::string line) {
     auto reply = co_await session_->run(std::move(line));
     if (!reply) co_return reply.error();

@@ -47,6 +47,7 @@ std::vector<Rung> Ladder::rungs_of(Trouble what) const {
             break;
         case Trouble::unregistered: rungs = {Rung::reregister, Rung::radio, Rung::radio, Rung::restart}; break;
         case Trouble::denied: rungs = {Rung::reregister, Rung::radio}; break;
+        case Trouble::no_sending: rungs = {Rung::radio, Rung::radio, Rung::restart, Rung::usb_reset, Rung::power}; break;
         case Trouble::sim_unseen: rungs = {Rung::power}; break;
     }
     std::erase_if(rungs, [this](Rung r) {
@@ -74,7 +75,28 @@ void Ladder::start_over() {
     resets_in_row_ = 0;
 }
 
+/// A position of its own: the modem is brought up between two rungs, and looks healthy. At the end the last rung again, as often as its
+/// limits allow.
+LadderStep Ladder::unable(Instant now) {
+    const auto rungs = rungs_of(Trouble::no_sending);
+    LadderStep step;
+    step.hold = limits_.first_hold;
+    step.human = sending_at_ >= rungs.size();
+    if (!rungs.empty()) step.rung = rungs[std::min(sending_at_, rungs.size() - 1)];
+    if (step.human && !is_hard(step.rung)) step.rung = Rung::none;
+    if (is_hard(step.rung) && !may_reset(now)) {
+        step.human = step.human || std::ssize(recent_) >= limits_.hard_resets_per_hour;
+        step.rung = Rung::none;
+    } else if (!step.human) {
+        ++sending_at_;
+    }
+    if (is_hard(step.rung)) note_reset(now);
+    sending_human_ = step.human;
+    return step;
+}
+
 LadderStep Ladder::trouble(Trouble what, Instant now) {
+    if (what == Trouble::no_sending) return unable(now);
     if ((healthy_ && now - healthy_since_ > 1min) || !same_kind(what, last_)) start_over();
     if (what == Trouble::boot_loop && last_ == Trouble::mute && limits_.power) at_ = 0;  // past the soft rungs
     healthy_ = false;
@@ -116,6 +138,7 @@ void Ladder::new_incarnation(Instant now) {
     const bool ours = !recent_.empty() && now - recent_.back() < own_replug;
     if (ours) return;
     start_over();
+    sends();
     rung_ = Rung::none;
     healthy_ = false;
 }

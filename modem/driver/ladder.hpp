@@ -17,6 +17,7 @@ enum class Trouble : std::uint8_t {
     boot_loop,     ///< ^BOOT lines and nothing else for a minute (FIELD row 16): only power helps
     unregistered,  ///< answers, but no network for minutes
     denied,        ///< the network refuses the SIM: a plan or SIM matter, so it is asked again rarely
+    no_sending,    ///< answers, but takes no message: errors of its own, or no prompt, again and again
     sim_unseen,    ///< a SIM put in after power-on is not seen (FIELD row 17): only power helps
 };
 
@@ -71,7 +72,12 @@ public:
     /// The device was unplugged, or is another one: rung 0. The hour's count stays, and so does the rung when our own reset took the device
     /// away.
     void new_incarnation(Instant now);
-    Rung rung() const { return rung_; }
+    /// The modem, or the network through it, answered a submission: no_sending is over. A bring-up alone does not say so.
+    void sends() {
+        sending_at_ = 0;
+        sending_human_ = false;
+    }
+    Rung rung() const { return sending_human_ ? Rung::human : rung_; }
     std::uint64_t hard_resets() const { return hard_resets_; }
 
 private:
@@ -79,11 +85,14 @@ private:
     bool may_reset(Instant now);
     void note_reset(Instant now);
     void start_over();
+    LadderStep unable(Instant now);
     LadderLimits limits_;
     Rung rung_ = Rung::none;
     Trouble last_ = Trouble::mute;
-    std::size_t at_ = 0;  ///< the next rung
-    int calls_ = 0;       ///< of trouble() in a row
+    std::size_t at_ = 0;          ///< the next rung
+    std::size_t sending_at_ = 0;  ///< the next rung of no_sending
+    bool sending_human_ = false;
+    int calls_ = 0;  ///< of trouble() in a row
     int resets_in_row_ = 0;
     Instant healthy_since_{};
     bool healthy_ = false;

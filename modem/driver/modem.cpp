@@ -205,6 +205,7 @@ aio::awaitable<void> Modem::Impl::live() {
                 co_await aio::sleep_for(200ms);  // one that opens and hangs up at once does not keep the processor busy
                 break;
             case End::mute: co_await recover(silence()); break;
+            case End::unable: co_await recover(Trouble::no_sending); break;
             case End::reset: co_await perform(Rung::restart); break;
             case End::mismatch:
                 co_await close();

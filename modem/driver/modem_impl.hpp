@@ -38,6 +38,7 @@ enum class End : std::uint8_t {
     ok,
     lost,      ///< the port is gone: close, open again
     mute,      ///< no answer: the ladder
+    unable,    ///< it answers, and takes no message: the ladder
     again,     ///< the modem restarted or its SIM changed: bring up on the same port
     mismatch,  ///< another modem than the one that is meant
     blocked,   ///< needs a person
@@ -239,11 +240,15 @@ private:
     bool reset_wanted_ = false;
     std::optional<std::uint64_t> echoes_;  ///< since echo is off; empty while that is not known to work
     std::uint64_t echoes_at_off_ = 0;
-    bool bring_up_wanted_ = false;   ///< settings were lost, or the SIM is another one
-    std::string pin_refused_iccid_;  ///< a PIN failed on this SIM: none is entered any more
-    bool mid_message_ = false;       ///< further parts of the same message follow
-    int submit_failures_ = 0;        ///< in a row, without a prompt
-    std::string boot_seen_;          ///< the last line of a modem that repeats it
+    bool bring_up_wanted_ = false;     ///< settings were lost, or the SIM is another one
+    std::string pin_refused_iccid_;    ///< a PIN failed on this SIM: none is entered any more
+    std::set<std::string> swallowed_;  ///< commands that this modem leaves without an answer
+    int unanswered_ = 0;
+    int unset_rounds_ = 0;            ///< bring-ups in a row that could not set PDU mode
+    bool mid_message_ = false;        ///< further parts of the same message follow
+    int submit_failures_ = 0;         ///< in a row, by errors of the modem itself or without a prompt
+    bool set_up_for_errors_ = false;  ///< a bring-up was tried against bare ERRORs
+    std::string boot_seen_;           ///< the last line of a modem that repeats it
 
     std::vector<std::string> stores_;  ///< memories to sweep
     std::string receive_store_, selected_;

@@ -36,6 +36,13 @@ aio::awaitable<void> Modem::Impl::recover(Trouble what) {
     ladder_.limits(ladder_limits());
     const LadderStep step = ladder_.trouble(what, BootClock::now());
     log_.warning("recover", {{"rung", to_string(step.rung)}, {"hold_s", step.hold.count()}, {"human", step.human}});
+    if (what == Trouble::no_sending) {
+        host_.incident("no-sending");
+        set(ModemState::recovering, "no-sending",
+            step.human ? "The modem answers, but takes no message, and no remedy helped; it is tried on. Power it off and on."
+                       : "The modem answers, but takes no message; the recovery ladder is at work.");
+        co_return co_await perform(step.rung);
+    }
     if (what != Trouble::mute && what != Trouble::boot_loop) {
         network_trouble_at_ = BootClock::now() + step.hold;
         co_return co_await perform(step.rung);

@@ -136,21 +136,30 @@ aio::awaitable<End> Modem::Impl::settle_trouble(const SubmitOutcome& outcome) {
     if (outcome.ending == Ending::accepted) {
         submit_failures_ = 0;
         co_return end;
+        set_up_for_errors_ = false;
+        ladder_.sends();
     }
     if (end != End::ok) co_return end;
     const bool answered = outcome.ending == Ending::refused || (outcome.ending == Ending::ambiguous && outcome.reason != "timeout");
     if (answered && (outcome.cms || outcome.cme)) {
-        submit_failures_ = 0;
-        const bool unusable =
-            at::is_sim_unusable(outcome.cms ? at::FailureKind::cms : at::FailureKind::cme, outcome.cms ? outcome.cms : outcome.cme);
-        co_return unusable ? End::again : End::ok;  // the bring-up finds out what is wrong with the SIM, and when it is well again
+        const at::FailureKind kind = outcome.cms ? at::FailureKind::cms : at::FailureKind::cme;
+        const auto code = outcome.cms ? outcome.cms : outcome.cme;
+        const bool unusable = at::is_sim_unusable(kind, code);
+        const at::Verdict verdict = at::classify({kind, code, at::Phase::before_ctrl_z});
+        if (verdict.scope == at::Scope::network || verdict.scope == at::Scope::recipient) ladder_.sends();
+        if (unusable || verdict.error_class != at::ErrorClass::modem) {
+            submit_failures_ = 0;
+            co_return unusable ? End::again : End::ok;  // the bring-up finds out what is wrong with the SIM, and when it is well again
+        }
     }
     bool answers = true;
     if (!answered) answers = co_await session_->resync(3);
     if (!answers) co_return condition() == End::ok ? End::mute : condition();
     if (++submit_failures_ < 3) co_return condition();
     submit_failures_ = 0;
-    co_return answered ? End::again : End::mute;  // a bare ERROR again and again: its settings are gone; no prompt: it is stuck
+    const bool bare = answered && !outcome.cms && !outcome.cme;
+    if (bare && !std::exchange(set_up_for_errors_, true)) co_return End::again;  // its settings may be gone
+    co_return End::unable;
 }
 
 /// Health, registration, storage: what a URC that was lost would have said. Some settings less often.
