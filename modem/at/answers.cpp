@@ -90,7 +90,7 @@ StoredKind kind_of(const StoredPdu& pdu) {
     const int first = smsc < 0 ? -1 : octet_at(pdu.hex, static_cast<std::size_t>(smsc) + 1);
     if (first < 0) return StoredKind::message;
     switch (first & 3) {
-        case 1: return StoredKind::own;
+        case 1: return StoredKind::submission;
         case 2: return StoredKind::report;
         default: return StoredKind::message;
     }

@@ -39,8 +39,9 @@ std::optional<StoredPdu> parse_cmgr(Answer lines);
 std::vector<StoredPdu> parse_cmgl(Answer lines);
 
 /// What a PDU of a storage is by its TP-MTI and direction (TS 23.040 §9.2.3.1).
-enum class StoredKind { message, report, own, blank };
-/// `own`: stored by the host (stat 2 or 3, or a SUBMIT; T67). `blank`: dummy records of FF, also behind an SCA octet 00 (FIELD row 58).
+enum class StoredKind { message, report, own, submission, blank };
+/// `own`: stored by the host (stat 2 or 3). `submission`: an SMS-SUBMIT that is listed as received: a host's, on modems that list those so
+/// (T67), or octets of the network that look like one. `blank`: dummy records of FF, also behind an SCA octet 00 (FIELD row 58).
 /// Everything else that is not a report is a message, decodable or not.
 StoredKind kind_of(const StoredPdu& pdu);
 

@@ -5,8 +5,7 @@
 namespace conductor::at {
 
 namespace {
-constexpr std::size_t max_lines = 2048;  ///< of one answer: a full list of 1000 stored messages; what is more is dropped
-constexpr int max_text_lines = 64;       ///< of one +CUSD; its text has 182 characters at most
+constexpr int max_text_lines = 64;  ///< of one +CUSD; its text has 182 characters at most
 }  // namespace
 
 void Dialogue::start(Command command) {

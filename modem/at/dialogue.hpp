@@ -26,6 +26,9 @@ struct Stray {
 };
 using Event = std::variant<Prompt, Finished, Urc, Stray>;
 
+/// Lines of one answer: a full list of 1000 stored messages; what is more is dropped.
+inline constexpr std::size_t max_lines = 2048;
+
 class Dialogue {
 public:
     using Sink = std::function<void(Event)>;

@@ -154,8 +154,13 @@ private:
     aio::awaitable<Result<std::optional<at::StoredPdu>>> read_slot(Slot slot);
     aio::awaitable<Result<void>> sweep(bool all);
     aio::awaitable<Result<void>> sweep_memory(std::string memory, bool all);
-    aio::awaitable<Result<std::vector<at::StoredPdu>>> list_memory(std::string memory, int total);
-    aio::awaitable<Result<void>> keep(std::string memory, std::vector<at::StoredPdu> found);
+    struct Listing {
+        std::vector<at::StoredPdu> pdus;
+        bool whole = false;  ///< nothing else is in the memory
+    };
+    aio::awaitable<Result<Listing>> list_memory(std::string memory, int total);
+    /// `strange`: slots that are kept and emptied though an SMS-SUBMIT seems to be in them.
+    aio::awaitable<Result<void>> keep(std::string memory, std::vector<at::StoredPdu> found, std::set<int> strange);
     Incoming incoming_from(const Slot& slot, const at::StoredPdu& pdu) const;
     aio::awaitable<Result<void>> remove(Slot slot);
     aio::awaitable<Result<bool>> select(std::string memory);
@@ -177,8 +182,8 @@ private:
     aio::awaitable<Result<bool>> tend_slots();
     aio::awaitable<Result<void>> remove_spent(std::size_t most);
     aio::awaitable<Result<void>> read_open_slots();
-    aio::awaitable<Result<void>> judge(std::string memory, std::vector<SlotReading::Slot> slots, bool whole);
-    aio::awaitable<Result<void>> judge_memory(std::string memory, const std::vector<at::StoredPdu>& found);
+    aio::awaitable<std::vector<SlotRuling>> judge(std::string memory, std::vector<SlotReading::Slot> slots, bool whole);
+    aio::awaitable<Result<std::set<int>>> judge_memory(std::string memory, const Listing& found);
 
     // recover.cpp
     aio::awaitable<void> recover(Trouble what);

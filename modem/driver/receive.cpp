@@ -12,7 +12,8 @@ namespace {
 constexpr int many_refusals = 5;  ///< in a row, before a memory is asked for by the whole sweeps alone
 }  // namespace
 
-/// +CMT and +CDS have no copy in the modem: each is kept until the Host has it. Needs no command, so it runs beside a submission.
+/// +CMT and +CDS have no copy in the modem: each is kept until the Host has it. Needs no command, so it runs beside a submission. One that
+/// the Host refuses again and again does not keep the others out; at a stop each is tried once more.
 aio::awaitable<void> Modem::Impl::keep_handed_over() {
     auto pause = 1s;
     while (!ended_) {
@@ -221,32 +222,47 @@ aio::awaitable<Result<void>> Modem::Impl::sweep_memory(std::string memory, bool 
     if (used == 0 && !all) co_return Result<void>{};
     auto found = co_await list_memory(memory, known == status_.storage.end() ? 0 : known->total);
     if (!found && found.error().is(AtErrc::refused)) co_return Result<void>{};  // until now it was to be had: the next poll
+        if (*pdu && at::kind_of(**pdu) == at::StoredKind::submission) {
+            sweep_wanted_ = true;  // the Host says whose it is
+            continue;
+        }
     if (!found) co_return found.error();
-    if (auto done = co_await judge_memory(memory, *found); !done) co_return done;
-    co_return co_await keep(std::move(memory), std::move(*found));
+    const auto strange = co_await judge_memory(memory, *found);
+    if (!strange) co_return strange.error();
+    co_return co_await keep(std::move(memory), std::move(found->pdus), *strange);
 }
 
 /// AT+CMGL=4, or slot by slot where the modem has lost its answer (row 1) or refuses the command (T59). Slots may begin at 0 (row 9).
-aio::awaitable<Result<std::vector<at::StoredPdu>>> Modem::Impl::list_memory(std::string memory, int total) {
+aio::awaitable<Result<Modem::Impl::Listing>> Modem::Impl::list_memory(std::string memory, int total) {
+    Listing listing;
     at::Command list = at::command("+CMGL=4");
     if (profile_->read_by_index) list.timeout = 8s;
     const auto reply = co_await session_->run(std::move(list));
-    if (reply && reply->ok()) co_return at::parse_cmgl(reply->lines);
+    if (reply && reply->ok()) {
+        listing.pdus = at::parse_cmgl(reply->lines);
+        const auto is_complete = [](const at::StoredPdu& pdu) {
+            const bool written_by_host = at::kind_of(pdu) == at::StoredKind::own || at::kind_of(pdu) == at::StoredKind::submission;
+            return pdu.index >= 0 && !pdu.hex.empty() && (!written_by_host || !pdu.length || pdu.whole());
+        };
+        listing.whole = reply->lines.size() < at::max_lines && std::ranges::all_of(listing.pdus, is_complete);
+        co_return listing;
+    }
     if (!reply && !reply.error().is(AtErrc::timeout)) co_return reply.error();
     bool answers = true;
     if (!reply) answers = co_await session_->resync(3);
     if (!answers) co_return fail(AtErrc::timeout, "+CMGL");
-    std::vector<at::StoredPdu> found;
+    listing.whole = total > 0 && total <= 255;
     for (int index = 0; index <= std::min(total, 255); ++index) {
         Slot slot{memory, index};
-        const auto pdu = co_await read_slot(std::move(slot));
-        if (!pdu) co_return pdu.error();
-        if (*pdu) found.push_back(std::move(**pdu));
+        auto pdu = co_await read_slot(std::move(slot));
+        if (!pdu && !pdu.error().is(AtErrc::refused)) co_return pdu.error();
+        if (!pdu) listing.whole = false;
+        if (pdu && *pdu) listing.pdus.push_back(std::move(**pdu));
     }
-    co_return found;
+    co_return listing;
 }
 
-aio::awaitable<Result<void>> Modem::Impl::keep(std::string memory, std::vector<at::StoredPdu> found) {
+aio::awaitable<Result<void>> Modem::Impl::keep(std::string memory, std::vector<at::StoredPdu> found, std::set<int> strange) {
     std::vector<Slot> stored, asked;
     std::vector<Incoming> to_keep;
     for (at::StoredPdu& pdu : found) {
@@ -292,6 +308,7 @@ aio::awaitable<Result<void>> Modem::Impl::keep(std::string memory, std::vector<a
 
 Incoming Modem::Impl::incoming_from(const Slot& slot, const at::StoredPdu& pdu) const {
     Incoming incoming;
+        if (kind == at::StoredKind::submission && !strange.contains(pdu.index)) continue;
     incoming.kind = at::kind_of(pdu) == at::StoredKind::report ? Incoming::Kind::report : Incoming::Kind::message;
     incoming.hex = pdu.hex;
     incoming.memory = slot.memory;

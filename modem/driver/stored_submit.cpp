@@ -56,7 +56,7 @@ aio::awaitable<End> Modem::Impl::set_up_storing() {
     for (const char* m : {"ME", "SM"}) {
         if (!store_memory_.empty() || std::ranges::find(writable_, m) == writable_.end()) continue;
         const std::string first = receive_store_.empty() ? m : receive_store_;
-        const auto reply = co_await session_->run("+CPMS=\"" + first + "\",\"" + m + "\"");
+        const auto reply = co_await query("+CPMS=\"" + first + "\",\"" + m + "\"");
         if (!reply) co_return end_of(reply.error());
         const auto use = at::parse_cpms(reply->lines);
         if (!reply->ok() || (use.size() > 1 && use[1].total == 0)) continue;
@@ -241,26 +241,29 @@ aio::awaitable<Result<void>> Modem::Impl::read_open_slots() {
     slots_due_ = BootClock::now() + 80s;
     for (const StoredAt& at : open) {
         auto slot = co_await read_own_slot(at);
+        if (!slot && slot.error().is(AtErrc::refused)) {  // not now
+            open_slots_.push_back(at);
+            continue;
+        }
         if (!slot) {
             open_slots_ = open;
             co_return slot.error();
         }
         readings[at.memory].push_back(std::move(*slot));
     }
-    for (auto& [memory, slots] : readings)
-        if (auto done = co_await judge(memory, std::move(slots), false); !done) co_return done;
+    for (auto& [memory, slots] : readings) co_await judge(memory, std::move(slots), false);
     co_return Result<void>{};
 }
 
 /// The Host settles what the slots tell and says which may go.
-aio::awaitable<Result<void>> Modem::Impl::judge(std::string memory, std::vector<SlotReading::Slot> slots, bool whole) {
+aio::awaitable<std::vector<SlotRuling>> Modem::Impl::judge(std::string memory, std::vector<SlotReading::Slot> slots, bool whole) {
     SlotReading reading;
     reading.by = status_.identity;
     reading.memory = memory;
     reading.whole = whole;
     reading.trusted = storing_ == Storing::works;
     reading.slots = slots;
-    const auto rulings = co_await host_.judge_slots(std::move(reading));
+    auto rulings = co_await host_.judge_slots(std::move(reading));
     for (std::size_t i = 0; i < slots.size() && i < rulings.size(); ++i) {
         StoredAt at{memory, slots[i].index};
         std::erase(open_slots_, at);
@@ -272,18 +275,26 @@ aio::awaitable<Result<void>> Modem::Impl::judge(std::string memory, std::vector<
             slots_due_ = std::min(std::max(slots_due_, BootClock::now()), BootClock::now() + 80s);
         }
     }
-    co_return Result<void>{};
+    co_return rulings;
 }
 
-/// What a whole memory holds of hosts' writing.
-aio::awaitable<Result<void>> Modem::Impl::judge_memory(std::string memory, const std::vector<at::StoredPdu>& found) {
+/// What a memory holds of hosts' writing. A slot with an SMS-SUBMIT that the modem lists as received, and that no part of ours lies in, is
+/// what the network or another program left: its index is in the answer. While it is not known how this modem marks ours, there is none.
+aio::awaitable<Result<std::set<int>>> Modem::Impl::judge_memory(std::string memory, const Listing& found) {
     std::vector<SlotReading::Slot> own;
-    for (const at::StoredPdu& pdu : found) {
-        if (pdu.index < 0 || pdu.hex.empty() || at::kind_of(pdu) != at::StoredKind::own) continue;
+    std::set<int> strange;
+    for (const at::StoredPdu& pdu : found.pdus) {
+        const at::StoredKind kind = at::kind_of(pdu);
+        if (pdu.index < 0 || pdu.hex.empty() || (kind != at::StoredKind::own && kind != at::StoredKind::submission)) continue;
         own.push_back({pdu.index, pdu.stat == 3 ? SlotReading::State::sent : SlotReading::State::unsent, pdu.hex});
+        if (kind == at::StoredKind::submission && storing_ != Storing::untried) strange.insert(pdu.index);
     }
-    if (own.empty() && !settings_.journal_in_modem) co_return Result<void>{};
-    co_return co_await judge(std::move(memory), std::move(own), true);
+    if (own.empty() && !settings_.journal_in_modem) co_return strange;
+    const auto slots = own;
+    const auto rulings = co_await judge(std::move(memory), std::move(own), found.whole);
+    for (std::size_t i = 0; i < slots.size(); ++i)
+        if (i >= rulings.size() || rulings[i] != SlotRuling::leave) strange.erase(slots[i].index);
+    co_return strange;
 }
 
 }  // namespace conductor::driver

@@ -50,6 +50,7 @@ std::string stored_text(const at::StoredPdu& pdu) {
     switch (at::kind_of(pdu)) {
         case at::StoredKind::blank: return out + "blank";
         case at::StoredKind::own: return out + "own";
+        case at::StoredKind::submission: return out + "submission";
         case at::StoredKind::message: return out + "message " + pdu_text(pdu.hex);
         case at::StoredKind::report: return out + "report " + pdu_text(pdu.hex);
     }

@@ -60,7 +60,7 @@ TEST_CASE("stored messages: what is a message, a report, our own, or nothing") {
     };
     CHECK(kind("07915155100010F9040B91", 0) == StoredKind::message);
     CHECK(kind("00060A0B91", 1) == StoredKind::report);
-    CHECK(kind("0011000B81", 1) == StoredKind::own);
+    CHECK(kind("0011000B81", 1) == StoredKind::submission);
     CHECK(kind("0004", 3) == StoredKind::own);
     CHECK(kind("FFFFFF", 0) == StoredKind::blank);
     CHECK(kind("07", 0) == StoredKind::message);  // cut: kept raw

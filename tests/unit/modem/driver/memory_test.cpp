@@ -110,3 +110,76 @@ TEST_CASE("a modem that wants all three memories at once is read and emptied (ro
     CHECK(rig.modem->count("AT+CPMS=\"SM\",") > 0);
     CHECK(rig.modem->count("AT+CPMS=\"SM\"") == rig.modem->count("AT+CPMS=\"SM\","));  // the form that works comes first
 }
+
+TEST_CASE("octets that look like an SMS-SUBMIT are kept and deleted where they are no host's") {
+    constexpr const char* submit = "0011000B915155100021F3000AA705E8329BFD06";
+    struct Row {
+        const char* name;
+        int stat;
+        SlotRuling ruling;
+        bool kept;
+    };
+    const Row rows[] = {{"received", 0, SlotRuling::leave, true},
+                        {"received and read", 1, SlotRuling::leave, true},
+                        {"a part of ours that the modem lists so", 1, SlotRuling::look_again, false},
+                        {"a draft", 2, SlotRuling::leave, false},
+                        {"sent by hand", 3, SlotRuling::leave, false}};
+    for (const Row& row : rows)
+        for (const bool told : {true, false}) {
+            CAPTURE(row.name);
+            CAPTURE(told);
+            Up rig;
+            rig.host.ruling = row.ruling;
+            rig.up();
+            rig.modem->store(1, submit, 1);
+            rig.modem->mark(1, row.stat);
+            if (told) rig.modem->say("+CMTI: \"ME\",1");
+            CHECK(rig.until([&] { return !rig.host.incoming.empty(); }, told ? 5s : 70s) == row.kept);
+            rig.pass(1s);
+            CHECK(rig.modem->storage.empty() == row.kept);
+            CHECK(rig.host.incoming.size() == (row.kept ? 1 : 0));
+            if (row.kept) CHECK(rig.host.incoming[0].hex == submit);
+        }
+}
+
+TEST_CASE("slots of ours are given up as gone only where the whole memory was read") {
+    struct Row {
+        const char* name;
+        std::function<void(ScriptedModem&)> lists;
+        bool whole;
+    };
+    constexpr const char* entry = "\r\n+CMGL: 1,2,,16\r\n0011000B915155101032F50000A702E834\r\n";
+    const std::string error = "\r\n+CMS ERROR: 300\r\n", ok = "\r\nOK\r\n";
+    const Row rows[] = {
+        {"a list", [&](auto& m) { m.answers["AT+CMGL=4"] = entry + ok; }, true},
+        {"nothing", [&](auto& m) { m.answers["AT+CMGL=4"] = ok; }, true},
+        {"a PDU was lost on the line", [&](auto& m) { m.answers["AT+CMGL=4"] = entry + std::string{"\r\n+CMGL: 3,2,,16\r\n"} + ok; },
+         false},
+        {"a PDU was cut", [&](auto& m) { m.answers["AT+CMGL=4"] = "\r\n+CMGL: 1,2,,16\r\n0011000B9151551010\r\n" + ok; }, false},
+        {"slot by slot", [&](auto& m) { m.answers["AT+CMGL=4"] = error; }, true},
+        {"slot by slot, one is busy",
+         [&](auto& m) {
+             m.answers["AT+CMGL=4"] = error;
+             m.answers["AT+CMGR=7"] = "\r\n+CMS ERROR: 314\r\n";
+         },
+         false},
+        {"slot by slot, one gets no answer",
+         [&](auto& m) {
+             m.answers["AT+CMGL=4"] = error;
+             m.swallow["AT+CMGR=7"] = 99;
+         },
+         false}};
+    for (const Row& row : rows) {
+        CAPTURE(row.name);
+        ModemSettings settings;
+        settings.journal_in_modem = true;
+        Rig rig{settings};
+        rig.host.storing = "ok";
+        rig.modem->answers["AT+CMSS=?"] = ok;
+        row.lists(*rig.modem);
+        rig.start();
+        const auto read = [&] { return std::ranges::find(rig.host.readings, "ME", &SlotReading::memory); };
+        REQUIRE(rig.until([&] { return read() != rig.host.readings.end(); }));
+        CHECK(read()->whole == row.whole);
+    }
+}
