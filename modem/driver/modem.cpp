@@ -225,7 +225,7 @@ void Modem::Impl::attach(std::unique_ptr<port::ByteStream> stream, std::string n
     const int descriptor = stream->descriptor();
     recorder_->remark("opened " + name, BootClock::now());
     session_ = std::make_shared<AtSession>(ex_, port::record(std::move(stream), recorder_), inbox_);
-    inbox_->urcs.clear();
+    std::erase_if(inbox_->urcs, [](const at::Urc& urc) { return !std::holds_alternative<at::Reference>(urc); });
     inbox_->stored_reports.clear();  // the bring-up looks everywhere
     ++inbox_->incarnation;
     acknowledgements_due_.clear();

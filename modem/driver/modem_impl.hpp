@@ -145,6 +145,7 @@ private:
     aio::awaitable<void> keep_handed_over();
     aio::awaitable<Result<void>> take_urcs();
     aio::awaitable<Result<void>> take(const at::Urc& urc);
+    aio::awaitable<bool> keep_one(const Inbox::HandedOver& direct);
     struct Slot {
         std::string memory;
         int index = -1;

@@ -9,45 +9,71 @@ using namespace std::chrono_literals;
 using at::AtErrc;
 
 namespace {
-constexpr int many_refusals = 5;  ///< in a row, before a memory is asked for by the whole sweeps alone
+constexpr int refused_often = 3;             ///< by the Host, before what waits behind is tried too
+constexpr std::size_t most_passed_over = 8;  ///< of those, before all of them wait
+constexpr int many_refusals = 5;             ///< in a row, before a memory is asked for by the whole sweeps alone
+
+/// A refusal that says no more than that nothing is there. Others (SIM busy) leave open what is.
+bool is_empty_slot(const at::FinalResult& final) {
+    const int code = final.code.value_or(321);
+    return code == 321 || code == 21 || code == 22;
+}
 }  // namespace
 
 /// +CMT and +CDS have no copy in the modem: each is kept until the Host has it. Needs no command, so it runs beside a submission. One that
 /// the Host refuses again and again does not keep the others out; at a stop each is tried once more.
 aio::awaitable<void> Modem::Impl::keep_handed_over() {
+    auto& waiting = inbox_->handed_over;
     auto pause = 1s;
-    while (!ended_) {
-        if (inbox_->handed_over.empty()) {
+    std::size_t at = 0;  // what is before it was refused several times
+    while (!ended_ || !waiting.empty()) {
+        if (waiting.empty()) {
             co_await inbox_->direct.wait();
             continue;
         }
-        const Inbox::HandedOver direct = inbox_->handed_over.front();
-        inbox_->handed_over.pop_front();
-        at::StoredPdu pdu;
-        pdu.hex = direct.pdu.hex;
-        Incoming incoming;
-        const bool report = direct.pdu.report || at::kind_of(pdu) == at::StoredKind::report;
-        incoming.kind = report ? Incoming::Kind::report : Incoming::Kind::message;
-        incoming.hex = direct.pdu.hex;
-        incoming.by = status_.identity;
-        incoming.modem_index = settings_.index;
-        incoming.needs_ack = routing_ == Routing::acknowledged;
-        incoming.patient = report && status_.state == ModemState::sending && inbox_->handed_over.empty();
-        const bool needs_ack = incoming.needs_ack;
-        const auto kept = co_await host_.persist(std::move(incoming));
-        if (kept) {
-            pause = 1s;
-            if (needs_ack && direct.incarnation == inbox_->incarnation) {
-                acknowledgements_due_.push_back(direct.acknowledge_by);
-                inbox_->attention.raise();
+        bool again = at >= std::min(waiting.size(), most_passed_over);
+        if (!again) {
+            Inbox::HandedOver direct = waiting[at];
+            waiting.erase(waiting.begin() + static_cast<std::ptrdiff_t>(at));
+            const bool kept = co_await keep_one(direct);
+            if (kept) {
+                pause = 1s;
+                continue;
             }
-            continue;
+            if (++direct.refused == refused_often)
+                host_.noted("pdu-quarantined", "a message or report cannot be stored; it is tried again");
+            again = direct.refused < refused_often && !ended_;
+            waiting.insert(waiting.begin() + static_cast<std::ptrdiff_t>(at++), std::move(direct));
         }
-        log_.error("persist-failed", {{"why", kept.error().text()}});
-        inbox_->handed_over.push_front(direct);
-        co_await aio::sleep_for(pause);
+        if (!again) continue;
+        if (ended_) co_return;
+        const Instant until = BootClock::now() + pause;
+        while (!ended_ && BootClock::now() < until) co_await inbox_->direct.wait_until(until);
         pause = std::min<std::chrono::seconds>(pause * 2, 30s);
+        at = 0;
     }
+}
+
+aio::awaitable<bool> Modem::Impl::keep_one(const Inbox::HandedOver& direct) {
+    at::StoredPdu pdu;
+    pdu.hex = direct.pdu.hex;
+    Incoming incoming;
+    const bool report = direct.pdu.report || at::kind_of(pdu) == at::StoredKind::report;
+    incoming.kind = report ? Incoming::Kind::report : Incoming::Kind::message;
+    incoming.hex = direct.pdu.hex;
+    incoming.by = status_.identity;
+    incoming.modem_index = settings_.index;
+    incoming.needs_ack = routing_ == Routing::acknowledged;
+    incoming.patient = report && status_.state == ModemState::sending && inbox_->handed_over.empty();
+    const bool needs_ack = incoming.needs_ack;
+    const auto kept = co_await host_.persist(std::move(incoming));
+    if (!kept) log_.error("persist-failed", {{"why", kept.error().text()}});
+    if (!kept) co_return false;
+    if (needs_ack && direct.incarnation == inbox_->incarnation) {
+        acknowledgements_due_.push_back(direct.acknowledge_by);
+        inbox_->attention.raise();
+    }
+    co_return true;
 }
 
 /// All that waits, read first and deleted last: one modem's delete of a part takes its siblings along (row 30).
@@ -58,6 +84,9 @@ aio::awaitable<Result<void>> Modem::Impl::take_urcs() {
     std::deque<at::Stored> told;
     told.swap(inbox_->stored_reports);
     for (const at::Stored& one : told) reports.push_back({one.memory, one.index});
+    // what a command of another URC may not hold up, and a bring-up does not find
+    std::ranges::stable_partition(
+        queue, [](const at::Urc& urc) { return std::holds_alternative<at::Reference>(urc) || std::holds_alternative<at::Ussd>(urc); });
     for (const at::Urc& urc : queue) {
         if (const auto* stored = std::get_if<at::Stored>(&urc)) {
             Slot slot{stored->memory, stored->index};
