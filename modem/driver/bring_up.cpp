@@ -41,14 +41,14 @@ aio::awaitable<Result<at::Reply>> Modem::Impl::query(std::string line) {
 }
 
 aio::awaitable<Result<Modem::Impl::Lines>> Modem::Impl::ask(std::string line) {
-    auto reply = co_await session_->run(std::move(line));
+    auto reply = co_await query(std::move(line));
     if (!reply) co_return reply.error();
     if (!reply->ok()) co_return Lines{};
     co_return std::move(reply->lines);
 }
 
 aio::awaitable<Result<bool>> Modem::Impl::tell(std::string line) {
-    auto reply = co_await session_->run(line);
+    auto reply = co_await query(line);
     if (!reply) co_return reply.error();
     if (!reply->ok()) log_.debug("refused", {{"command", line}, {"result", at::word(reply->final)}});
     co_return reply->ok();
@@ -56,8 +56,8 @@ aio::awaitable<Result<bool>> Modem::Impl::tell(std::string line) {
 
 aio::awaitable<Result<at::Reply>> Modem::Impl::patient(std::string line, Instant until) {
     for (auto pause = 300ms;; pause = std::min<std::chrono::milliseconds>(pause * 2, 2s)) {
-        auto reply = co_await session_->run(line);
-        if (!reply || reply->ok()) co_return reply;
+        auto reply = co_await query(line);
+        if (!reply || reply->ok() || swallows(line)) co_return reply;
         constexpr std::array hopeless = {10, 11, 12, 13, 15, 16, 310, 311, 316};  // SIM absent, PIN, PUK, failure, wrong
         const bool wait_helps = !reply->final.code || std::ranges::find(hopeless, *reply->final.code) == hopeless.end();
         if (!wait_helps || BootClock::now() + pause > until) co_return reply;
@@ -72,6 +72,7 @@ aio::awaitable<End> Modem::Impl::bring_up() {
         host_.incident("reboot");
     }
     bring_up_wanted_ = false;
+    unanswered_ = 0;
     echoes_.reset();
     selected_.clear();
     mid_message_ = false;
@@ -149,6 +150,7 @@ aio::awaitable<End> Modem::Impl::identify() {
         if (!status_.identity.imei.empty()) ladder_.new_incarnation(BootClock::now());
         ussd_form_.reset();
         link_refused_ = network_time_asked_ = false;
+        swallowed_.clear();
         hang_up_form_ = 0;
     }
     who.iccid = status_.identity.imei == who.imei ? status_.identity.iccid : "";

@@ -87,6 +87,8 @@ private:
     aio::awaitable<End> set_up_stores();
     void note_silence();
     bool echo_is_back() const { return echoes_ && session_ && session_->echoes() != *echoes_; }
+    aio::awaitable<Result<at::Reply>> query(std::string line);
+    bool swallows(const std::string& line) const { return swallowed_.contains(line); }
     /// Runs a command whose refusal does not matter; the lines of its answer, empty when refused. Transport errors end the stage.
     aio::awaitable<Result<Lines>> ask(std::string line);
     aio::awaitable<Result<bool>> tell(std::string line);
@@ -96,10 +98,10 @@ private:
     // routing.cpp
     aio::awaitable<End> set_up_indications();
     aio::awaitable<Result<bool>> try_indications(Routing routing, bool any);
+    bool had_indications();
     aio::awaitable<bool> indications_hold(bool just_set = false);
     aio::awaitable<Result<void>> mend_routing();
     aio::awaitable<std::optional<Submission>> ask_next(std::optional<SubmitOutcome> finished, bool available);
-    bool had_indications();
     aio::awaitable<Result<at::FinalResult>> write_acknowledgement(std::chrono::milliseconds limit);
     aio::awaitable<Result<void>> acknowledge(std::chrono::milliseconds limit);
     aio::awaitable<void> acknowledge_last();
@@ -143,9 +145,9 @@ private:
 
     // receive.cpp
     aio::awaitable<void> keep_handed_over();
+    aio::awaitable<bool> keep_one(const Inbox::HandedOver& direct);
     aio::awaitable<Result<void>> take_urcs();
     aio::awaitable<Result<void>> take(const at::Urc& urc);
-    aio::awaitable<bool> keep_one(const Inbox::HandedOver& direct);
     struct Slot {
         std::string memory;
         int index = -1;
@@ -200,6 +202,7 @@ private:
     // settings.cpp
     aio::awaitable<Result<std::string>> read_setting(std::string name);
     aio::awaitable<End> set_up_mode();
+    aio::awaitable<End> without_pdu_mode();
     aio::awaitable<End> set_up_centre();
     aio::awaitable<Result<void>> verify_receive_store();
     aio::awaitable<Result<void>> audit_settings();

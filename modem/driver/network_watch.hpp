@@ -18,6 +18,8 @@ public:
     void told(std::string_view domain, int stat, Instant now);
     /// The domain's command is not known to the modem.
     void unknown(std::string_view domain) { stats_.erase(std::string{domain}); }
+    /// Whether the domain was told of since the bring-up.
+    bool heard(std::string_view domain) const { return stats_.contains(domain); }
     /// No domain's command is known: nothing can be said, so it is tried.
     void untold(Instant now);
     void forget();  ///< at a bring-up

@@ -124,6 +124,8 @@ aio::awaitable<Result<void>> Modem::Impl::take(const at::Urc& urc) {
         sweep_wanted_ = true;
     } else if (std::holds_alternative<at::Ring>(urc)) {
         co_return co_await hang_up();
+    } else if (std::holds_alternative<at::Ready>(urc)) {
+        if (unset_rounds_ > 0) bring_up_wanted_ = true;
     } else if (const auto* boot = std::get_if<at::Boot>(&urc)) {
         const bool repeated = boot_seen_ == boot->text;
         boot_seen_ = boot->text;
@@ -161,7 +163,7 @@ aio::awaitable<Result<bool>> Modem::Impl::select(std::string memory) {
         if (selects_by_three_) std::swap(forms[0], forms[1]);
     }
     for (std::size_t i = 0; i < forms.size(); ++i) {
-        const auto reply = co_await session_->run("+CPMS=" + forms[i]);
+        const auto reply = co_await query("+CPMS=" + forms[i]);
         if (!reply) co_return reply.error();
         if (!reply->ok()) continue;
         if (i > 0) selects_by_three_ = !selects_by_three_;
@@ -184,8 +186,10 @@ aio::awaitable<Result<std::optional<at::StoredPdu>>> Modem::Impl::read_slot(Slot
     const auto selected = co_await select(slot.memory);
     if (!selected) co_return selected.error();
     if (!*selected) co_return fail(AtErrc::refused, "+CPMS");
-    const auto reply = co_await session_->run("+CMGR=" + std::to_string(slot.index));
+    const auto reply = co_await query("+CMGR=" + std::to_string(slot.index));
     if (!reply) co_return reply.error();
+    if (swallows("+CMGR=" + std::to_string(slot.index)) || !(reply->ok() || is_empty_slot(reply->final)))
+        co_return fail(AtErrc::refused, "+CMGR");
     if (!reply->ok()) co_return std::optional<at::StoredPdu>{};
     auto pdu = at::parse_cmgr(reply->lines);
     if (pdu) pdu->index = slot.index;
@@ -218,11 +222,15 @@ aio::awaitable<Result<void>> Modem::Impl::read_slots(std::vector<Slot> slots, bo
             pdu = co_await read_slot(slot);
             if (!pdu) co_return pdu.error();
         }
+        if (*pdu && at::kind_of(**pdu) == at::StoredKind::submission) {
+            sweep_wanted_ = true;  // the Host says whose it is
+            continue;
+        }
         if (!*pdu || (reports && at::kind_of(**pdu) != at::StoredKind::report)) continue;
         found[slot.memory].push_back(std::move(**pdu));
     }
     for (auto& [memory, pdus] : found)
-        if (auto done = co_await keep(memory, std::move(pdus)); !done) co_return done;
+        if (auto done = co_await keep(memory, std::move(pdus), {}); !done) co_return done;
     if (!in_report_store) co_return Result<void>{};
     co_return co_await sweep_memory("SR", true);
 }
@@ -250,11 +258,6 @@ aio::awaitable<Result<void>> Modem::Impl::sweep_memory(std::string memory, bool 
     const int used = known == status_.storage.end() ? 1 : known->used;
     if (used == 0 && !all) co_return Result<void>{};
     auto found = co_await list_memory(memory, known == status_.storage.end() ? 0 : known->total);
-    if (!found && found.error().is(AtErrc::refused)) co_return Result<void>{};  // until now it was to be had: the next poll
-        if (*pdu && at::kind_of(**pdu) == at::StoredKind::submission) {
-            sweep_wanted_ = true;  // the Host says whose it is
-            continue;
-        }
     if (!found) co_return found.error();
     const auto strange = co_await judge_memory(memory, *found);
     if (!strange) co_return strange.error();
@@ -305,6 +308,7 @@ aio::awaitable<Result<void>> Modem::Impl::keep(std::string memory, std::vector<a
         }
         const at::StoredKind kind = at::kind_of(pdu);
         if (kind == at::StoredKind::blank || kind == at::StoredKind::own) continue;
+        if (kind == at::StoredKind::submission && !strange.contains(pdu.index)) continue;
         const bool known = undeletable_.contains({slot, pdu.hex});
         (known ? stored : asked).push_back(slot);
         if (!known) to_keep.push_back(incoming_from(slot, pdu));
@@ -337,7 +341,6 @@ aio::awaitable<Result<void>> Modem::Impl::keep(std::string memory, std::vector<a
 
 Incoming Modem::Impl::incoming_from(const Slot& slot, const at::StoredPdu& pdu) const {
     Incoming incoming;
-        if (kind == at::StoredKind::submission && !strange.contains(pdu.index)) continue;
     incoming.kind = at::kind_of(pdu) == at::StoredKind::report ? Incoming::Kind::report : Incoming::Kind::message;
     incoming.hex = pdu.hex;
     incoming.memory = slot.memory;
@@ -354,6 +357,10 @@ aio::awaitable<Result<void>> Modem::Impl::remove(Slot slot) {
     at::FinalResult last;
     for (int i = 0; i < 2; ++i) {  // T71: refused at first with 300
         const auto reply = co_await session_->run("+CMGD=" + std::to_string(slot.index));
+        if (!reply && reply.error().is(AtErrc::timeout)) {  // not again: if it was obeyed, another message may be there by now
+            const bool answers = co_await session_->resync(2);
+            if (answers) break;
+        }
         if (!reply) co_return reply.error();
         if (reply->ok()) {
             const auto known = std::ranges::find(status_.storage, slot.memory, &ModemStatus::Storage::memory);
@@ -361,7 +368,7 @@ aio::awaitable<Result<void>> Modem::Impl::remove(Slot slot) {
             co_return Result<void>{};
         }
         last = reply->final;
-        if (last.code == 321 || last.code == 21 || last.code == 22) co_return Result<void>{};  // empty already
+        if (last.code && is_empty_slot(last)) co_return Result<void>{};  // empty already
     }
     log_.warning("delete-refused", {{"memory", slot.memory}, {"index", slot.index}, {"result", at::word(last)}});
     co_return fail(AtErrc::refused, "+CMGD");

@@ -45,10 +45,12 @@ aio::awaitable<End> Modem::Impl::set_up_registration() {
     co_return condition();
 }
 
-/// False when the modem gave no answer at all. A domain that it does not know is not asked again.
+/// False when the modem is mute or gone. A domain that it does not know is not asked again; one that it once told of has no news, when it
+/// says nothing.
 aio::awaitable<bool> Modem::Impl::read_domain(std::string domain) {
-    const auto reply = co_await session_->run(domain + "?");
+    const auto reply = co_await query(domain + "?");
     if (!reply) co_return false;
+    if (swallows(domain + "?") && network_.heard(domain)) co_return true;
     if (!reply->ok()) {
         std::erase(domains_, domain);
         network_.unknown(domain);

@@ -14,7 +14,8 @@ constexpr auto poll_registered = 58s, poll_searching = 10s, poll_in_burst = 300s
 
 Instant Modem::Impl::next_poll() const {
     // Spread over some seconds, so that eight modems do not wake together.
-    const auto jitter = std::chrono::milliseconds{(settings_.index * 7919 + quiet_polls_ * 1637) % 5000};
+    const auto jitter = std::chrono::milliseconds{
+        (static_cast<std::uint32_t>(settings_.index) * 7919U + static_cast<std::uint32_t>(quiet_polls_) * 1637U) % 5000U};
     return std::min(sweep_again_at_, last_poll_ + (registered() ? poll_registered + jitter : poll_searching + jitter / 5));
 }
 
@@ -135,9 +136,9 @@ aio::awaitable<End> Modem::Impl::settle_trouble(const SubmitOutcome& outcome) {
     const End end = condition();
     if (outcome.ending == Ending::accepted) {
         submit_failures_ = 0;
-        co_return end;
         set_up_for_errors_ = false;
         ladder_.sends();
+        co_return end;
     }
     if (end != End::ok) co_return end;
     const bool answered = outcome.ending == Ending::refused || (outcome.ending == Ending::ambiguous && outcome.reason != "timeout");
@@ -167,13 +168,9 @@ aio::awaitable<End> Modem::Impl::poll() {
     last_poll_ = BootClock::now();
     sweep_again_at_ = Instant::max();
     const int round = quiet_polls_++;
+    unanswered_ = 0;
     const auto signal = co_await ask("+CSQ");
-    if (!signal) {
-        const End why = end_of(signal.error());
-        bool answers = false;
-        if (why == End::mute) answers = co_await session_->resync(3);
-        co_return answers ? condition() : why;
-    }
+    if (!signal) co_return end_of(signal.error());
     status_.rssi_dbm = at::parse_csq(*signal);
     co_await read_registration();
     if (round % 5 == 4) {

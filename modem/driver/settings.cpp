@@ -67,13 +67,34 @@ aio::awaitable<End> Modem::Impl::set_up_mode() {
         const auto done = co_await patient("+CMGF=0", BootClock::now() + profile_->sms_ready);
         if (!done) co_return end_of(done.error());
         if (!done->ok()) log_.warning("no-pdu-mode", {{"result", at::word(done->final)}});
+        End end = End::ok;
+        if (done->ok()) unset_rounds_ = 0;
+        if (!done->ok()) end = co_await without_pdu_mode();
+        if (end != End::ok) co_return end;
     }
+    if (found_["CMGF"] == "0") unset_rounds_ = 0;
     for (const std::string_view name : before_first_submission) {
         auto value = co_await read_setting(std::string{name});
         if (!value) co_return end_of(value.error());
         found_[std::string{name}] = std::move(*value);
     }
     co_return End::ok;
+}
+
+/// AT+CMGF=0 was refused. In text mode AT+CMGS takes the length for a number and the PDU's octets for a text, so nothing may be sent; a
+/// modem that has no such setting at all knows PDUs alone.
+aio::awaitable<End> Modem::Impl::without_pdu_mode() {
+    constexpr int patience = 3;  // bring-ups, each with a wait of its own
+    auto mode = co_await read_setting("CMGF");
+    if (!mode) co_return end_of(mode.error());
+    if (*mode == "0") {
+        unset_rounds_ = 0;
+        co_return End::ok;
+    }
+    if (++unset_rounds_ < patience) co_return End::again;
+    if (mode->empty()) co_return End::ok;
+    co_return block("no-pdu-mode",
+                    "The modem stays in text mode (AT+CMGF=0 is refused), so nothing can be sent or read; power it off and on.");
 }
 
 /// Some modems apply the first memory alone until they were given another one (row 71).

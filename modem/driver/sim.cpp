@@ -37,11 +37,7 @@ aio::awaitable<End> Modem::Impl::unlock() {
     std::string entered;  ///< the SIM's key, once the PIN was sent: it is sent once in a bring-up
     for (int round = 0; round < 3; ++round) {
         auto reply = co_await patient("+CPIN?", BootClock::now() + profile_->sms_ready);
-        Lines lines = reply ? reply->lines : Lines{};
-        if (!reply && profile_->pin_ready_without_ok && reply.error().is(AtErrc::timeout)) {
-            lines = session_->partial();  // Wavecom gives the line alone (row 53)
-            reply = at::Reply{};
-        }
+        const Lines lines = reply ? reply->lines : Lines{};
         if (!reply) co_return end_of(reply.error());
         const auto code = reply->final.code;
         if (!reply->ok() && (code == 10 || code == 310)) co_return block("sim-absent", "The modem sees no SIM; put one in, or re-seat it.");
