@@ -11,15 +11,18 @@ using namespace std::chrono_literals;
 using at::AtErrc;
 
 namespace {
-constexpr int most_unanswered = 8;  ///< commands without an answer since the bring-up began, or in one poll
+constexpr int most_unanswered = 8;  ///< commands in a row
 }  // namespace
 
 /// One answer may drown in URCs, two do not. What stays without one while a bare AT has its own counts as refused, since some firmwares
-/// swallow what they do not know; not so when most commands end like that. A command that was swallowed before is not asked twice.
+/// swallow what they do not know; not so when many in a row end like that. A command that was swallowed before is not asked twice.
 aio::awaitable<Result<at::Reply>> Modem::Impl::query(std::string line) {
     for (int tries = swallows(line) ? 1 : 2; tries > 0; --tries) {
         auto reply = co_await session_->run(line);
-        if (reply) swallowed_.erase(line);
+        if (reply) {
+            swallowed_.erase(line);
+            unanswered_ = 0;
+        }
         if (reply || !reply.error().is(AtErrc::timeout)) co_return reply;
         const bool half = line == "+CPIN?" && profile_->pin_ready_without_ok;
         if (half && !session_->partial().empty()) {  // Wavecom gives the line alone (row 53)
@@ -32,7 +35,7 @@ aio::awaitable<Result<at::Reply>> Modem::Impl::query(std::string line) {
         if (!answers && session_->lost()) co_return fail(AtErrc::lost, line);
         if (!answers) co_return session_->rebooted() ? fail(AtErrc::rebooted, line) : reply.error();
     }
-    log_.notice("unanswered", {{"command", line}});
+    if (!swallows(line)) log_.notice("unanswered", {{"command", line}});
     if (++unanswered_ > most_unanswered) co_return fail(AtErrc::timeout, line);
     swallowed_.insert(std::move(line));
     at::Reply none;
@@ -72,7 +75,6 @@ aio::awaitable<End> Modem::Impl::bring_up() {
         host_.incident("reboot");
     }
     bring_up_wanted_ = false;
-    unanswered_ = 0;
     echoes_.reset();
     selected_.clear();
     mid_message_ = false;

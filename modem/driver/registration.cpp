@@ -40,6 +40,8 @@ aio::awaitable<End> Modem::Impl::set_up_registration() {
         const bool answered = co_await read_domain(domain);
         if (!answered) co_return condition() == End::ok ? End::mute : condition();
     }
+    // silence, or OK without a word: nothing can be said either
+    if (std::ranges::none_of(all, [&](const std::string& domain) { return network_.heard(domain); })) network_.untold(BootClock::now());
     note_registration(before);
     co_await read_operator();
     co_return condition();

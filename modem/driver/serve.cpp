@@ -168,7 +168,6 @@ aio::awaitable<End> Modem::Impl::poll() {
     last_poll_ = BootClock::now();
     sweep_again_at_ = Instant::max();
     const int round = quiet_polls_++;
-    unanswered_ = 0;
     const auto signal = co_await ask("+CSQ");
     if (!signal) co_return end_of(signal.error());
     status_.rssi_dbm = at::parse_csq(*signal);

@@ -177,7 +177,7 @@ TEST_CASE("ladder: however the troubles come, never more hard resets in an hour 
             if (dice == 0) ladder.new_incarnation(now);
             if (dice == 1) ladder.healthy(now);
             if (dice == 2) ladder.answers(now);
-            const LadderStep step = ladder.trouble(static_cast<Trouble>(random() % 5), now);
+            const LadderStep step = ladder.trouble(static_cast<Trouble>(random() % 6), now);
             if (is_hard(step.rung)) hard.push_back(now);
             CHECK(step.hold >= 2s);
             CHECK(step.hold <= 1h);

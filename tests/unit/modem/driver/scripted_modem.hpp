@@ -56,7 +56,10 @@ public:
         if (line_->closed) co_return fail(port::PortErrc::closed, "write");
         if (line_->lost) co_return fail(port::PortErrc::lost, "write");
         const std::string text{octets.begin(), octets.end()};
-        if (line_->stuck && line_->stuck(text)) co_await aio::sleep_for(std::chrono::hours{1});
+        if (line_->stuck && line_->stuck(text)) {
+            co_await aio::sleep_for(std::chrono::hours{1});
+            co_return fail(port::PortErrc::io, "write");
+        }
         line_->to_modem(text);
         co_return Result<void>{};
     }

@@ -208,3 +208,17 @@ TEST_CASE("a late answer to AT+CMGW is not taken for the next command's") {
     REQUIRE(reply.has_value());
     CHECK(reply->final.code == 340);
 }
+
+TEST_CASE("nothing is written to a modem that said that it restarted, until that is taken") {
+    Talk talk;
+    REQUIRE(talk.run("+CSQ").has_value());
+    talk.modem->raw("\r\nRDY\r\n");
+    talk.pass(1s);
+    talk.modem->log.clear();
+    const auto reply = talk.run("+CMGD=3");
+    REQUIRE(reply.has_error());
+    CHECK(reply.error().is(at::AtErrc::rebooted));
+    CHECK(talk.modem->log.empty());
+    CHECK(talk.session->take_reboot());
+    CHECK(talk.run("+CSQ").has_value());
+}
