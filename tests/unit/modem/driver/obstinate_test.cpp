@@ -68,9 +68,10 @@ TEST_CASE("each command in turn is swallowed, once or always: the modem is up wi
 TEST_CASE("a modem that answers a bare AT alone is mute") {
     Up rig;
     rig.up();
-    for (const std::string& command : all_commands())
-        if (command != "AT") rig.modem->swallow[command] = 1000;
-    CHECK(rig.until_state("recovering", 400s));
+    rig.line->to_modem = [inner = rig.line->to_modem](std::string_view octets) {
+        if (octets == "AT\r" || octets.starts_with('\x1b')) inner(octets);
+    };
+    CHECK(rig.until_state("recovering", 300s));
 }
 
 TEST_CASE("the first command after a pause is ignored (row 74): the polls see everything all the same") {
