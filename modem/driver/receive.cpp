@@ -229,8 +229,10 @@ aio::awaitable<Result<void>> Modem::Impl::read_slots(std::vector<Slot> slots, bo
         if (!*pdu || (reports && at::kind_of(**pdu) != at::StoredKind::report)) continue;
         found[slot.memory].push_back(std::move(**pdu));
     }
-    for (auto& [memory, pdus] : found)
-        if (auto done = co_await keep(memory, std::move(pdus), {}); !done) co_return done;
+    for (auto& [memory, pdus] : found) {
+        std::set<int> none;
+        if (auto done = co_await keep(memory, std::move(pdus), std::move(none)); !done) co_return done;
+    }
     if (!in_report_store) co_return Result<void>{};
     co_return co_await sweep_memory("SR", true);
 }
