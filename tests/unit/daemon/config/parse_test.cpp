@@ -294,7 +294,6 @@ TEST_CASE("config: what needs a restart") {
     wanted.send.max_attempts = 9;
     wanted.modems[0].per_hour = 5;
     wanted.supabase->poll = 5s;
-    wanted.log.level = 7;
     CHECK(needs_restart(running, wanted).empty());
     wanted.modems[0].port = "/dev/y";
     wanted.supabase->url = "https://example.org";
