@@ -165,6 +165,8 @@ constexpr Sentence sentences[] = {
     {"parts-missing", "Parts of this incoming message never arrived. It is shown with gaps; ask the sender if it matters."},
     {"undecodable", "What arrived could not be read. It is kept as it came (%); report it with these octets, a later release may read it.",
      "What arrived could not be read. It is kept as it came; report it, a later release may read it."},
+    {"compressed", "Its text is compressed (TS 23.042), which no phone of today does. It is kept as it came (%).",
+     "Its text is compressed (TS 23.042), which no phone of today does. It is kept as it came."},
     // a modem's state
     {"no-port", "No port fits this modem. Plug it in, or correct its match; it is found by itself."},
     {"port-busy", "Another program holds the modem's port. Stop it (often ModemManager); it is tried again by itself."},
