@@ -51,8 +51,7 @@ void ModemService::reload(config::Modem config) {
     config_ = std::move(config);
     window_.set_limits({config_.per_minute, config_.per_hour, config_.per_day, config_.per_month});
     // a limit that was not there before has nothing to count from: the journal has it
-    if (!window_iccid_.empty())
-        asio::co_spawn(context_.executor, load_window(window_iccid_, context_.record_time()), asio::detached);
+    if (!window_iccid_.empty()) asio::co_spawn(context_.executor, load_window(window_iccid_, context_.record_time()), asio::detached);
     poke();
 }
 

@@ -71,7 +71,7 @@ aio::awaitable<void> Modem::Impl::perform(Rung rung) {
             if (!lines) co_return;
             const auto mode = at::parse_numbers(*lines);
             if (!mode.empty() && mode[0] == 1) co_return;  // a person chose the operator
-            co_await session_->run("+COPS=0");  // not twice: that would begin its search anew
+            co_await session_->run("+COPS=0");             // not twice: that would begin its search anew
             co_return;
         }
         case Rung::radio: co_await switch_radio(); co_return;
