@@ -94,6 +94,9 @@ private:
     LongStart long_start_{systemd_};
     SystemClock clock_;
     asio::io_context io_{1};
+    /// Without it the disk's thread may drop the last piece of work between inherit() and run(): a context without work stops, and run()
+    /// would return before anything began. stop() alone ends it.
+    asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
     asio::thread_pool disk_{1};
     std::unique_ptr<store::Store> store_;
     std::unique_ptr<driver::Finder> finder_;

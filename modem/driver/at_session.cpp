@@ -299,7 +299,6 @@ aio::awaitable<SubmitOutcome> AtSession::after_ctrl_z(Instant until) {
     co_return ended_as(Ending::ambiguous, !waited ? reason_of(waited.error()) : asked ? "timeout" : "no-reference");
 }
 
-/// Writes a command that ends in '>'. Good also when a final result came instead: then there is a reply_.
 /// Why nothing may be written now; empty when it may.
 aio::awaitable<std::string> AtSession::hindrance() {
     if (!lost_ && !rebooted_ && !interrupted_) {
@@ -309,6 +308,7 @@ aio::awaitable<std::string> AtSession::hindrance() {
     co_return std::string{lost_ ? "port-lost" : rebooted_ ? "rebooted" : interrupted_ ? "interrupted" : "timeout"};
 }
 
+/// Writes a command that ends in '>'. Good also when a final result came instead: then there is a reply_.
 aio::awaitable<Result<void>> AtSession::open_prompt(at::Command command, std::chrono::milliseconds patience) {
     reply_.reset();
     prompted_ = false;
