@@ -14,12 +14,17 @@ conductor_test(unit_tools_quickstart_main unit/tools/quickstart_main LINK conduc
 target_sources(unit_tools_quickstart_main PRIVATE ${CMAKE_SOURCE_DIR}/tools/quickstart_main/table.cpp)
 foreach(kind daemon supabase)
   if(TARGET conductord AND TARGET conductorctl AND TARGET modemsim)
-    conductor_test(integration_${kind} integration/${kind} LINK tools_harness LABELS integration TIMEOUT 600)
+    conductor_test(integration_${kind} integration/${kind} LINK tools_harness LABELS integration TIMEOUT 600
+      ARGUMENTS "--test-case-exclude=*kill -9*")
     if(TARGET integration_${kind})
       add_dependencies(integration_${kind} conductord conductorctl modemsim)
     endif()
   endif()
 endforeach()
+if(TARGET integration_daemon)  # beside the rest: both wait more than they work
+  add_test(NAME integration_kills COMMAND integration_daemon "--test-case=*kill -9*")
+  set_tests_properties(integration_kills PROPERTIES TIMEOUT 600 LABELS integration)
+endif()
 
 # Other people's gateways, unchanged, on modemsim (exit 77 where one is not installed), and the page of modemsim as written.
 foreach(peer gammu smstools readme)

@@ -89,15 +89,15 @@ void kill_again_and_again(Promise promise, const std::string& name, const std::s
 }  // namespace
 
 TEST_CASE("integration: kill -9 at random moments, on_unknown = hold") {
-    kill_again_and_again(Promise::hold, "hold", "on_unknown = \"hold\"\n", 8);
+    kill_again_and_again(Promise::hold, "hold", "on_unknown = \"hold\"\n", 6);
 }
 
 TEST_CASE("integration: kill -9 at random moments, on_unknown = resend") {
-    kill_again_and_again(Promise::resend, "resend", "on_unknown = \"resend\"\n", 5);
+    kill_again_and_again(Promise::resend, "resend", "on_unknown = \"resend\"\n", 4);
 }
 
 TEST_CASE("integration: kill -9 at random moments, journal = modem") {
-    kill_again_and_again(Promise::modem, "journal = modem", "journal = \"modem\"\n", 8);
+    kill_again_and_again(Promise::modem, "journal = modem", "journal = \"modem\"\n", 6);
 }
 
 TEST_CASE("integration: journal = modem leaves nothing unknown when modems restart, lose their power or are pulled out") {
