@@ -47,6 +47,20 @@ void conclude(Message& m, bool report_wanted) {
     }
 }
 
+/// What evidence about one part means for the message: nothing yet while others are under way or to be submitted. Where nothing more is
+/// submitted, for it ended or was given up, the parts that wait never go, and what is out makes it incomplete.
+void weigh(Message& m, bool report_wanted) {
+    if (any(m, PartStatus::submitting)) {
+        if (m.status == MessageStatus::unknown) m.status = MessageStatus::sending;
+    } else if (!any(m, PartStatus::waiting)) {
+        conclude(m, report_wanted);
+    } else if (m.status != MessageStatus::queued && m.status != MessageStatus::sending && some_out(m)) {
+        m.status = MessageStatus::undelivered;
+        m.delivery_status = DeliveryStatus::failed;
+        if (!any(m, PartStatus::failed)) m.reason = "incomplete";
+    }
+}
+
 }  // namespace
 
 const Part* waiting_part(const Message& m) {
@@ -97,8 +111,7 @@ void accept_late(Message& m, int seq, std::optional<int> tp_mr, bool report_want
     Part* part = find(m, seq);
     if (!part || part->status == PartStatus::sent || !step(*part, PartStatus::sent)) return;
     part->tp_mr = tp_mr;
-    if (!waiting_part(m) && !any(m, PartStatus::submitting)) return conclude(m, report_wanted);
-    if (m.status == MessageStatus::unknown) m.status = MessageStatus::sending;
+    weigh(m, report_wanted);
 }
 
 bool report_part(Message& m, int seq, Report report) {
@@ -129,9 +142,9 @@ bool report_part(Message& m, int seq, Report report) {
         m.reason = "validity-expired";
     else if (!any(m, PartStatus::failed) && !any(m, PartStatus::unknown))
         m.reason = report == Report::unconfirmed ? std::optional<std::string>{"unconfirmed"} : std::nullopt;
-    if (waiting_part(m) || any(m, PartStatus::submitting)) return true;
-    if (m.delivery_status == DeliveryStatus::none) m.delivery_status = DeliveryStatus::pending;
-    conclude(m, true);
+    if (!waiting_part(m) && !any(m, PartStatus::submitting) && m.delivery_status == DeliveryStatus::none)
+        m.delivery_status = DeliveryStatus::pending;
+    weigh(m, true);
     return true;
 }
 

@@ -113,7 +113,15 @@ void not_accepted(Tx& tx, const Env& env, MessageRow& row, const store::AttemptR
     switch (next.then) {
         case dispatch::Then::accepted: return accepted(tx, env, row, attempt, std::nullopt, now);
         case dispatch::Then::unknown: dispatch::settle_part(row, attempt.seq, After::unknown, {}, reason, row.report_wanted); break;
-        case dispatch::Then::give_up: dispatch::settle_part(row, attempt.seq, After::give_up, {}, reason, row.report_wanted); break;
+        case dispatch::Then::give_up: {
+            // a try before it may be out all the same: what the last one was told says nothing of that
+            const auto open = std::ranges::find_if(before, ambiguous);
+            if (open == before.end())
+                dispatch::settle_part(row, attempt.seq, After::give_up, {}, reason, row.report_wanted);
+            else
+                dispatch::settle_part(row, attempt.seq, After::unknown, {}, open->reason.value_or(reason), row.report_wanted);
+            break;
+        }
         case dispatch::Then::again:
             dispatch::settle_part(row, attempt.seq, After::again, {}, reason, row.report_wanted);
             requeue(row, now + patience(env.config.send.retry, next, strikes), now);

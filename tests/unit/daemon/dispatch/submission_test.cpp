@@ -159,6 +159,7 @@ TEST_CASE("report_part: what a report makes of the message") {
         int seq;
         Report report;
         std::string want;
+        std::string reason = {};  ///< before
     };
     constexpr auto pending = DeliveryStatus::pending, none = DeliveryStatus::none;
     const Row rows[] = {
@@ -213,11 +214,27 @@ TEST_CASE("report_part: what a report makes of the message") {
          1,
          Report::failed,
          "sending/none/not-delivered failed submitting"},
+        {"the rest was never tried, for this part had failed",
+         {failed, waiting},
+         MessageStatus::failed,
+         none,
+         1,
+         Report::delivered,
+         "undelivered/failed/incomplete delivered waiting",
+         "cms-38"},
+        {"given up while it was open",
+         {unknown, waiting},
+         MessageStatus::unknown,
+         none,
+         1,
+         Report::unconfirmed,
+         "undelivered/failed/incomplete delivered waiting",
+         "timeout"},
         {"no such part", {sent}, MessageStatus::sent, pending, 2, Report::delivered, "sent/pending/- sent"},
     };
     for (const Row& row : rows) {
         CAPTURE(row.name);
-        Message m = message_of(row.before, row.status, row.delivery);
+        Message m = message_of(row.before, row.status, row.delivery, row.reason);
         report_part(m, row.seq, row.report);
         CHECK(text_of(m) == row.want);
     }
@@ -238,6 +255,10 @@ TEST_CASE("accept_late: a part that is being submitted keeps the message open") 
     CHECK(text_of(m) == "sending/none/timeout sent submitting");
     settle_part(m, 2, After::accepted, 18, "", true);
     CHECK(text_of(m) == "sent/pending/- sent sent");
+    // what was given up stays so: the rest of it is not submitted any more
+    m = message_of({waiting, waiting}, MessageStatus::unknown, DeliveryStatus::none, "timeout");
+    accept_late(m, 1, 17, true);
+    CHECK(text_of(m) == "undelivered/failed/incomplete sent waiting");
 }
 
 TEST_CASE("wait_for: what is known of a part stays") {

@@ -134,6 +134,18 @@ TEST_CASE("outcomes: resend ends as unknown, never as failed") {
     CHECK_FALSE(box.submit(0).has_value());
 }
 
+TEST_CASE("outcomes: a refused resubmission says nothing of the try whose answer was lost") {
+    Box box;
+    const auto id = add_with(box, OnUnknown::resend);
+    box.settle(0, Box::ambiguous(box.must_submit(0).token));
+    box.now += 1h;
+    box.settle(0, Box::refused(box.must_submit(0).token, 1));
+    CHECK(box.status(id) == "unknown");
+    CHECK(box.reason(id) == "timeout");
+    box.take_in(report(77, st_delivered));
+    CHECK(box.status(id) == "delivered");
+}
+
 TEST_CASE("outcomes: 197 after a resubmission says that it is out") {
     Box box;
     const auto id = add_with(box, OnUnknown::resend);
@@ -386,6 +398,26 @@ TEST_CASE("outcomes: a late +CMGS does not revive a cancelled set") {
     CHECK(box.status(id) == "undelivered");
     CHECK_FALSE(box.submit(0).has_value());
     CHECK(box.told() == std::vector<std::string>{"undelivered/failed"});
+}
+
+TEST_CASE("outcomes: a report of a failed set's first part leaves it incomplete, and says so") {
+    Box box;
+    const auto id = add_with(box, OnUnknown::resend, Box::text_of(2));
+    box.settle(0, Box::ambiguous(box.must_submit(0).token));
+    // a person gives it up and asks for it again, and then the number is refused
+    auto row = box.row(id);
+    dispatch::abandon(row, MessageStatus::cancelled, "cancelled");
+    dispatch::new_round(row);
+    box.run([&](Tx& tx) { save(tx, box.env, row, box.now); });
+    box.now += 1min;
+    box.settle(0, Box::refused(box.must_submit(0).token, 1));
+    REQUIRE(box.status(id) == "failed");
+    box.take_in(report(77, st_delivered));  // of the try whose answer was lost
+    CHECK(box.parts(id) == "1:delivered 2:waiting");
+    CHECK(box.status(id) == "undelivered");
+    CHECK(box.reason(id) == "incomplete");
+    CHECK(box.row(id).delivery_status == DeliveryStatus::failed);
+    CHECK_FALSE(box.submit(0).has_value());
 }
 
 TEST_CASE("outcomes: 197 after a definite refusal proves nothing") {
