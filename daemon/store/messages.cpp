@@ -232,13 +232,14 @@ int ready_before(Tx& tx, const MessageRow& row, int most) {
 }
 
 std::vector<ReadyQueue> ready_queues(Tx& tx) {
-    // one step of the index per queue, however many rows each has
+    // One step of the index per queue, however many rows each has: SQLite begins a range of a row value at its first equal row, so the
+    // values end behind all ranks there are.
     std::vector<ReadyQueue> queues;
     std::int64_t lane = INT64_MIN, message_class = -1;
     for (;;) {
         Rows q = tx.query(
-            "SELECT lane, class FROM messages INDEXED BY messages_ready WHERE status = 0 AND ready = 1 AND (lane, class) > (?, ?)"
-            " ORDER BY lane, class LIMIT 1",
+            "SELECT lane, class FROM messages INDEXED BY messages_ready WHERE status = 0 AND ready = 1 AND (lane, class, rank) >"
+            " (?, ?, 9223372036854775807) ORDER BY lane, class LIMIT 1",
             lane, message_class);
         if (!q.next()) return queues;
         lane = q.i64(0);

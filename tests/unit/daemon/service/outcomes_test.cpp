@@ -408,8 +408,9 @@ TEST_CASE("outcomes: a report of a failed set's first part leaves it incomplete,
     auto row = box.row(id);
     dispatch::abandon(row, MessageStatus::cancelled, "cancelled");
     dispatch::new_round(row);
-    box.run([&](Tx& tx) { save(tx, box.env, row, box.now); });
     box.now += 1min;
+    row.due_at = box.now;
+    box.run([&](Tx& tx) { save(tx, box.env, row, box.now); });
     box.settle(0, Box::refused(box.must_submit(0).token, 1));
     REQUIRE(box.status(id) == "failed");
     box.take_in(report(77, st_delivered));  // of the try whose answer was lost
