@@ -249,6 +249,26 @@ TEST_CASE("messages: promote, lanes, order") {
     CHECK(count_open(*f.tx) == 0);
 }
 
+TEST_CASE("messages: what a modem asks of the queue costs the same, however long the queue is") {
+    Fixture f;
+    auto row = f.row();
+    row.ready = true;
+    for (int n = 0; n < 3000; ++n) {
+        row.message_class = n % 2 == 0 ? MessageClass::marketing : MessageClass::transactional;
+        f.add(row);
+    }
+    int steps = 0;  // of SQLite's machine
+    const auto count = [](void* all) { return ++*static_cast<int*>(all), 0; };
+    sqlite3_progress_handler(f.db->handle(), 1, count, &steps);
+    CHECK(ready_queues(*f.tx).size() == 2);
+    for (const auto& queue : ready_queues(*f.tx)) CHECK(first_ready(*f.tx, queue, 9, [](const auto&) { return true; }).has_value());
+    CHECK(any_ready(*f.tx));
+    CHECK_FALSE(next_waiting(*f.tx).has_value());
+    CHECK(promote(*f.tx, f.now, 500) == 0);
+    sqlite3_progress_handler(f.db->handle(), 0, nullptr, nullptr);
+    CHECK(steps < 1000);
+}
+
 TEST_CASE("messages: promote takes what waited longest, and no more than asked") {
     Fixture f;
     for (int n = 0; n < 5; ++n) {
