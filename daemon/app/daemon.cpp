@@ -1,11 +1,14 @@
 #include "daemon/app/daemon.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <csignal>
 #include <iostream>
+#include <set>
 
 #include "daemon/api/server.hpp"
 #include "daemon/app/system.hpp"
@@ -124,9 +127,18 @@ service::Inherited Daemon::inherit(std::string fresh) {
 }
 
 void Daemon::make_modems() {
+    std::set<std::string> adopted;
     for (const auto& modem : config_.modems) {
         const auto kept = systemd_.kept().find("modem-" + std::to_string(modem.index));
         house_->add_modem(modem, modem_settings(config_, modem, log_), kept == systemd_.kept().end() ? -1 : kept->second);
+        if (kept != systemd_.kept().end()) adopted.insert(kept->first);
+    }
+    // a port of a modem that has another number now, or none, would stay locked by ourselves
+    for (const auto& [name, descriptor] : systemd_.kept()) {
+        if (adopted.contains(name)) continue;
+        log_.notice("kept-port-closed", {{"name", name}});
+        ::close(descriptor);
+        systemd_.forget(name);
     }
 }
 

@@ -130,7 +130,8 @@ Systemd::Systemd() {
     char** names = nullptr;
     const int count = ::sd_listen_fds_with_names(1, &names);
     for (int i = 0; i < count; ++i) {
-        kept_.emplace(names && names[i] ? names[i] : "", SD_LISTEN_FDS_START + i);
+        const auto [at, fresh] = kept_.emplace(names && names[i] ? names[i] : "", SD_LISTEN_FDS_START + i);
+        if (!fresh) ::close(SD_LISTEN_FDS_START + i);
         std::free(names[i]);
     }
     std::free(names);

@@ -45,6 +45,12 @@ public:
         listen();
         return {kept_.begin(), kept_.end()};
     }
+    /// As when the modem's index was changed in the configuration since.
+    void rename(const std::string& from, const std::string& to) {
+        listen();
+        kept_[to] = kept_.at(from);
+        kept_.erase(from);
+    }
     bool ready() {
         listen();
         return ready_;
@@ -142,4 +148,23 @@ TEST_CASE("integration: a restart between Ctrl-Z and +CMGS ends in what the mode
             CHECK(gateway.stop() == 0);
         }
     }
+}
+
+TEST_CASE("integration: a kept port whose modem has another index now is closed, not locked by ourselves") {
+    const TempDir folder;
+    FdStore store{folder / "notify"};
+    const Sim sim{folder / "sim", {.modems = 1}};
+    Gateway gateway{folder / "box", {.ports = sim.ports(), .environment = {"NOTIFY_SOCKET=" + (folder / "notify").string()}}};
+    REQUIRE_MESSAGE(gateway.start(), gateway.log_end());
+    REQUIRE(ready_modems(gateway, 1));
+    gateway.kill_now();
+    store.rename("modem-0", "modem-5");
+    gateway.options().kept = store.kept();
+    REQUIRE_MESSAGE(gateway.start(), gateway.log_end());
+    store.listen();  // what it forgets is closed here too
+    CHECK_MESSAGE(ready_modems(gateway, 1), gateway.log_end());
+    const auto kept = store.kept();
+    REQUIRE(kept.size() == 1);
+    CHECK(kept[0].first == "modem-0");
+    CHECK(gateway.stop() == 0);
 }
