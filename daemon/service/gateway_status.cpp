@@ -5,6 +5,7 @@
 #include "daemon/service/events.hpp"
 #include "daemon/service/gateway.hpp"
 #include "daemon/service/sync_service.hpp"
+#include "modem/port/recorder.hpp"
 
 namespace conductor::service {
 
@@ -144,9 +145,10 @@ aio::awaitable<Answer<json>> Gateway::modem_action(ModemIndex index, std::string
         done = co_await found->enable(action == "enable", actor.name);
     else if (action == "accept-sim")
         done = co_await found->accept_sim(actor.name);
-    else if (action == "reset")
-        found->modem().request_reset();
-    else
+    else if (action == "reset") {
+        if (!found->modem().request_reset())
+            co_return Refusal{503, "modem-not-open", "The modem is not open, so it cannot be reset; it is looked for meanwhile."};
+    } else
         co_return Refusal{404, "not-found", fmt::format("A modem cannot be told to \"{}\".", action)};
     if (!done) co_return unavailable(done.error());
     if (action != "disable") found->end_rest();
@@ -155,10 +157,11 @@ aio::awaitable<Answer<json>> Gateway::modem_action(ModemIndex index, std::string
 
 Refusal modem_refusal(const Error& error) {
     using at::AtErrc;
-    if (error.is(AtErrc::forbidden) || error.is(AtErrc::refused)) return {409, "modem-refused", error.text()};
-    if (error.is(AtErrc::timeout)) return {504, "no-answer", error.text()};
-    if (error.is(AtErrc::malformed)) return {502, "bad-answer", error.text()};
-    return {503, "modem-not-open", error.text()};
+    std::string text = port::without_secrets(error.text());
+    if (error.is(AtErrc::forbidden) || error.is(AtErrc::refused)) return {409, "modem-refused", std::move(text)};
+    if (error.is(AtErrc::timeout)) return {504, "no-answer", std::move(text)};
+    if (error.is(AtErrc::malformed)) return {502, "bad-answer", std::move(text)};
+    return {503, "modem-not-open", std::move(text)};
 }
 
 aio::awaitable<Answer<json>> Gateway::modem_at(ModemIndex index, std::string command, Actor actor) {
@@ -166,7 +169,7 @@ aio::awaitable<Answer<json>> Gateway::modem_at(ModemIndex index, std::string com
     if (!found) co_return no_such_modem(index);
     const WallTime now = context_.record_time();
     auto job = [actor = std::move(actor), index, command, now](Tx& tx) {
-        store::audit(tx, now, actor.name, "at", std::to_string(index), command);
+        store::audit(tx, now, actor.name, "at", std::to_string(index), port::without_secrets(command));
     };
     auto noted = co_await context_.store.run(job);
     if (!noted) co_return unavailable(noted.error());

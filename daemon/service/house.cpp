@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "modem/driver/probe.hpp"
+
 namespace conductor::service {
 
 aio::awaitable<Result<Inherited>> inherit(store::Store& store, std::string fresh) {
@@ -9,6 +11,8 @@ aio::awaitable<Result<Inherited>> inherit(store::Store& store, std::string fresh
         Inherited inherited{.instance = store::get_setting(tx, "instance").value_or(fresh)};
         for (const auto& attempt : store::open_attempts(tx)) inherited.open.push_back({attempt.modem_index, attempt.started_at});
         inherited.newest = store::newest_time(tx);
+        for (int index = 0; index <= 63; ++index)  // [[modem]] index
+            if (const auto last = store::get_setting(tx, last_setting(index))) inherited.last[index] = read_last(*last);
         return inherited;
     };
     co_return co_await store.read(job);
@@ -44,6 +48,12 @@ void House::add_modem(const config::Modem& modem, driver::ModemSettings settings
     const auto answer_may_come = [&](const Inherited::Open& open) {
         return open.modem == modem.index && (!now || *now - open.since < std::chrono::seconds{80});
     };
+    if (const auto last = inherited_.last.find(modem.index); last != inherited_.last.end()) {
+        const driver::Identity& was = last->second;  // of another configuration, perhaps
+        const bool meant =
+            (modem.imsi.empty() || modem.imsi == was.imsi) && (modem.iccid.empty() || driver::same_iccid(modem.iccid, was.iccid));
+        if (meant) settings.last = was;
+    }
     const bool awaiting = adopted >= 0 && std::ranges::any_of(inherited_.open, answer_may_come);
     if (awaiting) listening_.push_back(modem.index);
     modems_.push_back(std::make_unique<ModemService>(context_, shared_, modem, std::move(settings), adopted, awaiting));

@@ -12,9 +12,10 @@ struct Inherited {
         ModemIndex modem = 0;
         WallTime since{};
     };
-    std::string instance;                 ///< UUID of this database
-    std::vector<Open> open = {};          ///< submissions whose outcome is open
-    std::optional<WallTime> newest = {};  ///< time that it holds
+    std::string instance;                              ///< UUID of this database
+    std::vector<Open> open = {};                       ///< submissions whose outcome is open
+    std::optional<WallTime> newest = {};               ///< time that it holds
+    std::map<ModemIndex, driver::Identity> last = {};  ///< which modem and SIM were last behind each index
 };
 /// Reads it; `fresh` becomes the instance of a database that has none, when recover() writes it.
 aio::awaitable<Result<Inherited>> inherit(store::Store& store, std::string fresh);

@@ -1,6 +1,7 @@
 // What a modem's owner keeps beside messages: PINs tried, the audit's lines, flight records, the balance.
 #include <openssl/sha.h>
 
+#include <algorithm>
 #include <array>
 
 #include "daemon/service/flight.hpp"
@@ -19,6 +20,20 @@ std::string pin_hash(std::string_view iccid, std::string_view pin) {
     return hex;
 }
 
+/// The names under which the tries on one SIM are found.
+struct PinKeys {
+    std::vector<std::string> asked;  ///< a try under one of them may have been on this SIM
+    std::string own, modem;          ///< a new try is written under these
+};
+
+/// While the ICCID is not told, the SIM is whatever is in this modem. Its first 18 digits: the check digit comes and goes.
+PinKeys pin_keys(const driver::Identity& who) {
+    const std::string blind = "imei:" + who.imei, known = "known-sim:imei:" + who.imei;
+    if (who.iccid.empty()) return {{blind, known}, blind, blind};
+    const std::string sim = who.iccid.substr(0, 18);
+    return {{sim, who.iccid, blind}, sim, known};
+}
+
 std::string balance_setting(std::string_view iccid) {
     return fmt::format("balance.{}", iccid);
 }
@@ -27,18 +42,59 @@ constexpr int silent_questions = 3;  ///< without an amount, before a person is 
 
 }  // namespace
 
-aio::awaitable<bool> ModemService::may_enter_pin(std::string iccid, std::string pin, std::optional<int> tries) {
-    const WallTime now = context_.record_time();
-    auto job = [iccid, hash = pin_hash(iccid, pin), blind = !tries, now](store::Tx& tx) {
-        if (blind && store::pin_failed_before(tx, iccid)) return false;
-        return store::first_pin_try(tx, iccid, hash, now);
-    };
-    auto first = co_await context_.store.run(job);
-    co_return first.has_value() && *first;
+std::string last_setting(ModemIndex index) {
+    return fmt::format("modem.{}.last", index);
 }
 
-aio::awaitable<void> ModemService::pin_accepted(std::string iccid, std::string pin) {
-    auto job = [iccid, hash = pin_hash(iccid, pin)](store::Tx& tx) { store::forget_pin_try(tx, iccid, hash); };
+std::string last_text(const driver::Identity& identity) {
+    return identity.imei + ' ' + identity.iccid + ' ' + identity.imsi;
+}
+
+driver::Identity read_last(std::string_view text) {
+    driver::Identity identity;
+    for (std::string* field : {&identity.imei, &identity.iccid, &identity.imsi}) {
+        const std::size_t end = std::min(text.find(' '), text.size());
+        *field = text.substr(0, end);
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return identity;
+}
+
+aio::awaitable<bool> ModemService::may_enter_pin(driver::Identity who, std::string pin, std::optional<int> tries) {
+    const WallTime now = context_.record_time();
+    auto job = [keys = pin_keys(who), pin, tries, now](store::Tx& tx) {
+        for (const std::string& key : keys.asked) {
+            if (!tries && store::pin_failed_before(tx, key)) return false;
+            const auto before = store::pin_try(tx, key, pin_hash(key, pin));
+            // it was said OK to, and power went before the SIM was seen open: all tries are left, so it was no wrong one
+            const bool was_right = before && before->answered && tries.value_or(0) >= 3;
+            if (before && !was_right) return false;
+        }
+        for (const std::string* key : {&keys.own, &keys.modem}) store::set_pin_try(tx, *key, pin_hash(*key, pin), now);
+        return true;
+    };
+    auto allowed = co_await context_.store.run(job);
+    co_return allowed.has_value() && *allowed;
+}
+
+aio::awaitable<void> ModemService::note_pin(driver::Identity who, std::string pin, driver::PinNews news) {
+    PinKeys keys = pin_keys(who);
+    keys.asked.push_back(keys.modem);
+    auto look = [all = keys.asked, pin](store::Tx& tx) {
+        return std::ranges::any_of(all, [&](const std::string& key) { return store::pin_try(tx, key, pin_hash(key, pin)).has_value(); });
+    };
+    const auto tried = co_await context_.store.read(look);
+    if (tried.has_value() && !*tried) co_return;  // every bring-up with an open SIM comes here
+    auto job = [all = std::move(keys.asked), pin, news](store::Tx& tx) {
+        for (const std::string& key : all) {
+            const std::string hash = pin_hash(key, pin);
+            const auto before = store::pin_try(tx, key, hash);
+            if (news != driver::PinNews::open)
+                store::set_pin_answered(tx, key, hash, news == driver::PinNews::answered);
+            else if (before && before->answered)
+                store::forget_pin_try(tx, key, hash);
+        }
+    };
     auto done = co_await context_.store.run(job);
     if (!done) log_.error("pin-not-noted", {{"error", done.error().text()}});
 }

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "daemon/service/commands.hpp"
+#include "modem/driver/probe.hpp"
 #include "modem/port/usb.hpp"
 
 namespace conductor::service {
@@ -386,20 +387,42 @@ aio::awaitable<void> ModemService::settle_what_was_inherited(driver::SubmitOutco
     shared_.note(settled->changed);
 }
 
+aio::awaitable<bool> ModemService::knows_sim(std::string iccid) {
+    if (iccid.empty() || (!config_.iccid.empty() && driver::same_iccid(config_.iccid, iccid))) co_return true;
+    auto look = [index = config_.index](store::Tx& tx) { return store::sim_of(tx, index); };
+    const auto known = co_await context_.store.read(look);
+    if (!known) co_return false;
+    co_return !*known || (*known)->empty() || driver::same_iccid(**known, iccid);
+}
+
+/// Not vital: it finds the modem of a SIM that is locked after a power cut.
+aio::awaitable<void> ModemService::keep_last(driver::Identity identity) {
+    auto look = [index = config_.index](store::Tx& tx) { return store::get_setting(tx, last_setting(index)); };
+    const auto before = co_await context_.store.read(look);
+    if (!before || *before == last_text(identity)) co_return;
+    auto job = [index = config_.index, text = last_text(identity)](store::Tx& tx) { store::set_setting(tx, last_setting(index), text); };
+    const auto kept = co_await context_.store.run(job);
+    if (!kept) log_.error("identity-not-kept", {{"error", kept.error().text()}});
+}
+
 aio::awaitable<bool> ModemService::accepts_sim(driver::Identity identity) {
     const WallTime now = context_.record_time();
-    const bool named = !config_.iccid.empty() && config_.iccid == identity.iccid;
-    // looked up first: a disk that takes no writes must not hold a modem whose SIM is known
-    auto look = [index = config_.index](store::Tx& tx) { return store::sim_of(tx, index); };
-    auto known = co_await context_.store.read(look);
-    if (!known || (*known && *known != identity.iccid && !named)) co_return false;
-    if (*known != identity.iccid) {
-        auto job = [index = config_.index, iccid = identity.iccid, now](store::Tx& tx) {
-            store::set_sim(tx, index, iccid, now);
-            store::audit(tx, now, "daemon", "sim", std::to_string(index), iccid);
-        };
-        auto accepted = co_await context_.store.run(job);
-        if (!accepted) co_return false;
+    const bool expected = co_await knows_sim(identity.iccid);
+    if (!expected) co_return false;
+    if (!identity.iccid.empty()) {
+        // looked up first: a disk that takes no writes must not hold a modem whose SIM is known
+        auto look = [index = config_.index](store::Tx& tx) { return store::sim_of(tx, index); };
+        auto known = co_await context_.store.read(look);
+        if (!known) co_return false;
+        if (!driver::same_iccid(known->value_or(""), identity.iccid)) {
+            auto job = [index = config_.index, iccid = identity.iccid, now](store::Tx& tx) {
+                store::set_sim(tx, index, iccid, now);
+                store::audit(tx, now, "daemon", "sim", std::to_string(index), iccid);
+            };
+            auto accepted = co_await context_.store.run(job);
+            if (!accepted) co_return false;
+        }
+        co_await keep_last(identity);
     }
     end_rest_of_usable(identity);
     if (balance_iccid_ != identity.iccid) co_await load_balance(identity.iccid);

@@ -11,6 +11,11 @@
 
 namespace conductor::service {
 
+/// Which modem and SIM were last behind an index, as the settings of the database keep it: "modem.0.last".
+std::string last_setting(ModemIndex index);
+std::string last_text(const driver::Identity& identity);
+driver::Identity read_last(std::string_view text);
+
 class ModemService final : public driver::Host {
 public:
     /// `adopted`: descriptor from the FD store or -1; `awaiting_late`: a submission of the last process is open on it.
@@ -50,8 +55,9 @@ public:
     aio::awaitable<std::vector<bool>> persist_all(std::vector<driver::Incoming> incoming) override;
     aio::awaitable<void> late_reference(int tp_mr) override;
     aio::awaitable<void> late_refusal(driver::SubmitOutcome outcome) override;
-    aio::awaitable<bool> may_enter_pin(std::string iccid, std::string pin, std::optional<int> tries) override;
-    aio::awaitable<void> pin_accepted(std::string iccid, std::string pin) override;
+    aio::awaitable<bool> may_enter_pin(driver::Identity who, std::string pin, std::optional<int> tries) override;
+    aio::awaitable<void> note_pin(driver::Identity who, std::string pin, driver::PinNews news) override;
+    aio::awaitable<bool> knows_sim(std::string iccid) override;
     void noted(std::string_view what, std::string detail) override;
     void incident(std::string_view kind) override;
     Instant balance_due() const override;
@@ -72,6 +78,7 @@ public:
     bool stopping() const override { return shared_.stopping; }
 
 private:
+    aio::awaitable<void> keep_last(driver::Identity identity);
     aio::awaitable<void> load_balance(std::string iccid);
     aio::awaitable<void> keep_setting(std::string name, std::string value);
     aio::awaitable<void> keep_note(std::string what, std::string detail);

@@ -290,16 +290,28 @@ void set_setting(Tx& tx, std::string_view name, std::string_view value) {
     tx.run("INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", name, value);
 }
 
-bool first_pin_try(Tx& tx, std::string_view iccid, std::string_view pin_hash, WallTime at) {
-    return tx.run("INSERT INTO pins (iccid, pin_hash, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", iccid, pin_hash, at) == 1;
+std::optional<PinTry> pin_try(Tx& tx, std::string_view sim, std::string_view pin_hash) {
+    Rows q = tx.query("SELECT answered FROM pins WHERE iccid = ? AND pin_hash = ?", sim, pin_hash);
+    return q.next() ? std::optional{PinTry{.answered = q.i64(0) != 0}} : std::nullopt;
 }
 
-void forget_pin_try(Tx& tx, std::string_view iccid, std::string_view pin_hash) {
-    tx.run("DELETE FROM pins WHERE iccid = ? AND pin_hash = ?", iccid, pin_hash);
+void set_pin_try(Tx& tx, std::string_view sim, std::string_view pin_hash, WallTime at) {
+    tx.run(
+        "INSERT INTO pins (iccid, pin_hash, at) VALUES (?, ?, ?) ON CONFLICT (iccid, pin_hash) DO UPDATE SET at = excluded.at, "
+        "answered = 0",
+        sim, pin_hash, at);
 }
 
-bool pin_failed_before(Tx& tx, std::string_view iccid) {
-    return tx.query("SELECT 1 FROM pins WHERE iccid = ? LIMIT 1", iccid).next();
+void set_pin_answered(Tx& tx, std::string_view sim, std::string_view pin_hash, bool answered) {
+    tx.run("UPDATE pins SET answered = ? WHERE iccid = ? AND pin_hash = ?", answered, sim, pin_hash);
+}
+
+void forget_pin_try(Tx& tx, std::string_view sim, std::string_view pin_hash) {
+    tx.run("DELETE FROM pins WHERE iccid = ? AND pin_hash = ?", sim, pin_hash);
+}
+
+bool pin_failed_before(Tx& tx, std::string_view sim) {
+    return tx.query("SELECT 1 FROM pins WHERE iccid = ? LIMIT 1", sim).next();
 }
 
 std::optional<std::string> sim_of(Tx& tx, ModemIndex modem) {

@@ -128,12 +128,18 @@ std::optional<WallTime> newest_time(Tx& tx);
 // --- settings, PINs, SIMs ---------------------------------------------------------------------------------------------------------------
 std::optional<std::string> get_setting(Tx& tx, std::string_view name);
 void set_setting(Tx& tx, std::string_view name, std::string_view value);
-/// Remembers the try; false when this PIN was tried on this SIM before.
-bool first_pin_try(Tx& tx, std::string_view iccid, std::string_view pin_hash, WallTime at);
-/// The PIN was right: it may be entered again. What remains in the table are tries that failed or never ended.
-void forget_pin_try(Tx& tx, std::string_view iccid, std::string_view pin_hash);
+/// A try that failed, never ended, or (`answered`) was said OK to while the SIM was not seen open since. A PIN that was right has no row.
+struct PinTry {
+    bool answered = false;
+};
+std::optional<PinTry> pin_try(Tx& tx, std::string_view sim, std::string_view pin_hash);
+void set_pin_try(Tx& tx, std::string_view sim, std::string_view pin_hash, WallTime at);
+/// Changes nothing where there is no such try.
+void set_pin_answered(Tx& tx, std::string_view sim, std::string_view pin_hash, bool answered);
+/// The PIN was right: it may be entered again.
+void forget_pin_try(Tx& tx, std::string_view sim, std::string_view pin_hash);
 /// Any PIN failed on this SIM, or its try never ended.
-bool pin_failed_before(Tx& tx, std::string_view iccid);
+bool pin_failed_before(Tx& tx, std::string_view sim);
 std::optional<std::string> sim_of(Tx& tx, ModemIndex modem);
 void set_sim(Tx& tx, ModemIndex modem, std::string_view iccid, WallTime at);
 

@@ -148,6 +148,9 @@ aio::awaitable<End> Modem::Impl::identify() {
     const auto serial = co_await ask("+CGSN");
     if (!serial) co_return end_of(serial.error());
     who.imei = at::parse_long_number(*serial, 14).value_or("");
+    const bool unread = who.imei.empty() && !(settings_.imei.empty() && status_.identity.imei.empty());
+    imei_unread_ = unread ? imei_unread_ + 1 : 0;
+    if (unread && imei_unread_ <= 15) co_return End::again;  // not told for a moment: no other modem
     if (who.imei != status_.identity.imei) {
         if (!status_.identity.imei.empty()) ladder_.new_incarnation(BootClock::now());
         ussd_form_.reset();

@@ -66,11 +66,20 @@ void Finder::leave(ModemIndex index) {
     seekers_.erase(index);
 }
 
+/// A SIM that asks for its PIN tells no IMSI, and in some modems no ICCID: the one that was last seen behind them is meant.
+bool Finder::locked_but_known(const ModemSettings& s, const Entry& e) const {
+    if (e.found.sim != "SIM PIN" || s.last.imei.empty()) return false;
+    const Identity& who = e.found.who;
+    if (!who.iccid.empty()) return same_iccid(s.last.iccid, who.iccid);
+    return same_imei(s.last.imei, who.imei);
+}
+
 bool Finder::fits(const ModemSettings& s, const Entry& e) const {
     const Identity& who = e.found.who;
     if (!s.imei.empty()) return same_imei(s.imei, who.imei);  // another SIM in it is for its bring-up to tell
-    if (!s.iccid.empty() && s.iccid != who.iccid) return false;
-    if (!s.imsi.empty() && s.imsi != who.imsi) return false;
+    const bool known = locked_but_known(s, e);
+    if (!s.iccid.empty() && !same_iccid(s.iccid, who.iccid) && !(known && who.iccid.empty())) return false;
+    if (!s.imsi.empty() && s.imsi != who.imsi && !(known && who.imsi.empty())) return false;
     if (named(s)) return true;
     if (!s.usb.empty()) return e.at.usb.device == s.usb || e.at.usb.device.starts_with(s.usb + ".");
     return !s.port.empty() && e.at.name == s.port;
@@ -79,7 +88,7 @@ bool Finder::fits(const ModemSettings& s, const Entry& e) const {
 /// Among ports of one modem the place that the configuration names, then the port where SMS works best. Clones share an IMEI, not a SIM.
 int Finder::preference(const ModemSettings& s, const Entry& e) const {
     int points = e.found.score;
-    if (!s.iccid.empty() && s.iccid == e.found.who.iccid) points += 500;
+    if (!s.iccid.empty() && same_iccid(s.iccid, e.found.who.iccid)) points += 500;
     if (!s.imsi.empty() && s.imsi == e.found.who.imsi) points += 500;
     if (!s.usb.empty() && e.at.usb.device == s.usb) points += 1000;
     if (!s.port.empty() && (e.at.name == s.port || e.at.path == s.port)) points += 2000;
@@ -117,6 +126,7 @@ Result<std::string> Finder::place(ModemIndex index) {
     Entry *best = nullptr, *silent = nullptr;
     bool others = false;  // the configured port holds another modem
     const Entry *busy = nullptr, *denied = nullptr;
+    bool locked = false;
     for (auto& [path, e] : entries_) {
         if (e.modem && e.modem != index) continue;
         const bool answered = e.knowledge == Knowledge::known && e.found.answer == Probe::Answer::at;
@@ -125,6 +135,7 @@ Result<std::string> Finder::place(ModemIndex index) {
         if (possible && e.found.answer == Probe::Answer::denied) denied = &e;
         if (!answered || !(named(s.settings) || !s.settings.usb.empty())) continue;
         if (!fits(s.settings, e)) {
+            locked = locked || (e.found.sim == "SIM PIN" && (e.found.who.imsi.empty() || e.found.who.iccid.empty()));
             others = others || (!s.settings.port.empty() && (e.at.name == s.settings.port || e.at.path == s.settings.port));
             continue;
         }
@@ -142,7 +153,7 @@ Result<std::string> Finder::place(ModemIndex index) {
     if (!std::exchange(s.searching, true)) wake_.raise();
     if (busy) return fail(port::PortErrc::busy, busy->at.name);
     if (denied) return fail(port::PortErrc::denied, denied->at.name);
-    return fail(port::PortErrc::not_found, "scan");
+    return fail(port::PortErrc::not_found, locked && !s.settings.imsi.empty() ? locked_sim : "scan");
 }
 
 void Finder::opened(ModemIndex index, const std::string& name) {
@@ -170,6 +181,8 @@ void Finder::learnt(ModemIndex index, const Identity& identity) {
     e->found.profile = profile::profile_for(identity.manufacturer, identity.model).name;
     e->knowledge = Knowledge::known;
     ++e->generation;
+    ModemSettings& settings = seekers_[index].settings;
+    if (!identity.iccid.empty() && fits(settings, *e)) settings.last = identity;
     if (fits(seekers_[index].settings, *e) || !seekers_[index].settings.port.empty()) quieten(*e);
     wake_.raise();
 }
@@ -203,7 +216,7 @@ void Finder::forget(Entry& e) {
     e.knowledge = Knowledge::none;
     e.found = {};
     e.silent = false;
-    e.fruitless = 0;
+    e.fruitless = e.early = 0;
     e.ask_at = BootClock::now() + 50ms;  // a line that hangs up may still have its name for a moment
     ++e.generation;
 }
@@ -334,7 +347,14 @@ void Finder::store(const std::string& path, std::uint64_t generation, Probe foun
     e.fruitless = answers ? 0 : std::min(e.fruitless + 1, 10);
     // a modem that was just plugged in is deaf while it starts: soon at first
     auto pause = 250ms * (1 << std::min(e.fruitless, 8));
-    pause = answers ? ask_known_again : std::min<std::chrono::milliseconds>(pause, busy ? longest_busy_pause : longest_pause);
+    // and one that answers may not have read its SIM yet
+    const bool early =
+        answers && e.found.sim != "absent" && (e.found.sim != "READY" || e.found.who.iccid.empty() || e.found.who.imsi.empty());
+    e.early = early ? std::min(e.early + 1, 10) : 0;
+    if (early)
+        pause = std::min<std::chrono::milliseconds>(500ms * (1 << e.early), ask_known_again);
+    else
+        pause = answers ? ask_known_again : std::min<std::chrono::milliseconds>(pause, busy ? longest_busy_pause : longest_pause);
     e.ask_at = BootClock::now() + pause;
     if (flooded(e)) quieten_one(e);
     wake_.raise();

@@ -41,6 +41,8 @@ public:
     /// A modem that wants a port, or has one by its configuration. `changed` is called whenever asking place() again may help.
     void join(const ModemSettings& settings, std::function<void()> changed);
     void leave(ModemIndex index);
+    /// Where of a not_found: nothing fits, but a SIM is here that asks for its PIN and does not tell whose it is.
+    static constexpr const char* locked_sim = "locked-sim";
     /// The port of this modem, as far as it is known now; reserved for it until opened() or released(). An identity that the configuration
     /// names decides, wherever it is found; `usb` and `port` alone bind to that place. Errors: not_found (still searching), busy, denied
     /// (a port where it may be cannot be looked into; the place is its name).
@@ -86,6 +88,7 @@ private:
         Probe found;
         Instant seen{}, ask_at{};  ///< first seen; not to be asked before
         int fruitless = 0;         ///< questions without an answer, in a row
+        int early = 0;             ///< answers in a row before the SIM told all
         bool silent = false;       ///< it said all of `found` once, and says nothing now: still the modem's place, unless it is elsewhere
         bool settled = false;      ///< its stick has shown all of its ports, as far as time tells
         std::optional<ModemIndex> modem;
@@ -100,6 +103,7 @@ private:
     };
 
     bool named(const ModemSettings& s) const { return !s.imei.empty() || !s.iccid.empty() || !s.imsi.empty(); }
+    bool locked_but_known(const ModemSettings& s, const Entry& e) const;
     bool fits(const ModemSettings& s, const Entry& e) const;
     int preference(const ModemSettings& s, const Entry& e) const;
     bool may_ask(const Entry& e) const;

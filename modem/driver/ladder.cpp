@@ -48,6 +48,8 @@ std::vector<Rung> Ladder::rungs_of(Trouble what) const {
         case Trouble::unregistered: rungs = {Rung::reregister, Rung::radio, Rung::radio, Rung::restart}; break;
         case Trouble::denied: rungs = {Rung::reregister, Rung::radio}; break;
         case Trouble::no_sending: rungs = {Rung::radio, Rung::radio, Rung::restart, Rung::usb_reset, Rung::power}; break;
+        // the last one again each hour: a SIM that a person took out costs no restarts
+        case Trouble::sim_lost: rungs = {Rung::radio, Rung::radio, Rung::restart, Rung::power, Rung::radio}; break;
         case Trouble::sim_unseen: rungs = {Rung::power}; break;
     }
     std::erase_if(rungs, [this](Rung r) {

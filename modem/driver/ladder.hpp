@@ -18,6 +18,7 @@ enum class Trouble : std::uint8_t {
     unregistered,  ///< answers, but no network for minutes
     denied,        ///< the network refuses the SIM: a plan or SIM matter, so it is asked again rarely
     no_sending,    ///< answers, but takes no message: errors of its own, or no prompt, again and again
+    sim_lost,      ///< a SIM that was here, or fails: what takes its power away and gives it back may help
     sim_unseen,    ///< a SIM put in after power-on is not seen (FIELD row 17): only power helps
 };
 

@@ -3,6 +3,7 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/post.hpp>
+#include <filesystem>
 
 #include "modem/at/ussd.hpp"
 #include "modem/driver/finder.hpp"
@@ -46,8 +47,8 @@ const ModemStatus& Modem::status() const {
 std::string Modem::trace() const {
     return impl_->trace();
 }
-void Modem::request_reset() {
-    impl_->request_reset();
+bool Modem::request_reset() {
+    return impl_->request_reset();
 }
 
 aio::awaitable<Result<AtAnswer>> Modem::command(std::string line) {
@@ -183,6 +184,10 @@ aio::awaitable<void> Modem::Impl::live() {
             co_await rest(1h);
             continue;
         }
+        if (session_ && std::exchange(reset_wanted_, false)) {  // also of one that is blocked
+            co_await perform(Rung::restart);
+            continue;
+        }
         End end = End::ok;
         if (!session_) end = co_await open();
         if (end == End::ok) {
@@ -213,8 +218,10 @@ aio::awaitable<void> Modem::Impl::live() {
                 break;
             case End::blocked:
                 co_await aio::sleep_for(500ms);  // a flood of URCs does not make it ask all the time
-                if (status_.reason == "sim-absent" && profile_->sim_needs_power && BootClock::now() >= network_trouble_at_)
-                    co_await recover(Trouble::sim_unseen);
+                if (const auto what = sim_trouble(); what && BootClock::now() >= network_trouble_at_) {
+                    co_await recover(*what);
+                    if (bring_up_wanted_) break;  // the radio was off and on: look at once
+                }
                 if (session_) co_await rest(look_at_blocked);
                 break;
         }
@@ -231,6 +238,7 @@ void Modem::Impl::attach(std::unique_ptr<port::ByteStream> stream, std::string n
     acknowledgements_due_.clear();
     selected_.clear();
     mid_message_ = false;
+    reset_wanted_ = false;  // it was for what was open then
     submit_failures_ = 0;
     status_.port = std::move(name);
     status_.usb = port::usb_device_of(status_.port);
@@ -254,6 +262,18 @@ aio::awaitable<void> Modem::Impl::close() {
     host_.port_changed(-1);
 }
 
+namespace {
+
+/// True also where nothing tells that they differ: another kind of port, or a device that went meanwhile.
+bool same_device(const std::string& held, const std::string& configured) {
+    if (!held.starts_with('/') || !configured.starts_with('/')) return true;
+    std::error_code ec;
+    const auto path = std::filesystem::canonical(configured, ec);
+    return ec ? held == configured : held == path.string();
+}
+
+}  // namespace
+
 /// A descriptor of the run before. If a submission was open, its answer comes first: not an octet is written until then.
 aio::awaitable<void> Modem::Impl::take_over() {
     auto stream = port::adopt_port(ex_, std::exchange(adopted_, -1));
@@ -261,9 +281,15 @@ aio::awaitable<void> Modem::Impl::take_over() {
         log_.warning("adopt-failed", {{"why", stream.error().text()}});
         co_return;
     }
-    std::string name = settings_.port.empty() ? port::name_of((*stream)->descriptor()) : settings_.port;
-    attach(std::move(*stream), std::move(name));
-    if (!awaiting_late_) co_return;
+    const std::string held = port::name_of((*stream)->descriptor());
+    const bool other = !same_device(held, settings_.port);  // the configuration names another port since
+    attach(std::move(*stream), other || settings_.port.empty() ? held : settings_.port);
+    if (awaiting_late_) co_await await_late();
+    awaiting_late_ = false;
+    if (other) co_await close();
+}
+
+aio::awaitable<void> Modem::Impl::await_late() {
     set(ModemState::opening, "awaiting-answer", "The answer to the last submission before the restart is awaited.");
     const Instant until = BootClock::now() + 70s;
     while (!session_->lost() && !host_.stopping() && BootClock::now() < until && !session_->rebooted()) {
@@ -285,7 +311,6 @@ aio::awaitable<void> Modem::Impl::take_over() {
         }
         co_await session_->listen_until(until);
     }
-    awaiting_late_ = false;
 }
 
 aio::awaitable<Result<std::unique_ptr<port::ByteStream>>> Modem::Impl::open_candidate() {
@@ -315,6 +340,9 @@ void Modem::Impl::not_open(const Error& error) {
         set(ModemState::absent, "port-busy", "Another process holds the port; stop it (conductorctl doctor, run as root, names it).");
     } else if (error.is(port::PortErrc::denied)) {
         set(ModemState::absent, "port-denied", "The service may not open the port; its group and the unit's DeviceAllow decide that.");
+    } else if (error.is(port::PortErrc::not_found) && error.where == Finder::locked_sim) {
+        set(ModemState::absent, "no-port",
+            "A SIM is here that asks for its PIN before it tells its IMSI; name this modem's imei, iccid, usb or port beside the imsi.");
     } else if (settings_.port.empty()) {
         set(ModemState::absent, "no-port", "No port holds this modem now; it is looked for as soon as a device is plugged in.");
     } else {
@@ -356,11 +384,13 @@ aio::awaitable<void> Modem::Impl::hold(BootClock::duration time) {
     }
 }
 
-void Modem::Impl::request_reset() {
+bool Modem::Impl::request_reset() {
+    if (!session_ || session_->lost()) return false;
     boost::asio::post(ex_, [this] {
         reset_wanted_ = true;
         inbox_->attention.raise();
     });
+    return true;
 }
 
 aio::awaitable<Result<AtAnswer>> Modem::Impl::request(std::string line, bool ussd) {

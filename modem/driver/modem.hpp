@@ -16,6 +16,11 @@
 
 namespace conductor::driver {
 
+struct Identity {
+    std::string manufacturer, model, revision, imei, iccid, imsi, own_number;
+    bool operator==(const Identity&) const = default;
+};
+
 /// What the configuration says of one modem ([[modem]]).
 struct ModemSettings {
     ModemIndex index = 0;
@@ -27,11 +32,8 @@ struct ModemSettings {
     std::string smsc;                ///< set if not empty
     bool delivery_reports = true;
     bool journal_in_modem = false;  ///< journal = "modem": parts go out by AT+CMGW and AT+CMSS
-};
-
-struct Identity {
-    std::string manufacturer, model, revision, imei, iccid, imsi, own_number;
-    bool operator==(const Identity&) const = default;
+    /// Which modem and SIM last fitted these: it stands for what a SIM does not tell before its PIN.
+    Identity last{};
 };
 
 /// One part to be submitted. `token` is the Host's own and comes back with the outcome.
@@ -174,6 +176,12 @@ struct ModemStatus {
     Instant since{};                          ///< of this state
 };
 
+enum class PinNews : std::uint8_t {
+    answered,  ///< AT+CPIN was answered with OK; whether the SIM is open is not seen yet
+    refused,   ///< it was not, or the PIN is asked for again
+    open,      ///< the SIM is open: a PIN that was answered may be entered again after a power cut
+};
+
 /// What a modem needs from its owner. Every call is made on the modem's executor; persist() may run while next() does, each at most once at
 /// a time from the loop that submits and once from the loop that takes +CMT and +CDS.
 class Host {
@@ -227,13 +235,12 @@ public:
         (void)outcome;
         co_return;
     }
-    /// True when this PIN was not yet tried on this SIM, or was right when it was; remembers the try durably before it says so. With
-    /// `tries` unknown it is also false after any failure on this SIM.
-    virtual aio::awaitable<bool> may_enter_pin(std::string iccid, std::string pin, std::optional<int> tries) = 0;
-    /// The SIM took this PIN: it may be entered again after a power cut.
-    virtual aio::awaitable<void> pin_accepted(std::string iccid, std::string pin) {
-        (void)iccid;
-        (void)pin;
+    /// True when this PIN was not yet tried on this SIM, or was right when it was; remembers the try durably before it says so. The SIM is
+    /// `who.iccid`, or whatever is in `who.imei` while its ICCID is not told. With `tries` unknown it is also false after any failure.
+    virtual aio::awaitable<bool> may_enter_pin(Identity who, std::string pin, std::optional<int> tries) = 0;
+    /// What became of the try.
+    virtual aio::awaitable<void> note_pin(Identity who, std::string pin, PinNews news) {
+        (void)who, (void)pin, (void)news;
         co_return;
     }
     /// Something for the audit: "modem-settings", "storage-high", "slot-quarantined", "ussd-received", "call-refused" ...; `detail` for
@@ -249,7 +256,12 @@ public:
     virtual Instant balance_due() const { return Instant::max(); }
     virtual std::string balance_code() { return {}; }
     virtual void balance_answered(Result<std::string> text) { (void)text; }
-    /// False holds the modem: the SIM was swapped and not accepted.
+    /// False holds the modem: the SIM was swapped and not accepted. Remembers nothing; asked before a PIN is entered.
+    virtual aio::awaitable<bool> knows_sim(std::string iccid) {
+        (void)iccid;
+        co_return true;
+    }
+    /// The same of a SIM that is open; the first one is remembered. An empty ICCID was not told: it is no other SIM.
     virtual aio::awaitable<bool> accepts_sim(Identity identity) = 0;
     virtual void changed(const ModemStatus& status) = 0;
     /// What a registered modem says the time is: its own clock, which the network may have set (NITZ), or nobody.
@@ -306,7 +318,8 @@ public:
     aio::awaitable<Result<AtAnswer>> command(std::string line);
     /// A code, or the reply to the menu of the open session; a code that begins with '*' or '#' begins a new session.
     aio::awaitable<Result<UssdAnswer>> ussd(std::string code);
-    void request_reset();
+    /// The modem restarts between submissions, also a blocked one. False while it is not open: nothing comes of it later.
+    bool request_reset();
     /// The flight recorder: octets of the last minutes with times, as a transcript.
     std::string trace() const;
 

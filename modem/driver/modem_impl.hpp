@@ -52,7 +52,7 @@ public:
 
     aio::awaitable<void> run();
     aio::awaitable<Result<AtAnswer>> request(std::string line, bool ussd);
-    void request_reset();
+    bool request_reset();
     std::string trace() const { return port::format_transcript(recorder_->transcript()); }
     const ModemStatus& status() const { return status_; }
 
@@ -64,6 +64,7 @@ private:
     aio::awaitable<void> live();
     aio::awaitable<void> watch_host();
     aio::awaitable<void> take_over();
+    aio::awaitable<void> await_late();
     aio::awaitable<End> open();
     aio::awaitable<Result<std::unique_ptr<port::ByteStream>>> open_candidate();
     aio::awaitable<void> close();
@@ -122,9 +123,13 @@ private:
 
     // sim.cpp
     aio::awaitable<End> unlock();
-    aio::awaitable<End> enter_pin(std::string state, std::string& entered);
+    aio::awaitable<Result<at::Reply>> read_pin_state(Instant until);
+    std::optional<Trouble> sim_trouble() const;
+    aio::awaitable<End> enter_pin(std::string state);
+    bool pin_was_refused(const Identity& who) const;
     aio::awaitable<Result<std::optional<int>>> pin_tries();
     aio::awaitable<Result<std::string>> read_iccid();
+    aio::awaitable<Result<std::string>> read_iccid_by(Instant until);  ///< again until it is told
     aio::awaitable<End> check_sim();
     aio::awaitable<Result<bool>> sim_holds();
     End block(std::string reason, std::string text);
@@ -249,11 +254,14 @@ private:
     bool reset_wanted_ = false;
     std::optional<std::uint64_t> echoes_;  ///< since echo is off; empty while that is not known to work
     std::uint64_t echoes_at_off_ = 0;
-    bool bring_up_wanted_ = false;     ///< settings were lost, or the SIM is another one
-    std::string pin_refused_iccid_;    ///< a PIN failed on this SIM: none is entered any more
-    std::set<std::string> swallowed_;  ///< commands that this modem leaves without an answer
+    bool bring_up_wanted_ = false;       ///< settings were lost, or the SIM is another one
+    std::vector<Identity> pin_refused_;  ///< a PIN failed on these SIMs: none is entered any more
+    std::set<std::string> swallowed_;    ///< commands that this modem leaves without an answer
     int unanswered_ = 0;
     int unset_rounds_ = 0;            ///< bring-ups in a row that could not set PDU mode
+    int imei_unread_ = 0;             ///< bring-ups in a row in which a modem whose IMEI is known did not tell it
+    int sim_starts_ = 0;              ///< bring-ups in a row that waited for the SIM in vain
+    int unread_ = 0;                  ///< bring-ups in a row in which a SIM that is known by its ICCID or IMSI did not tell it
     bool mid_message_ = false;        ///< further parts of the same message follow
     int submit_failures_ = 0;         ///< in a row, by errors of the modem itself or without a prompt
     bool set_up_for_errors_ = false;  ///< a bring-up was tried against bare ERRORs

@@ -41,6 +41,21 @@ bool same_imei(std::string_view a, std::string_view b) {
     return (a[14] == '0' && b[14] == last) || (b[14] == '0' && a[14] == last);
 }
 
+bool same_iccid(std::string_view a, std::string_view b) {
+    return std::min(a.size(), b.size()) >= 18 && (a.starts_with(b) || b.starts_with(a));
+}
+
+aio::awaitable<Result<std::string>> ask_iccid(const profile::Profile& profile, AskLines ask) {
+    for (const std::string_view form : profile.iccid) {
+        const auto lines = co_await ask(std::string{form});
+        if (!lines) co_return lines.error();
+        if (auto number = at::parse_iccid(*lines)) co_return *number;
+    }
+    const auto content = co_await ask("+CRSM=176,12258,0,0,10");  // TS 102.221 §13.2; row 48
+    if (!content) co_return content.error();
+    co_return at::parse_crsm_iccid(*content).value_or("");
+}
+
 namespace {
 
 /// One dialogue on an open port. An answer that does not come ends the questions: `alive` is false from then on.
@@ -74,6 +89,8 @@ public:
         if (!reply || !reply->ok()) co_return std::vector<std::string>{};
         co_return std::move(reply->lines);
     }
+
+    aio::awaitable<Result<std::vector<std::string>>> result(std::string line) { co_return co_await lines(std::move(line)); }
 
     aio::awaitable<bool> accepts(std::string line) {
         const auto reply = co_await ask(std::move(line));
@@ -125,17 +142,9 @@ aio::awaitable<void> ask_sim(Interview& with, Probe& probe, const profile::Profi
     if (pin && pin->ok()) probe.sim = at::parse_cpin(pin->lines).value_or("");
     if (pin && (pin->final.code == 10 || pin->final.code == 310)) probe.sim = "absent";
     if (probe.sim == "absent") co_return;
-    for (const std::string_view form : profile.iccid) {
-        const auto lines = co_await with.lines(std::string{form});
-        if (const auto number = at::parse_iccid(lines)) {
-            probe.who.iccid = *number;
-            break;
-        }
-    }
-    if (probe.who.iccid.empty()) {
-        const auto content = co_await with.lines("+CRSM=176,12258,0,0,10");
-        probe.who.iccid = at::parse_crsm_iccid(content).value_or("");
-    }
+    const AskLines ask = [&with](std::string line) { return with.result(std::move(line)); };
+    const auto iccid = co_await ask_iccid(profile, ask);
+    if (iccid) probe.who.iccid = *iccid;
     const auto imsi = co_await with.lines("+CIMI");
     probe.who.imsi = at::parse_long_number(imsi, 14).value_or("");
 }

@@ -4,6 +4,7 @@
 
 #include "modem/driver/modem.hpp"
 #include "modem/port/discover.hpp"
+#include "modem/profile/profile.hpp"
 
 namespace conductor::driver {
 
@@ -53,5 +54,13 @@ aio::awaitable<Examined> examine_port(aio::Executor ex, Opener opener, port::Can
 /// Both name one modem: the first 14 digits (TAC and serial number, TS 23.003 §6.2.1) are equal. Behind them a modem may send the check
 /// digit, a 0 in its place, nothing, or the two digits of an IMEISV.
 bool same_imei(std::string_view a, std::string_view b);
+
+/// Both name one SIM: one is the other's beginning, of at least 18 digits. Labels and modems leave the check digit out (ITU-T E.118).
+bool same_iccid(std::string_view a, std::string_view b);
+
+/// Asks for the ICCID in each form that the profile knows, then for EF-ICCID itself. `ask` gives the lines of an answer, none when refused;
+/// its error ends the questions. Empty when none is told.
+using AskLines = std::function<aio::awaitable<Result<std::vector<std::string>>>(std::string line)>;
+aio::awaitable<Result<std::string>> ask_iccid(const profile::Profile& profile, AskLines ask);
 
 }  // namespace conductor::driver

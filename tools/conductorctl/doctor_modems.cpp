@@ -64,6 +64,8 @@ constexpr StateRow states[] = {
     {"sim-changed", Verdict::fail, "`conductorctl modem accept-sim I` if the swap was meant; else put the old SIM back."},
     {"sim-absent", Verdict::fail, "Put a SIM in, or re-seat it; some sticks see it only after a power cycle."},
     {"sim-failure", Verdict::fail, "Re-seat or replace the SIM."},
+    {"sim-busy", Verdict::fail, "Wait: it is switched off and on by itself. If this stays, re-seat or replace the SIM."},
+    {"sim-unread", Verdict::fail, "Re-seat the SIM; if it never tells what match names, name imei, usb or port instead."},
     {"pin-needed", Verdict::fail, "Name the PIN's file in pin_file of this modem."},
     {"pin-refused", Verdict::fail, "Correct pin_file; the wrong PIN is not tried again."},
     {"pin-last-try", Verdict::fail, "One try is left: enter the PIN by hand, in a telephone."},

@@ -73,7 +73,13 @@ struct Life {
         boost::asio::co_spawn(ctx, std::move(task), [](std::exception_ptr) {});
         settle();
     }
-    bool may_enter(std::string pin, std::optional<int> tries) { return await(modem->may_enter_pin("8988200000000000017", pin, tries)); }
+    bool may_enter(std::string pin, std::optional<int> tries) { return await(modem->may_enter_pin(who, pin, tries)); }
+    void note(std::string pin, driver::PinNews news) { await_nothing(modem->note_pin(who, pin, news)); }
+    bool accepts(std::string iccid) {
+        driver::Identity identity;
+        identity.iccid = std::move(iccid);
+        return await(modem->accepts_sim(identity));
+    }
     void sim_seen() {
         driver::Identity identity;
         identity.iccid = "8988200000000000017";
@@ -96,6 +102,7 @@ struct Life {
         return lines;
     }
 
+    driver::Identity who{.imei = "350000000000017", .iccid = "8988200000000000017"};
     boost::asio::io_context ctx;
     Shared shared{ctx.get_executor()};
     std::unique_ptr<store::Store> store;
@@ -269,13 +276,111 @@ TEST_CASE("a PIN: once where it fails, again where it was right, over restarts; 
         CHECK(!life.may_enter("1234", 3));  // what became of the first try is not known
         CHECK(!life.may_enter("4321", std::nullopt));
         CHECK(life.may_enter("4321", 2));  // another PIN, and the SIM tells the tries left
-        life.await_nothing(life.modem->pin_accepted("8988200000000000017", "4321"));
+        life.note("4321", driver::PinNews::answered);
+        life.note("4321", driver::PinNews::open);
     }
     {
         Life life{folder, clock, {}};
         CHECK(life.may_enter("4321", 3));  // it was right: a power cut must not lock the box out
         CHECK(!life.may_enter("1234", 3));
     }
+}
+
+TEST_CASE("a PIN is tried once on a SIM, whether its ICCID is told or not") {
+    struct Row {
+        const char *name, *first, *then;
+        bool again;
+    };
+    const Row rows[] = {{"told, not told", "8988200000000000017", "", false},
+                        {"not told, told", "", "8988200000000000017", false},
+                        {"never told", "", "", false},
+                        {"without its check digit", "8988200000000000017", "898820000000000001", false},
+                        {"with it", "898820000000000001", "8988200000000000017", false},
+                        {"another SIM in the same modem", "8988200000000000017", "8988200000000000025", true}};
+    for (const Row& row : rows) {
+        CAPTURE(row.name);
+        Folder folder;
+        HandClock clock;
+        {
+            Life life{folder, clock, {}};
+            life.who.iccid = row.first;
+            CHECK(life.may_enter("1234", 3));
+            life.note("1234", driver::PinNews::open);  // by hand: no answer to our try was seen
+        }
+        Life life{folder, clock, {}};
+        life.who.iccid = row.then;
+        CHECK(life.may_enter("1234", 3) == row.again);
+    }
+}
+
+TEST_CASE("a PIN that was said OK to while nobody saw the SIM open") {
+    using News = driver::PinNews;
+    struct Row {
+        const char* name;
+        std::vector<News> news;
+        std::optional<int> tries;
+        bool again;
+    };
+    const Row rows[] = {{"the modem restarted, and came back open", {News::answered, News::open}, std::nullopt, true},
+                        {"power went, all tries are left", {News::answered}, 3, true},
+                        {"power went, a try is spent", {News::answered}, 2, false},
+                        {"power went, the tries are not told", {News::answered}, std::nullopt, false},
+                        {"it is asked for again", {News::answered, News::refused}, 3, false},
+                        {"and then opened by hand", {News::answered, News::refused, News::open}, 3, false}};
+    for (const bool told : {true, false})
+        for (const Row& row : rows) {
+            CAPTURE(row.name);
+            CAPTURE(told);
+            Folder folder;
+            HandClock clock;
+            {
+                Life life{folder, clock, {}};
+                if (!told) life.who.iccid.clear();
+                CHECK(life.may_enter("1234", 3));
+                for (const News news : row.news) {
+                    if (news == News::open) life.who.iccid = "8988200000000000017";
+                    life.note("1234", news);
+                }
+            }
+            Life life{folder, clock, {}};
+            CHECK(life.may_enter("1234", row.tries) == row.again);
+        }
+}
+
+TEST_CASE("an ICCID that is not told is no other SIM, and is not remembered as one") {
+    Folder folder;
+    HandClock clock;
+    Life life{folder, clock, {}};
+    CHECK(life.accepts(""));
+    CHECK(life.accepts("8988200000000000017"));
+    CHECK(life.accepts(""));
+    CHECK(life.accepts("898820000000000001"));  // without its check digit
+    CHECK(!life.accepts("8988200000000000025"));
+    CHECK(!life.await(life.modem->knows_sim("8988200000000000025")));
+    CHECK(life.await(life.modem->knows_sim("8988200000000000017")));
+    CHECK(life.accepts("8988200000000000017"));
+}
+
+TEST_CASE("which modem and SIM were last here is kept for the next start, one that does not tell itself is not") {
+    Folder folder;
+    HandClock clock;
+    const driver::Identity known{.imei = "350000000000017", .iccid = "8988200000000000017", .imsi = "001010000000017"};
+    {
+        Life life{folder, clock, {}};
+        CHECK(life.await(life.modem->accepts_sim(known)));
+        CHECK(life.accepts(""));
+    }
+    Life life{folder, clock, {}};
+    auto job = [](store::Tx& tx) { return store::get_setting(tx, last_setting(0)).value_or(""); };
+    auto task = [](store::Store& db, decltype(job) work) -> aio::awaitable<std::string> {
+        auto got = co_await db.read(work);
+        co_return got ? *got : "";
+    };
+    const driver::Identity last = read_last(life.await(task(*life.store, job)));
+    CHECK(last.imei == known.imei);
+    CHECK(last.iccid == known.iccid);
+    CHECK(last.imsi == known.imsi);
+    CHECK(read_last("").iccid.empty());
 }
 
 TEST_CASE("balance: asked once in `every` per SIM over restarts; low and silence are told once") {

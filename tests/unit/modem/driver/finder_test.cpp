@@ -347,6 +347,68 @@ TEST_CASE("finder: a survey asks what nobody searches, and says for whom it is m
     CHECK(box.collisions == 0);
 }
 
+TEST_CASE("finder: a SIM that tells its identity only behind the PIN is known by what was there last") {
+    struct Row {
+        const char* name;
+        bool by_iccid;    ///< the configuration names the ICCID, else the IMSI
+        bool iccid_told;  ///< before the PIN
+        Identity last;
+        bool found;
+    };
+    const Stick one = stick(1);
+    const Row rows[] = {{"IMSI, by the ICCID behind it", false, true, {.imei = "350000000000993", .iccid = one.iccid}, true},
+                        {"IMSI, by the IMEI", false, false, {.imei = one.imei, .iccid = one.iccid}, true},
+                        {"IMSI, another SIM in its modem", false, true, {.imei = one.imei, .iccid = stick(2).iccid}, false},
+                        {"IMSI, nothing remembered", false, true, {}, false},
+                        {"ICCID, by the IMEI", true, false, {.imei = one.imei, .iccid = one.iccid}, true},
+                        {"ICCID, nothing remembered", true, false, {}, false}};
+    for (const Row& row : rows) {
+        CAPTURE(row.name);
+        Box box;
+        auto& answers = box.plug("a", one).answers;
+        const auto before = answers;
+        answers["AT+CPIN?"] = "\r\n+CPIN: SIM PIN\r\n\r\nOK\r\n";
+        answers["AT+CIMI"] = "\r\n+CME ERROR: 11\r\n";
+        if (!row.iccid_told) answers["AT+CCID"] = answers["AT+CRSM=176,12258,0,0,10"] = "\r\n+CME ERROR: 11\r\n";
+        box.sockets["a"].line->to_modem = [&, inner = box.sockets["a"].line->to_modem](std::string_view octets) {
+            if (octets == "AT+CPIN=\"1234\"\r") answers = before;
+            inner(octets);
+        };
+        ModemSettings settings;
+        (row.by_iccid ? settings.iccid : settings.imsi) = row.by_iccid ? one.iccid : one.imsi;
+        settings.pin = "1234";
+        settings.last = row.last;
+        box.configure(settings);
+        box.start_finder();
+        CHECK(box.ready(0, "a", 60s) == row.found);
+        CHECK(box.hosts[0]->pins.size() == (row.found ? 1 : 0));
+        if (!row.found && !row.by_iccid) CHECK(box.status(0).reason_text.find("asks for its PIN") != std::string::npos);
+    }
+}
+
+TEST_CASE("finder: a SIM that was not read yet is asked for again in a second, not in half a minute") {
+    Box box;
+    auto& answers = box.plug("a", stick(1)).answers;
+    const std::string told = answers["AT+CCID"];
+    answers["AT+CCID"] = answers["AT+CRSM=176,12258,0,0,10"] = "\r\n+CME ERROR: 14\r\n";
+    box.configure({.iccid = stick(1).iccid});
+    box.start_finder();
+    box.pass(2s);
+    CHECK(box.status(0).state == ModemState::absent);
+    answers["AT+CCID"] = told;
+    CHECK(box.ready(0, "a", 5s));
+}
+
+TEST_CASE("ICCIDs are one with and without their check digit") {
+    CHECK(same_iccid("8988200000000000017", "8988200000000000017"));
+    CHECK(same_iccid("8988200000000000017", "898820000000000001"));
+    CHECK(same_iccid("89882000000000000170", "8988200000000000017"));
+    CHECK(!same_iccid("8988200000000000017", "8988200000000000018"));
+    CHECK(!same_iccid("8988200000000000017", "8988200000000000025"));
+    CHECK(!same_iccid("89882000000000", "89882000000000"));
+    CHECK(!same_iccid("", ""));
+}
+
 TEST_CASE("IMEIs are one by their first 14 digits") {
     CHECK(same_imei("350000000000017", "350000000000017"));
     CHECK(same_imei("350000000000017", "35000000000001"));

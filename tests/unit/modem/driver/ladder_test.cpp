@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <string>
 
 #include "modem/driver/network_watch.hpp"
@@ -284,4 +285,21 @@ TEST_CASE("power watch: restarts while it transmits blame the supply") {
         ours.restarted(at + 20s, at + 19s);
     }
     CHECK(ours.restarts(Instant{1h} + 600s) == 0);  // we did it
+}
+
+TEST_CASE("a SIM that is lost costs one restart and one power cycle, then a radio cycle an hour") {
+    Ladder ladder{all()};
+    Instant now{1h};
+    std::vector<Rung> rungs;
+    for (int i = 0; i < 12; ++i) {
+        const LadderStep step = ladder.trouble(Trouble::sim_lost, now);
+        if (step.rung != Rung::none) rungs.push_back(step.rung);
+        CHECK(step.hold >= 5min);
+        now += step.hold;
+    }
+    const std::vector<Rung> first{Rung::radio, Rung::radio, Rung::restart, Rung::power};
+    CHECK(std::vector<Rung>(rungs.begin(), rungs.begin() + 4) == first);
+    CHECK(std::all_of(rungs.begin() + 4, rungs.end(), [](Rung r) { return r == Rung::radio; }));
+    CHECK(rungs.size() == 12);
+    CHECK(ladder.hard_resets() == 2);
 }

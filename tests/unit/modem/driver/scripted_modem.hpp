@@ -91,8 +91,9 @@ public:
     int lose_at = -1, urc_at = -1;  ///< of the text behind a prompt: this octet is lost, once; a URC comes behind so many
     int next_mr = 1;
     std::string memory = "ME", write_memory = "ME", receive_memory = "ME";  ///< the three of AT+CPMS
-    bool one_store = false;                                                 ///< SM and ME are one (row 73)
-    bool undeletable = false;                                               ///< AT+CMGD is refused
+    std::optional<std::string> terse;  ///< after ATV0 or ATQ1: all that comes back to anything, until V1 and Q0
+    bool one_store = false;            ///< SM and ME are one (row 73)
+    bool undeletable = false;          ///< AT+CMGD is refused
 
     void say(std::string_view text) { line_->to_host("\r\n" + std::string{text} + "\r\n"); }
     void raw(std::string_view text) { line_->to_host(text); }
@@ -151,8 +152,10 @@ private:
     void command(const std::string& line) {
         log.push_back(line);
         if (mute) return;
+        if (line.find("V1Q0") != std::string::npos) terse.reset();
+        if (terse) return raw(*terse);
         if (echo) raw(line + "\r");
-        if (line == "ATE0") echo = false;
+        if (line.starts_with("ATE0")) echo = false;
         if (line == "ATE1") echo = can_echo;
         if (const auto found = swallow.find(line); found != swallow.end() && found->second > 0) {
             --found->second;
@@ -308,15 +311,18 @@ public:
         late_refusals.push_back(std::move(outcome));
         co_return;
     }
-    aio::awaitable<bool> may_enter_pin(std::string iccid, std::string pin, std::optional<int> tries) override {
-        pins.push_back(iccid + "/" + pin);
+    aio::awaitable<bool> may_enter_pin(Identity who, std::string pin, std::optional<int> tries) override {
+        pins.push_back(who.iccid + "/" + pin);
         pin_tries = tries;
+        pin_answered = false;
         co_return pin_ok;
     }
-    aio::awaitable<void> pin_accepted(std::string iccid, std::string pin) override {
-        accepted_pins.push_back(iccid + "/" + pin);
+    aio::awaitable<void> note_pin(Identity who, std::string pin, PinNews news) override {
+        if (news == PinNews::open && pin_answered) accepted_pins.push_back(who.iccid + "/" + pin);
+        pin_answered = news == PinNews::answered;
         co_return;
     }
+    aio::awaitable<bool> knows_sim(std::string iccid) override { co_return iccid.empty() || foreign_sim != iccid; }
     void noted(std::string_view what, std::string detail) override { notes.emplace_back(what, std::move(detail)); }
     void incident(std::string_view kind) override { incidents.emplace_back(kind); }
     Instant balance_due() const override { return ask_balance_at; }
@@ -330,6 +336,8 @@ public:
     }
     std::vector<std::string> accepted_pins, incidents;
     std::optional<int> pin_tries;
+    bool pin_answered = false;
+    std::string foreign_sim;  ///< its ICCID
     std::vector<std::pair<std::string, std::string>> notes;
     std::vector<Result<std::string>> balances;
     Instant ask_balance_at = Instant::max();

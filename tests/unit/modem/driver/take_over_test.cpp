@@ -1,6 +1,7 @@
 // A descriptor that systemd kept over a restart: the answer to the submission before it is awaited, and not an octet is written until then.
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -127,6 +128,39 @@ TEST_CASE("take-over: no answer ends the wait after 70 s, a hang-up at once") {
     }
     CHECK(rig.host.late.empty());
     CHECK(rig.host.late_refusals.empty());
+}
+
+TEST_CASE("take-over: a port that the configuration does not name any more is left, once its answer came") {
+    for (const bool awaiting : {false, true}) {
+        CAPTURE(awaiting);
+        const int master = ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+        REQUIRE(master >= 0);
+        REQUIRE(::grantpt(master) == 0);
+        REQUIRE(::unlockpt(master) == 0);
+        std::array<char, 128> name{};
+        REQUIRE(::ptsname_r(master, name.data(), name.size()) == 0);
+        for (const bool same : {false, true}) {
+            CAPTURE(same);
+            ModemSettings settings;
+            settings.port = same ? name.data() : "/dev/example-modem0";
+            Rig rig{settings};
+            rig.adopted = ::open(name.data(), O_RDWR | O_NOCTTY | O_CLOEXEC);
+            REQUIRE(rig.adopted >= 0);
+            rig.awaiting_late = awaiting;
+            rig.start();
+            rig.pass(1s);
+            CHECK((rig.opens == 0) == (same || awaiting));
+            if (awaiting) CHECK(::write(master, "\r\n+CMGS: 7\r\n", 13) == 13);
+            const auto settled = [&] {
+                ::usleep(200);  // a pty's octets come by the kernel's own time
+                return rig.host.late.size() == (awaiting ? 1 : 0) && (same || rig.opens > 0);
+            };
+            CHECK(rig.until(settled, 5s));
+            CHECK((rig.opens == 0) == same);
+            CHECK(rig.host.late == (awaiting ? std::vector<int>{7} : std::vector<int>{}));
+        }
+        ::close(master);
+    }
 }
 
 TEST_CASE("take-over: without an open submission the bring-up begins at once") {
