@@ -63,12 +63,10 @@ driver::Identity read_last(std::string_view text) {
 aio::awaitable<bool> ModemService::may_enter_pin(driver::Identity who, std::string pin, std::optional<int> tries) {
     const WallTime now = context_.record_time();
     auto job = [keys = pin_keys(who), pin, tries, now](store::Tx& tx) {
+        const bool all_left = tries.value_or(0) >= 3;  // nothing was used up, or a person entered the right one since
         for (const std::string& key : keys.asked) {
-            if (!tries && store::pin_failed_before(tx, key)) return false;
-            const auto before = store::pin_try(tx, key, pin_hash(key, pin));
-            // it was said OK to, and power went before the SIM was seen open: all tries are left, so it was no wrong one
-            const bool was_right = before && before->answered && tries.value_or(0) >= 3;
-            if (before && !was_right) return false;
+            if (!all_left && store::any_pin_try(tx, key)) return false;
+            if (store::pin_try(tx, key, pin_hash(key, pin)) == store::PinOutcome::refused) return false;
         }
         for (const std::string* key : {&keys.own, &keys.modem}) store::set_pin_try(tx, *key, pin_hash(*key, pin), now);
         return true;
@@ -88,10 +86,10 @@ aio::awaitable<void> ModemService::note_pin(driver::Identity who, std::string pi
     auto job = [all = std::move(keys.asked), pin, news](store::Tx& tx) {
         for (const std::string& key : all) {
             const std::string hash = pin_hash(key, pin);
-            const auto before = store::pin_try(tx, key, hash);
+            const bool answered = news == driver::PinNews::answered;
             if (news != driver::PinNews::open)
-                store::set_pin_answered(tx, key, hash, news == driver::PinNews::answered);
-            else if (before && before->answered)
+                store::set_pin_outcome(tx, key, hash, answered ? store::PinOutcome::answered : store::PinOutcome::refused);
+            else if (store::pin_try(tx, key, hash) == store::PinOutcome::answered)
                 store::forget_pin_try(tx, key, hash);
         }
     };

@@ -290,27 +290,27 @@ void set_setting(Tx& tx, std::string_view name, std::string_view value) {
     tx.run("INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", name, value);
 }
 
-std::optional<PinTry> pin_try(Tx& tx, std::string_view sim, std::string_view pin_hash) {
-    Rows q = tx.query("SELECT answered FROM pins WHERE iccid = ? AND pin_hash = ?", sim, pin_hash);
-    return q.next() ? std::optional{PinTry{.answered = q.i64(0) != 0}} : std::nullopt;
+std::optional<PinOutcome> pin_try(Tx& tx, std::string_view sim, std::string_view pin_hash) {
+    Rows q = tx.query("SELECT outcome FROM pins WHERE iccid = ? AND pin_hash = ?", sim, pin_hash);
+    return q.next() ? std::optional{static_cast<PinOutcome>(q.i64(0))} : std::nullopt;
 }
 
 void set_pin_try(Tx& tx, std::string_view sim, std::string_view pin_hash, WallTime at) {
     tx.run(
-        "INSERT INTO pins (iccid, pin_hash, at) VALUES (?, ?, ?) ON CONFLICT (iccid, pin_hash) DO UPDATE SET at = excluded.at, "
-        "answered = 0",
+        "INSERT INTO pins (iccid, pin_hash, at, outcome) VALUES (?, ?, ?, 0) ON CONFLICT (iccid, pin_hash) DO UPDATE SET "
+        "at = excluded.at, outcome = 0",
         sim, pin_hash, at);
 }
 
-void set_pin_answered(Tx& tx, std::string_view sim, std::string_view pin_hash, bool answered) {
-    tx.run("UPDATE pins SET answered = ? WHERE iccid = ? AND pin_hash = ?", answered, sim, pin_hash);
+void set_pin_outcome(Tx& tx, std::string_view sim, std::string_view pin_hash, PinOutcome outcome) {
+    tx.run("UPDATE pins SET outcome = ? WHERE iccid = ? AND pin_hash = ?", static_cast<int>(outcome), sim, pin_hash);
 }
 
 void forget_pin_try(Tx& tx, std::string_view sim, std::string_view pin_hash) {
     tx.run("DELETE FROM pins WHERE iccid = ? AND pin_hash = ?", sim, pin_hash);
 }
 
-bool pin_failed_before(Tx& tx, std::string_view sim) {
+bool any_pin_try(Tx& tx, std::string_view sim) {
     return tx.query("SELECT 1 FROM pins WHERE iccid = ? LIMIT 1", sim).next();
 }
 

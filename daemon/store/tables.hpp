@@ -128,18 +128,20 @@ std::optional<WallTime> newest_time(Tx& tx);
 // --- settings, PINs, SIMs ---------------------------------------------------------------------------------------------------------------
 std::optional<std::string> get_setting(Tx& tx, std::string_view name);
 void set_setting(Tx& tx, std::string_view name, std::string_view value);
-/// A try that failed, never ended, or (`answered`) was said OK to while the SIM was not seen open since. A PIN that was right has no row.
-struct PinTry {
-    bool answered = false;
+/// What became of a try. A PIN that was right, and after which the SIM was seen open, has none.
+enum class PinOutcome : std::uint8_t {
+    unknown,   ///< it never ended: the power or the modem went away
+    answered,  ///< with OK, and the SIM was not seen open since
+    refused,
 };
-std::optional<PinTry> pin_try(Tx& tx, std::string_view sim, std::string_view pin_hash);
+std::optional<PinOutcome> pin_try(Tx& tx, std::string_view sim, std::string_view pin_hash);
 void set_pin_try(Tx& tx, std::string_view sim, std::string_view pin_hash, WallTime at);
 /// Changes nothing where there is no such try.
-void set_pin_answered(Tx& tx, std::string_view sim, std::string_view pin_hash, bool answered);
+void set_pin_outcome(Tx& tx, std::string_view sim, std::string_view pin_hash, PinOutcome outcome);
 /// The PIN was right: it may be entered again.
 void forget_pin_try(Tx& tx, std::string_view sim, std::string_view pin_hash);
-/// Any PIN failed on this SIM, or its try never ended.
-bool pin_failed_before(Tx& tx, std::string_view sim);
+/// Any PIN was tried on this SIM, and is not known to be right.
+bool any_pin_try(Tx& tx, std::string_view sim);
 std::optional<std::string> sim_of(Tx& tx, ModemIndex modem);
 void set_sim(Tx& tx, ModemIndex modem, std::string_view iccid, WallTime at);
 

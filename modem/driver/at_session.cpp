@@ -424,7 +424,8 @@ aio::awaitable<bool> AtSession::resync(int tries) {
         const std::string cancel{escape, '\r'};
         auto done = co_await write(cancel);
         if (!done) continue;
-        at::Command at = at::command("V1Q0");  // not AT alone: result codes as numbers, or none (V.250 §6.2.5, §6.2.6), say nothing to us
+        // result codes as numbers, or none (V.250 §6.2.5, §6.2.6), say nothing to us: every second time they are asked for as words
+        at::Command at = at::command(i % 2 == 0 ? "" : "V1Q0");
         at.timeout = 1500ms;
         const auto reply = co_await run(std::move(at));
         if (!reply) continue;

@@ -65,7 +65,7 @@ public:
     aio::awaitable<Written> write_stored(pdu::Encoded pdu, const profile::Profile& profile);
     /// AT+CMSS: sends what lies in slot `index`. As after Ctrl-Z: only the deadline, the port's loss or a reboot end the wait.
     aio::awaitable<SubmitOutcome> submit_stored(int index);
-    /// ESC, ATV1Q0, and silence afterwards; true when the modem answers. What was late by then belongs to nobody.
+    /// ESC, AT (every second time ATV1Q0), and silence afterwards; true when the modem answers. What was late by then belongs to nobody.
     aio::awaitable<bool> resync(int tries);
     /// Waits until a URC or a final result that nobody asked for comes, or `until`.
     aio::awaitable<void> listen_until(Instant until);

@@ -235,8 +235,9 @@ public:
         (void)outcome;
         co_return;
     }
-    /// True when this PIN was not yet tried on this SIM, or was right when it was; remembers the try durably before it says so. The SIM is
-    /// `who.iccid`, or whatever is in `who.imei` while its ICCID is not told. With `tries` unknown it is also false after any failure.
+    /// True when no PIN was tried on this SIM that is not known to be right; with all `tries` left (3), also when this one was not refused.
+    /// So no sequence of restarts and corrections uses more than one of them. Remembers the try durably before it says so. The SIM is
+    /// `who.iccid`, or whatever is in `who.imei` while its ICCID is not told.
     virtual aio::awaitable<bool> may_enter_pin(Identity who, std::string pin, std::optional<int> tries) = 0;
     /// What became of the try.
     virtual aio::awaitable<void> note_pin(Identity who, std::string pin, PinNews news) {

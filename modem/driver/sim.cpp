@@ -7,7 +7,6 @@
 namespace conductor::driver {
 
 using namespace std::chrono_literals;
-using at::AtErrc;
 
 namespace {
 constexpr const char* sim_changed = "The SIM was swapped; accept it (conductorctl modem accept-sim) or put the old one back.";
@@ -107,8 +106,8 @@ bool Modem::Impl::pin_was_refused(const Identity& who) const {
     });
 }
 
-/// At most one try per PIN and SIM, never with fewer than two tries left, never after a failure, and not to a SIM that this modem may not
-/// use: the Host remembers across restarts.
+/// At most one try per PIN and SIM, never with fewer than two tries left, after a failure only with all of them, and not to a SIM that this
+/// modem may not use: the Host remembers across restarts.
 aio::awaitable<End> Modem::Impl::enter_pin(std::string state) {
     if (state.find("PUK") != std::string::npos) co_return block("puk-needed", "The SIM asks for its PUK; a person must enter it.");
     if (state != "SIM PIN") co_return block("locked", "The modem asks for a code that is not the SIM's PIN (" + state + ").");
@@ -128,14 +127,16 @@ aio::awaitable<End> Modem::Impl::enter_pin(std::string state) {
     if (*tries && **tries < 2) co_return block("pin-last-try", "One try is left for the PIN; a person must enter it.");
     const bool allowed = co_await host_.may_enter_pin(who, *settings_.pin, *tries);
     if (!allowed)
-        co_return block("pin-refused", *tries
-                                           ? "This PIN failed on this SIM before; correct pin_file or enter it by hand."
-                                           : "A PIN failed on this SIM before, and the modem does not tell the tries left; a person must "
-                                             "enter it.");
+        co_return block("pin-refused",
+                        *tries ? "A PIN failed on this SIM before; enter the right one by hand (conductorctl modem at), and correct "
+                                 "pin_file."
+                               : "A PIN failed on this SIM before, and the modem does not tell the tries left; a person must "
+                                 "enter it.");
     const auto reply = co_await session_->run("+CPIN=\"" + *settings_.pin + "\"");
     if (!reply) co_return end_of(reply.error());
     if (!reply->ok()) {
         pin_refused_.push_back(who);
+        co_await host_.note_pin(who, *settings_.pin, PinNews::refused);
         log_.error("pin-refused", {{"result", at::word(reply->final)}});
         co_return block("pin-refused", "The SIM refused the configured PIN; correct pin_file. It is not tried again.");
     }

@@ -657,18 +657,18 @@ TEST_CASE("settings, PINs, SIMs") {
     CHECK(get_setting(*f.tx, "a") == "");
     CHECK_FALSE(pin_try(*f.tx, "8949", "hash").has_value());
     set_pin_try(*f.tx, "8949", "hash", f.now);
-    CHECK(pin_failed_before(*f.tx, "8949"));
-    CHECK_FALSE(pin_failed_before(*f.tx, "8950"));
+    CHECK(any_pin_try(*f.tx, "8949"));
+    CHECK_FALSE(any_pin_try(*f.tx, "8950"));
     CHECK_FALSE(pin_try(*f.tx, "8949", "other").has_value());
-    CHECK_FALSE(pin_try(*f.tx, "8949", "hash").value_or(PinTry{true}).answered);
-    set_pin_answered(*f.tx, "8949", "hash", true);
-    set_pin_answered(*f.tx, "8950", "hash", true);
-    CHECK(pin_try(*f.tx, "8949", "hash").value_or(PinTry{false}).answered);
+    CHECK(pin_try(*f.tx, "8949", "hash") == PinOutcome::unknown);
+    set_pin_outcome(*f.tx, "8949", "hash", PinOutcome::answered);
+    set_pin_outcome(*f.tx, "8950", "hash", PinOutcome::answered);
+    CHECK(pin_try(*f.tx, "8949", "hash") == PinOutcome::answered);
     CHECK_FALSE(pin_try(*f.tx, "8950", "hash").has_value());
     set_pin_try(*f.tx, "8949", "hash", f.now + 1s);  // another try: its answer is not known
-    CHECK_FALSE(pin_try(*f.tx, "8949", "hash").value_or(PinTry{true}).answered);
+    CHECK(pin_try(*f.tx, "8949", "hash") == PinOutcome::unknown);
     forget_pin_try(*f.tx, "8949", "hash");
-    CHECK_FALSE(pin_failed_before(*f.tx, "8949"));
+    CHECK_FALSE(any_pin_try(*f.tx, "8949"));
     CHECK_FALSE(sim_of(*f.tx, 0).has_value());
     set_sim(*f.tx, 0, "8949", f.now);
     set_sim(*f.tx, 0, "8950", f.now);

@@ -397,7 +397,8 @@ TEST_CASE("a SIM that is taken out is seen at once, by the modem's line or by a 
                 };
                 rig.queue(1);
             }
-            REQUIRE(rig.until_state("blocked", 5s));
+            REQUIRE(rig.until([&] { return rig.driver->status().state != ModemState::ready; }, 5s));
+            REQUIRE(rig.until_state("blocked", 45s));  // NOT READY is also what a SIM says that starts
             rig.pass(5s);
             rig.modem->on_pdu = {};
             rig.modem->answers.erase("AT+CPIN?");  // back, without a word

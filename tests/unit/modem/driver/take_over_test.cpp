@@ -1,6 +1,7 @@
 // A descriptor that systemd kept over a restart: the answer to the submission before it is awaited, and not an octet is written until then.
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -144,17 +145,19 @@ TEST_CASE("take-over: a port that the configuration does not name any more is le
             ModemSettings settings;
             settings.port = same ? name.data() : "/dev/example-modem0";
             Rig rig{settings};
-            rig.adopted = ::open(name.data(), O_RDWR | O_NOCTTY | O_CLOEXEC);
-            REQUIRE(rig.adopted >= 0);
+            const int held_port = ::open(name.data(), O_RDWR | O_NOCTTY | O_CLOEXEC);
+            REQUIRE(held_port >= 0);
+            rig.adopted = held_port;
             rig.awaiting_late = awaiting;
             rig.start();
             rig.pass(1s);
             CHECK((rig.opens == 0) == (same || awaiting));
-            if (awaiting) CHECK(::write(master, "\r\n+CMGS: 7\r\n", 13) == 13);
-            const auto settled = [&] {
-                ::usleep(200);  // a pty's octets come by the kernel's own time
-                return rig.host.late.size() == (awaiting ? 1 : 0) && (same || rig.opens > 0);
-            };
+            if (awaiting) {
+                CHECK(::write(master, "\r\n+CMGS: 7\r\n", 13) == 13);
+                pollfd held{held_port, POLLIN, 0};  // a pty's octets come by the kernel's own time
+                REQUIRE(::poll(&held, 1, 1000) == 1);
+            }
+            const auto settled = [&] { return rig.host.late.size() == (awaiting ? 1 : 0) && (same || rig.opens > 0); };
             CHECK(rig.until(settled, 5s));
             CHECK((rig.opens == 0) == same);
             CHECK(rig.host.late == (awaiting ? std::vector<int>{7} : std::vector<int>{}));
