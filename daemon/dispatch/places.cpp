@@ -12,21 +12,21 @@ namespace conductor::dispatch {
 namespace {
 
 constexpr config::Days every_day = 0b1111111, mon_to_sat = 0b0111111, mon_to_fri = 0b0011111, saturday = 0b0100000, sunday = 0b1000000;
-constexpr config::Window hours(int begin, int end) {
+constexpr config::Window clock(int begin, int end) {
     return {begin * 60, end * 60};
 }
 
 // Where a law may be read as binding calls alone, it is taken to bind texts: a text that waits harms nobody.
 constexpr PlaceRule rules[] = {
-    {"", every_day, hours(8, 21), 0, false},   {"AL", mon_to_sat, hours(8, 20), 0, true},  {"CT", every_day, hours(9, 20), 0, false},
-    {"FL", every_day, hours(8, 20), 3, false}, {"IN", every_day, hours(9, 20), 0, false},  {"KY", every_day, hours(10, 21), 0, false},
-    {"LA", mon_to_sat, hours(8, 20), 0, true}, {"MA", every_day, hours(8, 20), 0, false},  {"MD", every_day, hours(8, 20), 3, false},
-    {"MI", every_day, hours(9, 21), 0, false}, {"MN", every_day, hours(9, 21), 0, false},  {"MS", mon_to_sat, hours(8, 20), 0, true},
-    {"NM", every_day, hours(9, 21), 0, false}, {"NV", every_day, hours(9, 20), 0, false},  {"OK", every_day, hours(8, 20), 3, false},
-    {"OR", every_day, hours(8, 20), 3, false}, {"PA", every_day, hours(8, 21), 0, true},   {"RI", mon_to_fri, hours(9, 18), 0, true},
-    {"RI", saturday, hours(10, 17), 0, true},  {"SD", mon_to_sat, hours(9, 21), 0, false}, {"TX", mon_to_sat, hours(9, 21), 0, false},
-    {"TX", sunday, hours(12, 21), 0, false},   {"UT", mon_to_sat, hours(8, 21), 0, true},  {"WA", every_day, hours(8, 20), 0, false},
-    {"WY", every_day, hours(8, 20), 0, false},
+    {"", every_day, clock(8, 21), 0, false},   {"AL", mon_to_sat, clock(8, 20), 0, true},  {"CT", every_day, clock(9, 20), 0, false},
+    {"FL", every_day, clock(8, 20), 3, false}, {"IN", every_day, clock(9, 20), 0, false},  {"KY", every_day, clock(10, 21), 0, false},
+    {"LA", mon_to_sat, clock(8, 20), 0, true}, {"MA", every_day, clock(8, 20), 0, false},  {"MD", every_day, clock(8, 20), 3, false},
+    {"MI", every_day, clock(9, 21), 0, false}, {"MN", every_day, clock(9, 21), 0, false},  {"MS", mon_to_sat, clock(8, 20), 0, true},
+    {"NM", every_day, clock(9, 21), 0, false}, {"NV", every_day, clock(9, 20), 0, false},  {"OK", every_day, clock(8, 20), 3, false},
+    {"OR", every_day, clock(8, 20), 3, false}, {"PA", every_day, clock(8, 21), 0, true},   {"RI", mon_to_fri, clock(9, 18), 0, true},
+    {"RI", saturday, clock(10, 17), 0, true},  {"SD", mon_to_sat, clock(9, 21), 0, false}, {"TX", mon_to_sat, clock(9, 21), 0, false},
+    {"TX", sunday, clock(12, 21), 0, false},   {"UT", mon_to_sat, clock(8, 21), 0, true},  {"WA", every_day, clock(8, 20), 0, false},
+    {"WY", every_day, clock(8, 20), 0, false},
 };
 
 std::vector<std::string_view> words(std::string_view list) {

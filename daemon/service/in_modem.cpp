@@ -25,7 +25,7 @@ using State = SlotReading::State;
 /// AT+CMSS has ended by then, whatever became of its answer: its deadline, and some seconds for the clocks.
 constexpr std::chrono::seconds submission_window{80};
 /// A message without an expiry is waited for so long.
-constexpr std::chrono::hours patience{24};
+constexpr std::chrono::hours longest_unsettled{24};
 
 const std::string& owner_of(std::string_view memory, const std::string& imei, const std::string& iccid) {
     return memory == "SM" ? iccid : imei;
@@ -119,7 +119,7 @@ std::vector<AttemptRow> unread_slots(Tx& tx, WallTime now) {
     for (auto& attempt : store::open_attempts(tx)) {
         if (!attempt.slot || now - attempt.started_at < submission_window) continue;
         const auto row = store::find(tx, attempt.message);
-        const WallTime end = row && row->expires_at ? *row->expires_at : attempt.started_at + patience;
+        const WallTime end = row && row->expires_at ? *row->expires_at : attempt.started_at + longest_unsettled;
         if (end <= now) late.push_back(std::move(attempt));
     }
     return late;

@@ -16,7 +16,7 @@ struct Row {
 
 // Deadlines: what vendor manuals give as their maximum, with room. After Ctrl-Z the network side alone may take TR1M = 35-45 s
 // (TS 24.011 §10), hence 75 s; answers 14 s late were seen (T21).
-constexpr Row rows[] = {
+constexpr Row timed_commands[] = {
     {"+CMGS=", "+CMGS:", 75s, Shape::prefixed, true},
     {"+CMSS=", "+CMSS:", 75s},
     {"+CMGW=", "+CMGW:", 20s, Shape::prefixed, true},  // the modem's own memory: no network is asked
@@ -65,7 +65,7 @@ std::string name_of(std::string_view line) {
 
 Command command(std::string line) {
     const Row* best = nullptr;
-    for (const Row& row : rows) {
+    for (const Row& row : timed_commands) {
         const bool single = row.name.size() == 1;
         if (single ? line == row.name : starts_with(line, row.name))
             if (!best || row.name.size() > best->name.size()) best = &row;

@@ -12,7 +12,7 @@ namespace {
 using Values = std::vector<std::string>;
 using at::Answer;
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
     std::string out = "\"";
     for (const char c : text) {
         const auto u = static_cast<unsigned char>(c);
@@ -28,17 +28,17 @@ std::string quoted(std::string_view text) {
 
 std::string text_of(const pdu::Tpdu& tpdu) {
     return std::visit(overloaded{[](const pdu::Deliver& d) {
-                                     std::string out = quoted(d.data.text) + " from " + quoted(d.from.digits);
+                                     std::string out = in_quotes(d.data.text) + " from " + in_quotes(d.from.digits);
                                      if (const auto part = pdu::find_concat(d.data.udh))
                                          out += " part " + std::to_string(part->seq) + "/" + std::to_string(part->total) + " of " +
                                                 std::to_string(part->ref);
                                      return out;
                                  },
                                  [](const pdu::StatusReport& r) {
-                                     return "TP-MR " + std::to_string(r.mr) + " to " + quoted(r.recipient.digits) + ": " +
+                                     return "TP-MR " + std::to_string(r.mr) + " to " + in_quotes(r.recipient.digits) + ": " +
                                             std::string{pdu::status_text(r.status)};
                                  },
-                                 [](const pdu::Submit& s) { return quoted(s.data.text) + " to " + quoted(s.to.digits); },
+                                 [](const pdu::Submit& s) { return in_quotes(s.data.text) + " to " + in_quotes(s.to.digits); },
                                  [](const pdu::DeliverReport&) { return std::string{"a deliver report"}; }},
                       tpdu);
 }
@@ -74,7 +74,7 @@ std::string verdict_text(const at::FinalResult& final, bool prompted) {
 }
 
 std::string or_none(const std::optional<std::string>& value) {
-    return value ? quoted(*value) : "none";
+    return value ? in_quotes(*value) : "none";
 }
 std::string or_none(const std::optional<int>& value) {
     return value ? std::to_string(*value) : "none";
@@ -146,9 +146,9 @@ constexpr Reader readers[] = {
     {"+CRSM", [](Answer lines) { return Values{"ICCID " + or_none(at::parse_crsm_iccid(lines))}; }},
     {"+CCID", [](Answer lines) { return Values{"ICCID " + or_none(at::parse_long_number(lines, 18))}; }},
     {"^ICCID", [](Answer lines) { return Values{"ICCID " + or_none(at::parse_long_number(lines, 18))}; }},
-    {"+CGMM", [](Answer lines) { return Values{"plain " + quoted(at::parse_plain(lines))}; }},
-    {"+CGMI", [](Answer lines) { return Values{"plain " + quoted(at::parse_plain(lines))}; }},
-    {"+CNUM", [](Answer lines) { return Values{"number " + quoted(at::parse_cnum(lines))}; }},
+    {"+CGMM", [](Answer lines) { return Values{"plain " + in_quotes(at::parse_plain(lines))}; }},
+    {"+CGMI", [](Answer lines) { return Values{"plain " + in_quotes(at::parse_plain(lines))}; }},
+    {"+CNUM", [](Answer lines) { return Values{"number " + in_quotes(at::parse_cnum(lines))}; }},
 };
 
 }  // namespace
@@ -176,7 +176,7 @@ std::vector<std::string> values_of(const std::string& command, const at::Reply& 
 
 std::vector<std::string> values_of(const at::Urc& urc) {
     if (const auto* direct = std::get_if<at::Direct>(&urc)) return {pdu_text(direct->hex)};
-    if (const auto* ussd = std::get_if<at::Ussd>(&urc)) return {quoted(at::ussd_text(*ussd, false))};
+    if (const auto* ussd = std::get_if<at::Ussd>(&urc)) return {in_quotes(at::ussd_text(*ussd, false))};
     return {};
 }
 

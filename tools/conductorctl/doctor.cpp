@@ -21,18 +21,28 @@ std::string_view to_string(Verdict verdict) {
     return "?";
 }
 
+double number(const json& object, const char* name, double otherwise) {
+    const auto at = object.is_object() ? object.find(name) : object.end();
+    return at != object.end() && at->is_number() ? at->get<double>() : otherwise;
+}
+
+std::string text(const json& object, const char* name) {
+    const auto at = object.is_object() ? object.find(name) : object.end();
+    return at != object.end() && at->is_string() ? at->get<std::string>() : std::string{};
+}
+
 namespace {
 
 constexpr Check checks[] = {check_config, check_daemon, check_units,    check_clock,         check_database, check_disk,    check_consent,
                             check_modems, check_ports,  check_portless, check_modem_manager, check_udev,     check_supabase};
 
 void read_config(Facts& facts) {
-    const auto text = read_file(facts.config_file);
-    if (!text) {
+    const auto read = read_file(facts.config_file);
+    if (!read) {
         facts.unreadable = std::strerror(errno);
         return;
     }
-    config::Loaded loaded = config::parse(*text, facts.config_file);
+    config::Loaded loaded = config::parse(*read, facts.config_file);
     facts.problems = std::move(loaded.problems);
     if (facts.problems.empty()) facts.config = std::move(loaded.config);
 }

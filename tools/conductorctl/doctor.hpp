@@ -36,6 +36,10 @@ struct Facts {
     bool daemon() const { return unreachable.empty(); }
 };
 
+/// A number or a text of an answer; `otherwise`, or none, where it is absent or something else.
+double number(const nlohmann::json& object, const char* name, double otherwise = 0);
+std::string text(const nlohmann::json& object, const char* name);
+
 /// Appends at least one verdict, or nothing where it does not apply.
 using Check = void (*)(const Facts& facts, std::vector<Checked>& out);
 

@@ -23,16 +23,6 @@ constexpr std::uintmax_t mib = 1024 * 1024;
 constexpr std::uintmax_t disk_low = 200 * mib, disk_out = 20 * mib, wal_large = 64 * mib;
 constexpr auto quick_check_limit = std::chrono::seconds{20};
 
-/// A number of an answer; `otherwise` where there is none.
-double number(const json& object, const char* name, double otherwise = 0) {
-    const auto at = object.is_object() ? object.find(name) : object.end();
-    return at != object.end() && at->is_number() ? at->get<double>() : otherwise;
-}
-std::string text(const json& object, const char* name) {
-    const auto at = object.is_object() ? object.find(name) : object.end();
-    return at != object.end() && at->is_string() ? at->get<std::string>() : std::string{};
-}
-
 struct CloseDb {
     void operator()(sqlite3* db) const noexcept { sqlite3_close_v2(db); }
 };

@@ -22,13 +22,8 @@ namespace {
 constexpr double storage_alarm = 0.7;
 constexpr int weak_dbm = -107;
 
-std::string text(const json& object, const char* name) {
-    const auto at = object.find(name);
-    return at != object.end() && at->is_string() ? at->get<std::string>() : std::string{};
-}
 int integer(const json& object, const char* name) {
-    const auto at = object.find(name);
-    return at != object.end() && at->is_number_integer() ? at->get<int>() : 0;
+    return static_cast<int>(number(object, name));
 }
 
 /// "ModemManager (pid 615)" of everybody who has the node open.

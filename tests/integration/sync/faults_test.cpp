@@ -15,13 +15,6 @@ sync::Hello hello_request() {
     return {"", "0.1.0", 1};
 }
 
-sync::ClaimRequest claim_of(std::string request_id, int limit) {
-    sync::ClaimRequest out;
-    out.request_id = std::move(request_id);
-    out.limit = limit;
-    return out;
-}
-
 }  // namespace
 
 TEST_CASE("PostgREST stopped and started: an error that passes, then everything works, nothing is lost") {

@@ -18,13 +18,6 @@ sync::ReportItem event(int n, std::string_view kind, const sync::Job& job, const
     return {uuid(n), body.dump()};
 }
 
-sync::ClaimRequest claim_of(std::string request_id, int limit) {
-    sync::ClaimRequest out;
-    out.request_id = std::move(request_id);
-    out.limit = limit;
-    return out;
-}
-
 std::vector<Client::Begin> begins(const std::vector<sync::Job>& jobs) {
     std::vector<Client::Begin> out;
     for (const sync::Job& job : jobs) out.push_back({job.id, job.epoch, job.revision});

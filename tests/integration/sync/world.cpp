@@ -38,4 +38,11 @@ std::string uuid(int n) {
     return fmt::format("00000000-0000-4000-8000-{:012d}", n);
 }
 
+sync::ClaimRequest claim_of(std::string request_id, int limit) {
+    sync::ClaimRequest out;
+    out.request_id = std::move(request_id);
+    out.limit = limit;
+    return out;
+}
+
 }  // namespace conductor::sync_test

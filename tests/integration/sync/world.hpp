@@ -43,5 +43,6 @@ struct World {
 
 /// A UUID with this number in it.
 std::string uuid(int n);
+sync::ClaimRequest claim_of(std::string request_id, int limit);
 
 }  // namespace conductor::sync_test

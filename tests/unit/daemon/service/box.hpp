@@ -193,6 +193,15 @@ inline pdu::Timestamp stamp(int second, int minute = 0) {
     return {.year = 2026, .month = 11, .day = 24, .hour = 18, .minute = minute, .second = second};
 }
 
+inline MessageId add_with(Box& box, OnUnknown policy, std::string text = "Your order is ready.") {
+    NewMessage m;
+    m.to = phone;
+    m.text = std::move(text);
+    m.message_class = MessageClass::transactional;
+    m.on_unknown = policy;
+    return box.add(m);
+}
+
 /// A text that comes in; several PDUs when it is long. `second` is the service centre's time, `ref` the concatenation reference.
 inline std::vector<std::string> inbound(const std::string& text, const std::string& from = phone, int second = 0, int ref = 7,
                                         bool wide = false) {

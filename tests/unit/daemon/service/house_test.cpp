@@ -22,7 +22,7 @@ struct WallFromBoot final : Clock {
     }
 };
 
-struct Box {
+struct Home {
     boost::asio::io_context io;
     fs::path folder;
     WallFromBoot clock;
@@ -30,7 +30,7 @@ struct Box {
     std::unique_ptr<store::Store> store;
     std::unique_ptr<House> house;
 
-    explicit Box(const config::Config& config) {
+    explicit Home(const config::Config& config) {
         std::string name = (fs::temp_directory_path() / "conductor-house-XXXXXX").string();
         REQUIRE(::mkdtemp(name.data()) != nullptr);
         folder = name;
@@ -41,7 +41,7 @@ struct Box {
         house = std::make_unique<House>(io.get_executor(), clock, *store, Log{sink, Level::info}, config,
                                         Inherited{.instance = "00000000-0000-4000-8000-000000000001"}, std::nullopt, 1);
     }
-    ~Box() {
+    ~Home() {
         io.stop();
         std::error_code ec;
         fs::remove_all(folder, ec);
@@ -70,7 +70,7 @@ aio::awaitable<Result<std::unique_ptr<port::ByteStream>>> throws() {
 TEST_CASE("a modem's coroutine that throws is logged and ends the process, for the next one settles what is open") {
     config::Config config;
     config.modems.push_back({.index = 3, .port = "pty:/nowhere/modem3"});
-    Box box{config};
+    Home box{config};
     int ended = 0;
     box.house->shared().end_process = [&] { ++ended; };
     box.house->shared().open_port = [](std::string, port::PortSettings) { return throws(); };
@@ -91,7 +91,7 @@ TEST_CASE("reload: what Supabase is asked for changes at once, what needs a rest
     config.supabase->url = "https://project.example.com";
     config.supabase->key_file = "key";
     config.supabase->user_file = "user";
-    Box box{config};
+    Home box{config};
     auto wanted = config;
     wanted.supabase->poll = 5s;
     wanted.supabase->horizon = 3600s;

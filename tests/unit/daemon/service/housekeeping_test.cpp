@@ -19,7 +19,7 @@ std::int64_t value(Box& box, const char* sql) {
     });
 }
 
-MessageId inbound(Box& box, MessageStatus status) {
+MessageId inbound_row(Box& box, MessageStatus status) {
     return box.run([&](Tx& tx) {
         MessageRow row;
         row.direction = Direction::inbound;
@@ -73,7 +73,7 @@ TEST_CASE("retention: 500 days") {
         store::set_consent(tx, {.phone = phone, .active = true, .source = "api", .shown = {}, .actor = "test", .at = box.now});
         store::push_outbox(tx, store::Stream::report, "event", "{}");
     });
-    const auto unread = inbound(box, MessageStatus::unread);
+    const auto unread = inbound_row(box, MessageStatus::unread);
     Sweep at;
     std::int64_t most_pages = 0;
     std::int64_t fingerprint = 0;
@@ -88,7 +88,7 @@ TEST_CASE("retention: 500 days") {
                 save(tx, box.env, row, box.now);
             });
         }
-        inbound(box, MessageStatus::read);
+        inbound_row(box, MessageStatus::read);
         for (int n = 0; n < 3; ++n) raw_pdu(box, ++fingerprint, 1);
         if (day % 7 == 0) at = {};  // it starts over now and then
         sweep_all(box, at, 50);
@@ -127,7 +127,7 @@ TEST_CASE("retention: what is young, open or the newest stays, whatever the conf
     raw_pdu(box, 2, 0);
     raw_pdu(box, 3, 2);
     raw_pdu(box, 4, 1);
-    inbound(box, MessageStatus::read);
+    inbound_row(box, MessageStatus::read);
     Sweep at;
     box.now += 24h * 30;
     sweep_all(box, at, 10);

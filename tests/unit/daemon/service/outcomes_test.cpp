@@ -8,15 +8,6 @@ using namespace conductor::service::test;
 
 namespace {
 
-MessageId add_with(Box& box, OnUnknown policy, std::string text = "Your order is ready.") {
-    NewMessage m;
-    m.to = phone;
-    m.text = std::move(text);
-    m.message_class = MessageClass::transactional;
-    m.on_unknown = policy;
-    return box.add(m);
-}
-
 driver::SubmitOutcome with_cme(int cme) {
     return {.ending = Ending::not_sent, .tp_mr = -1, .reason = "cme-" + std::to_string(cme), .cms = {}, .cme = cme};
 }

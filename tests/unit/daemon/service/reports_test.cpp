@@ -7,15 +7,6 @@ using namespace conductor::service::test;
 
 namespace {
 
-MessageId add_with(Box& box, OnUnknown policy, std::string text = "Your order is ready.") {
-    NewMessage m;
-    m.to = phone;
-    m.text = std::move(text);
-    m.message_class = MessageClass::transactional;
-    m.on_unknown = policy;
-    return box.add(m);
-}
-
 struct Seen {
     std::string status, delivery, reason;
     bool operator==(const Seen&) const = default;

@@ -99,7 +99,7 @@ struct Supabase {
     std::vector<std::string> acknowledged;
 };
 
-struct Gateway {
+struct Linked {
     boost::asio::io_context io;
     fs::path folder;
     TestClock clock;
@@ -109,7 +109,7 @@ struct Gateway {
     Shared shared{io.get_executor()};
     std::unique_ptr<SyncService> sync;
 
-    Gateway() {
+    Linked() {
         std::string name = (fs::temp_directory_path() / "conductor-sync-XXXXXX").string();
         REQUIRE(::mkdtemp(name.data()) != nullptr);
         folder = name;
@@ -126,7 +126,7 @@ struct Gateway {
         shared.recovered = true;
         sync = std::make_unique<SyncService>(*context, shared, settings());
     }
-    ~Gateway() {
+    ~Linked() {
         shared.stopping = true;
         sync->now();
         run([] { return false; }, 100ms);
@@ -190,7 +190,7 @@ json command(std::int64_t id, json payload) {
 }  // namespace
 
 TEST_CASE("an opt-out without a reason is obeyed, and holds up nothing") {
-    Gateway box;
+    Linked box;
     box.server.answers["gw_commands_v1"]["commands"] = json::array(
         {command(1,
                  {{"phone_number", "+15550100123"}, {"active", true}, {"at", to_rfc3339(start)}, {"reason", nullptr}, {"actor", nullptr}}),
@@ -222,7 +222,7 @@ TEST_CASE("an opt-in of before a STOP does not undo it") {
                         {"opt-out after it", 1min, true, true}};
     for (const Row& row : rows) {
         CAPTURE(row.name);
-        Gateway box;
+        Linked box;
         const auto stopped = start - 30min;
         box.look([stopped](store::Tx& tx) {
             store::set_opt_out(tx, {.phone = "+15550100123", .active = true, .reason = "STOP", .actor = "recipient", .at = stopped});
@@ -240,7 +240,7 @@ TEST_CASE("an opt-in of before a STOP does not undo it") {
 }
 
 TEST_CASE("what `mine` names is stored though the clock was not sure when the box said hello") {
-    Gateway box;
+    Linked box;
     box.clock.sure = false;
     bool tells = false;
     box.shared.told_time = [&](TimeSource source, Instant, WallTime) {
@@ -269,7 +269,7 @@ TEST_CASE("what `mine` names is stored though the clock was not sure when the bo
 }
 
 TEST_CASE("without readable credentials nobody is asked, until there are some") {
-    Gateway box;
+    Linked box;
     auto none = box.settings();
     none.keys.clear();
     box.sync->update(std::move(none));

@@ -10,9 +10,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-struct Up : Rig {
-    explicit Up(ModemSettings settings = {}) : Rig{std::move(settings)} {}
-    Up& up() {
+struct Cared : Rig {
+    explicit Cared(ModemSettings settings = {}) : Rig{std::move(settings)} {}
+    Cared& up() {
         start();
         REQUIRE(until_state("ready"));
         return *this;
@@ -32,14 +32,10 @@ struct Up : Rig {
     }
 };
 
-std::string info(const std::string& text) {
-    return "\r\n" + text + "\r\n\r\nOK\r\n";
-}
-
 }  // namespace
 
 TEST_CASE("settings: read, compared, set where ours, differences told once") {
-    Up rig;
+    Cared rig;
     auto& m = *rig.modem;
     m.answers["AT+CMGF?"] = info("+CMGF: 1");
     m.answers["AT+CSCS?"] = info("+CSCS: \"GSM\"");
@@ -75,7 +71,7 @@ TEST_CASE("settings: read, compared, set where ours, differences told once") {
 }
 
 TEST_CASE("the audit waits for a queue that is empty") {
-    Up rig;
+    Cared rig;
     for (int i = 0; i < 20; ++i) rig.queue(i);
     rig.modem->on_pdu = [&](const std::string&) {
         CHECK(!rig.modem->saw("AT+CSCS?"));
@@ -87,7 +83,7 @@ TEST_CASE("the audit waits for a queue that is empty") {
 }
 
 TEST_CASE("service centre: cleared by AT+CSCS (row 84) or by a restart (row 62), it is put back") {
-    Up rig;
+    Cared rig;
     auto& m = *rig.modem;
     m.answers["AT+CSCS?"] = info("+CSCS: \"UCS2\"");
     rig.line->to_modem = [&, inner = rig.line->to_modem](std::string_view octets) {
@@ -107,7 +103,7 @@ TEST_CASE("service centre: cleared by AT+CSCS (row 84) or by a restart (row 62),
 TEST_CASE("service centre: set where it is configured") {
     ModemSettings settings;
     settings.smsc = "+15550100188";
-    Up rig{settings};
+    Cared rig{settings};
     rig.up();
     CHECK(rig.modem->count("AT+CSCA=\"+15550100188\",145") == 1);
 }
@@ -128,7 +124,7 @@ TEST_CASE("tries of the PIN: every family's form, and no try with fewer than two
             CAPTURE(safe);
             ModemSettings settings;
             settings.pin = "1234";
-            Up rig{settings};
+            Cared rig{settings};
             auto& m = *rig.modem;
             m.answers["AT+CGMI"] = info(row.maker);
             m.answers["AT+CPIN?"] = info("+CPIN: SIM PIN");
@@ -148,7 +144,7 @@ TEST_CASE("tries of the PIN: every family's form, and no try with fewer than two
 TEST_CASE("a PIN that was said OK to, but is asked for again, is not sent twice") {
     ModemSettings settings;
     settings.pin = "1234";
-    Up rig{settings};
+    Cared rig{settings};
     rig.modem->answers["AT+CPIN?"] = info("+CPIN: SIM PIN");
     rig.start();
     REQUIRE(rig.until_state("blocked"));
@@ -160,7 +156,7 @@ TEST_CASE("a PIN that was said OK to, but is asked for again, is not sent twice"
 TEST_CASE("PUK: nothing is entered") {
     ModemSettings settings;
     settings.pin = "1234";
-    Up rig{settings};
+    Cared rig{settings};
     rig.modem->answers["AT+CPIN?"] = info("+CPIN: SIM PUK");
     rig.start();
     REQUIRE(rig.until_state("blocked"));
@@ -172,7 +168,7 @@ TEST_CASE("PUK: nothing is entered") {
 TEST_CASE("SM and ME that are one memory (row 73): found by emptying the one, each message once") {
     for (const bool one : {true, false}) {
         CAPTURE(one);
-        Up rig;
+        Cared rig;
         rig.modem->one_store = one;
         rig.modem->store(1, delivered_pdu);
         rig.up();
@@ -184,7 +180,7 @@ TEST_CASE("SM and ME that are one memory (row 73): found by emptying the one, ea
 }
 
 TEST_CASE("storage: 70 % is told, full is a state, what cannot be deleted is quarantined and said") {
-    Up rig;
+    Cared rig;
     rig.modem->answers["AT+CPMS=?"] = info("+CPMS: (\"ME\"),(\"ME\"),(\"ME\")");
     for (int i = 1; i <= 20; ++i) rig.modem->store(i, delivered_pdu);
     rig.modem->undeletable = true;
@@ -206,7 +202,7 @@ TEST_CASE("storage: 70 % is told, full is a state, what cannot be deleted is qua
 }
 
 TEST_CASE("USSD: a menu of several lines, its reply, the end; a new code ends an open session") {
-    Up rig;
+    Cared rig;
     auto& m = *rig.modem;
     m.answers["AT+CUSD=1,\"*100#\",15"] = "\r\nOK\r\n\r\n+CUSD: 1,\"1 Balance\r\n2 Data\r\n0 End\",15\r\n";
     m.answers["AT+CUSD=1,\"1\",15"] = "\r\n+CUSD: 0,\"Balance 5.20\",15\r\n\r\nOK\r\n";
@@ -234,7 +230,7 @@ TEST_CASE("USSD: a menu of several lines, its reply, the end; a new code ends an
 }
 
 TEST_CASE("USSD: the packed form is found by retry and kept (row 8); the network's own word is noted") {
-    Up rig;
+    Cared rig;
     auto& m = *rig.modem;
     m.answers["AT+CUSD=1,\"*100#\",15"] = "\r\nOK\r\n\r\n+CUSD: 4\r\n";
     m.answers["AT+CUSD=1,\"AA180C3602\",15"] = "\r\nOK\r\n\r\n+CUSD: 0,\"AA180C3602\",15\r\n";
@@ -253,7 +249,7 @@ TEST_CASE("USSD: the packed form is found by retry and kept (row 8); the network
 }
 
 TEST_CASE("balance: asked when idle, answered while messages go out, its silence told") {
-    Up rig;
+    Cared rig;
     auto& m = *rig.modem;
     rig.up();
     rig.host.ask_balance_at = VirtualTime::current();
@@ -277,7 +273,7 @@ TEST_CASE("balance: asked when idle, answered while messages go out, its silence
 }
 
 TEST_CASE("AT+CMMS: again when its window passed (row 47), never 2, off where it is refused") {
-    Up rig;
+    Cared rig;
     auto& m = *rig.modem;
     rig.up();
     for (int i = 0; i < 3; ++i) rig.queue(i, true);
@@ -303,7 +299,7 @@ TEST_CASE("AT+CMMS: again when its window passed (row 47), never 2, off where it
 }
 
 TEST_CASE("a call that rings on gets another way to hang up, and is one call") {
-    Up rig;
+    Cared rig;
     auto& m = *rig.modem;
     rig.up();
     m.say("RING");
@@ -325,7 +321,7 @@ TEST_CASE("a call that rings on gets another way to hang up, and is one call") {
 }
 
 TEST_CASE("incidents: what is worth a flight record") {
-    Up rig;
+    Cared rig;
     rig.up();
     rig.modem->on_pdu = [&](const std::string&) {
         rig.modem->raw("\r\nERROR\r\n");
@@ -354,7 +350,7 @@ TEST_CASE("the modem's clock is told once it is up and registered, where the net
     for (const Row& row : rows) {
         CAPTURE(std::string{row.clock});
         CAPTURE(std::string{row.registration});
-        Up rig;
+        Cared rig;
         rig.modem->answers["AT+CCLK?"] = *row.clock ? info(row.clock) : "\r\nERROR\r\n";
         rig.modem->answers["AT+CREG?"] = info(std::string{"+CREG: "} + row.registration);
         rig.start();
@@ -383,7 +379,7 @@ TEST_CASE("a phone whose input overruns (row 75) gets its PDU in pieces, and Ctr
                         {"no echo at all", false, -1, -1, true}};
     for (const Row& row : rows) {
         CAPTURE(std::string{row.name});
-        Up rig;
+        Cared rig;
         rig.modem->answers["AT+CGMI"] = info("Nokia");
         rig.modem->can_echo = row.echoes;
         rig.up();

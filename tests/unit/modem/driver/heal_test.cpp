@@ -12,8 +12,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-struct Up : Rig {
-    explicit Up(const char* manufacturer = "Example", const char* model = "EX100") {
+struct Healing : Rig {
+    explicit Healing(const char* manufacturer = "Example", const char* model = "EX100") {
         name(manufacturer, model);
         start();
         REQUIRE(until_state("ready"));
@@ -43,7 +43,7 @@ struct Up : Rig {
 }  // namespace
 
 TEST_CASE("mute: software's rungs, then the USB port, then power; back within a minute of the end") {
-    Up rig;
+    Healing rig;
     rig.host.usb_reset = rig.host.power_reset = true;
     rig.modem->mute = true;
     rig.modem->log.clear();
@@ -66,7 +66,7 @@ TEST_CASE("mute for 10 s or 60 s: back within a minute, never more than one hard
         for (const bool flood : {false, true}) {  // URCs must not shorten the ladder's pauses
             CAPTURE(fault.count());
             CAPTURE(flood);
-            Up rig;
+            Healing rig;
             rig.host.usb_reset = rig.host.power_reset = true;
             rig.modem->mute = true;
             rig.queue(1);
@@ -83,7 +83,7 @@ TEST_CASE("mute for 10 s or 60 s: back within a minute, never more than one hard
 }
 
 TEST_CASE("^BOOT and nothing else for a minute (row 16): its power is cycled, past the other rungs") {
-    Up rig("huawei", "E220");
+    Healing rig("huawei", "E220");
     rig.host.usb_reset = rig.host.power_reset = true;
     rig.modem->mute = true;
     rig.modem->log.clear();
@@ -102,7 +102,7 @@ TEST_CASE("^BOOT and nothing else for a minute (row 16): its power is cycled, pa
 }
 
 TEST_CASE("no helper for the power rung: it is said who can help, and the looking goes on") {
-    Up rig;
+    Healing rig;
     rig.host.power_reset = true;
     rig.host.helper = false;
     rig.modem->mute = true;
@@ -113,7 +113,7 @@ TEST_CASE("no helper for the power rung: it is said who can help, and the lookin
 }
 
 TEST_CASE("deaf to the network for minutes: registered anew, then CFUN=4 and 1 (row 34); a working modem is left alone") {
-    Up rig("SIMCOM INCORPORATED", "SIMCOM_SIM7600E");
+    Healing rig("SIMCOM INCORPORATED", "SIMCOM_SIM7600E");
     rig.modem->log.clear();
     rig.pass(400s);
     CHECK(rig.heard({"AT+COPS=0", "AT+CFUN=4", "AT+CFUN=1", "AT+CRESET"}).empty());
@@ -134,7 +134,7 @@ TEST_CASE("deaf to the network for minutes: registered anew, then CFUN=4 and 1 (
 }
 
 TEST_CASE("an operator that a person chose is not taken back") {
-    Up rig;
+    Healing rig;
     rig.modem->answers["AT+COPS?"] = "\r\n+COPS: 1,0,\"Example\"\r\n\r\nOK\r\n";
     rig.registration("2", "2");
     rig.modem->say("+CREG: 2");
@@ -156,7 +156,7 @@ TEST_CASE("radio off, whoever did it: switched on at the bring-up") {
 }
 
 TEST_CASE("denied: the cause is asked once and told, no hard reset follows, URC mode stays 1") {
-    Up rig;
+    Healing rig;
     rig.registration("3", "3");
     rig.modem->say("+CREG: 3");
     REQUIRE(rig.until_state("searching"));
@@ -181,7 +181,7 @@ TEST_CASE("denied: the cause is asked once and told, no hard reset follows, URC 
 }
 
 TEST_CASE("CREG denied while packet service goes on (row 32): it sends, and says what to ask the operator") {
-    Up rig("SIMCOM INCORPORATED", "SIM7000E");
+    Healing rig("SIMCOM INCORPORATED", "SIM7000E");
     CHECK(!rig.advised("plan-without-sms"));
     rig.registration("3", "5");
     rig.modem->say("+CREG: 3");
@@ -206,7 +206,7 @@ TEST_CASE("only states that carry SMS count (row 35), in whatever domain") {
         rig.start();
         CHECK(rig.until_state(row.state));
     }
-    Up five_g;
+    Healing five_g;
     five_g.registration("0", "0");
     five_g.modem->say("+CREG: 0");
     REQUIRE(five_g.until_state("searching"));
@@ -217,7 +217,7 @@ TEST_CASE("only states that carry SMS count (row 35), in whatever domain") {
 }
 
 TEST_CASE("no answer from the network though registered (rows 33, 43): another bearer is proposed, not set") {
-    Up rig("SIMCOM INCORPORATED", "SIMCOM_SIM7600E");
+    Healing rig("SIMCOM INCORPORATED", "SIMCOM_SIM7600E");
     rig.modem->on_pdu = [&](const std::string&) {
         rig.modem->raw("\r\n+CMS ERROR: 500\r\n");
         return true;
@@ -236,7 +236,7 @@ TEST_CASE("no answer from the network though registered (rows 33, 43): another b
 }
 
 TEST_CASE("low voltage: a warning is no restart; restarts while transmitting name the supply (row 27)") {
-    Up rig("SIMCOM_Ltd", "SIMCOM_SIM800L");
+    Healing rig("SIMCOM_Ltd", "SIMCOM_SIM800L");
     rig.modem->on_pdu = [&](const std::string&) {
         rig.modem->say("UNDER-VOLTAGE WARNNING");
         rig.modem->raw("\r\n+CMGS: 4\r\n\r\nOK\r\n");
@@ -248,7 +248,7 @@ TEST_CASE("low voltage: a warning is no restart; restarts while transmitting nam
     CHECK(rig.until([&] { return rig.driver->status().brown_outs == 1 && rig.advised("power-supply"); }, 70s));
     CHECK(rig.driver->status().boots_seen == 0);
 
-    Up falls("SIMCOM_Ltd", "SIMCOM_SIM800L");
+    Healing falls("SIMCOM_Ltd", "SIMCOM_SIM800L");
     falls.modem->on_pdu = [&](const std::string&) {
         falls.modem->say("RDY");
         return true;
@@ -263,7 +263,7 @@ TEST_CASE("low voltage: a warning is no restart; restarts while transmitting nam
     CHECK(falls.until([&] { return falls.advised("power-supply"); }, 5s));
     CHECK(falls.driver->status().restarts_last_hour == 3);
 
-    Up down;
+    Healing down;
     down.modem->say("UNDER-VOLTAGE POWER DOWN");
     CHECK(down.until([&] { return down.driver->status().boots_seen == 1; }, 5s));
 }
@@ -308,7 +308,7 @@ TEST_CASE(
     for (const Row& row :
          {Row{"qualcomm", "QUALCOMM 6000", "AT+CFUN=1,1"}, Row{"neoway", "M590", "AT+CFUN=4"}, Row{"neoway", "M590", "AT+CFUN=0"}}) {
         CAPTURE(row.model);
-        Up rig(row.manufacturer, row.model);
+        Healing rig(row.manufacturer, row.model);
         rig.modem->mute = true;
         rig.pass(400s);
         rig.modem->mute = false;
@@ -365,7 +365,7 @@ TEST_CASE("slow starters: deaf after enumeration (rows 45, 49), busy or refusing
 }
 
 TEST_CASE("a restart without a word is seen by what the modem forgot, and by every domain") {
-    Up rig;
+    Healing rig;
     rig.registration("1", "1");
     rig.pass(65s);
     rig.modem->log.clear();
@@ -385,7 +385,7 @@ TEST_CASE("a SIM that is taken out is seen at once, by the modem's line or by a 
         for (const char* absent : {"\r\n+CME ERROR: 10\r\n", "\r\n+CPIN: NOT READY\r\n\r\nOK\r\n"}) {
             CAPTURE(by_line);
             CAPTURE(std::string{absent});
-            Up rig;
+            Healing rig;
             rig.modem->answers["AT+CPIN?"] = absent;
             rig.modem->answers["AT+CCID"] = "\r\nERROR\r\n";
             if (by_line) {

@@ -10,8 +10,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-struct Up : Rig {
-    Up& up() {
+struct Keeping : Rig {
+    Keeping& up() {
         start();
         REQUIRE(until_state("ready"));
         pass(5s);
@@ -30,7 +30,7 @@ constexpr const char* refused = "\r\n+CMS ERROR: 314\r\n";
 }  // namespace
 
 TEST_CASE("two memories in one batch: each message is deleted where it lies") {
-    Up rig;
+    Keeping rig;
     rig.up();
     rig.host.on_incoming = [&] {
         if (rig.host.incoming.size() == 1) rig.modem->store_in("SM", 3, delivered(9));  // told to nobody yet
@@ -49,7 +49,7 @@ TEST_CASE("two memories in one batch: each message is deleted where it lies") {
 }
 
 TEST_CASE("what was cut on its way is read again in its own memory") {
-    Up rig;
+    Keeping rig;
     rig.up();
     const std::string whole = delivered(1);
     rig.modem->answers["AT+CMGR=3"] = "\r\n+CMGR: 0,,29\r\n" + whole.substr(0, 40) + "\r\n\r\nOK\r\n";
@@ -77,7 +77,7 @@ TEST_CASE("a memory that is refused once, or for an hour, is read again afterwar
                         {"the other, for an hour", "SM", 3600s, 700s}};
     for (const Row& row : rows) {
         CAPTURE(row.name);
-        Up rig;
+        Keeping rig;
         rig.up();
         const std::string q = "\"" + std::string{row.memory} + "\"", one = "AT+CPMS=" + q, three = one + ",\"ME\",\"ME\"";
         rig.modem->answers[one] = rig.modem->answers[three] = refused;
@@ -94,7 +94,7 @@ TEST_CASE("a memory that is refused once, or for an hour, is read again afterwar
 }
 
 TEST_CASE("a modem that wants all three memories at once is read and emptied (row 44)") {
-    Up rig;
+    Keeping rig;
     for (const char* memory : {"ME", "SM"}) rig.modem->answers["AT+CPMS=\"" + std::string{memory} + "\""] = "\r\nERROR\r\n";
     rig.modem->store(1, delivered(1));
     rig.up();
@@ -128,7 +128,7 @@ TEST_CASE("octets that look like an SMS-SUBMIT are kept and deleted where they a
         for (const bool told : {true, false}) {
             CAPTURE(row.name);
             CAPTURE(told);
-            Up rig;
+            Keeping rig;
             rig.host.ruling = row.ruling;
             rig.up();
             rig.modem->store(1, submit, 1);

@@ -13,9 +13,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-struct Up : Rig {
-    explicit Up(ModemSettings settings = {}) : Rig{std::move(settings)} {}
-    Up& up() {
+struct Obstinate : Rig {
+    explicit Obstinate(ModemSettings settings = {}) : Rig{std::move(settings)} {}
+    Obstinate& up() {
         start();
         REQUIRE(until_state("ready"));
         return *this;
@@ -29,13 +29,9 @@ struct Up : Rig {
     }
 };
 
-std::string info(const std::string& text) {
-    return "\r\n" + text + "\r\n\r\nOK\r\n";
-}
-
 /// Every command of a bring-up, of the audit behind it, and of the first five polls.
 std::set<std::string> all_commands() {
-    Up rig;
+    Obstinate rig;
     rig.up();
     rig.pass(330s);
     return {rig.modem->log.begin(), rig.modem->log.end()};
@@ -49,7 +45,7 @@ TEST_CASE("each command in turn is swallowed, once or always: the modem is up wi
             CAPTURE(command);
             CAPTURE(times);
             if (command == "AT") continue;  // then it is mute
-            Up rig;
+            Obstinate rig;
             rig.modem->swallow[command] = times;
             rig.start();
             CHECK(rig.until_state("ready", 60s));
@@ -66,7 +62,7 @@ TEST_CASE("each command in turn is swallowed, once or always: the modem is up wi
 }
 
 TEST_CASE("a modem that answers a bare AT alone is mute") {
-    Up rig;
+    Obstinate rig;
     rig.up();
     rig.line->to_modem = [inner = rig.line->to_modem](std::string_view octets) {
         if (octets == "AT\r" || octets.starts_with('\x1b')) inner(octets);
@@ -75,7 +71,7 @@ TEST_CASE("a modem that answers a bare AT alone is mute") {
 }
 
 TEST_CASE("the first command after a pause is ignored (row 74): the polls see everything all the same") {
-    Up rig;
+    Obstinate rig;
     rig.up();
     rig.pass(10s);
     rig.modem->store_in("SM", 1, delivered_pdu);
@@ -99,7 +95,7 @@ TEST_CASE("without PDU mode nothing is sent; a modem that has no modes at all se
                         {"says nothing of it", error.c_str(), error.c_str(), "ready", true}};
     for (const Row& row : rows) {
         CAPTURE(row.name);
-        Up rig;
+        Obstinate rig;
         rig.modem->answers["AT+CMGF?"] = row.read;
         rig.modem->answers["AT+CMGF=0"] = row.set;
         rig.queue(1);
@@ -117,7 +113,7 @@ TEST_CASE("without PDU mode nothing is sent; a modem that has no modes at all se
 }
 
 TEST_CASE("PDU mode is refused until the modem's SMS are ready: it waits for them") {
-    Up rig;
+    Obstinate rig;
     rig.modem->answers["AT+CMGF?"] = info("+CMGF: 1");
     rig.modem->answers["AT+CMGF=0"] = "\r\n+CMS ERROR: 302\r\n";
     rig.queue(1);
@@ -142,7 +138,7 @@ TEST_CASE("errors of the modem itself climb the ladder, and only a message that 
                         {"bare ERROR", "\r\nERROR\r\n", false, 6}};
     for (const Row& row : rows) {
         CAPTURE(row.name);
-        Up rig;
+        Obstinate rig;
         rig.up();
         if (row.after_ctrl_z) {
             rig.modem->on_pdu = [&](const std::string&) {
@@ -178,7 +174,7 @@ TEST_CASE("errors of the modem itself climb the ladder, and only a message that 
 }
 
 TEST_CASE("what the network refuses says nothing about the modem") {
-    Up rig;
+    Obstinate rig;
     rig.up();
     rig.modem->on_pdu = [&](const std::string&) {
         rig.modem->raw("\r\n+CMS ERROR: 38\r\n");
@@ -192,7 +188,7 @@ TEST_CASE("what the network refuses says nothing about the modem") {
 TEST_CASE("a late reference is told, whatever waits before it and though the line drops") {
     for (const bool drops : {false, true}) {
         CAPTURE(drops);
-        Up rig;
+        Obstinate rig;
         rig.up();
         rig.modem->on_pdu = [](const std::string&) { return true; };
         rig.queue(1);
@@ -211,7 +207,7 @@ TEST_CASE("a late reference is told, whatever waits before it and though the lin
 }
 
 TEST_CASE("handed over: one that the Host refuses for good does not keep the others out; all are tried at a stop") {
-    Up rig;
+    Obstinate rig;
     rig.up();
     const auto hand_over = [&](const std::string& pdu) { rig.modem->say("+CMT: ," + std::to_string(pdu.size() / 2 - 8) + "\r\n" + pdu); };
     const std::string bad{delivered_pdu};
@@ -234,7 +230,7 @@ TEST_CASE("handed over: one that the Host refuses for good does not keep the oth
 }
 
 TEST_CASE("handed over while nothing can be stored: their order stays") {
-    Up rig;
+    Obstinate rig;
     rig.up();
     rig.host.refuses = [](const Incoming&) { return true; };
     std::vector<std::string> sent;

@@ -72,6 +72,11 @@ private:
     std::shared_ptr<Line> line_;
 };
 
+/// All that comes back where one line of information is answered.
+inline std::string info(const std::string& text) {
+    return "\r\n" + text + "\r\n\r\nOK\r\n";
+}
+
 /// Answers. Everything is a public knob; each received command is in `log`.
 class ScriptedModem {
 public:

@@ -17,13 +17,13 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct Folder {
-    Folder() {
+struct SysFolder {
+    SysFolder() {
         char name[] = "/tmp/conductor-usb-XXXXXX";
         REQUIRE(::mkdtemp(name) != nullptr);
         top = name;
     }
-    ~Folder() { fs::remove_all(top); }
+    ~SysFolder() { fs::remove_all(top); }
     fs::path top;
 };
 
@@ -44,7 +44,7 @@ T get(boost::asio::io_context& ctx, aio::awaitable<T> work) {
 }  // namespace
 
 TEST_CASE("usb: the device behind a port, and its node") {
-    Folder sys;
+    SysFolder sys;
     const fs::path device = sys.top / "devices/pci0000:00/usb1/1-1/1-1.2";
     write(device / "busnum", "1\n");
     write(device / "devnum", "17\n");
@@ -76,7 +76,7 @@ TEST_CASE("usb: the device behind a port, and its node") {
 }
 
 TEST_CASE("usb: a reset tells its error, and one that hangs in the kernel is left behind (row 15)") {
-    Folder folder;
+    SysFolder folder;
     boost::asio::io_context ctx;
     write(folder.top / "plain", "");
     auto refused = get(ctx, port::reset_usb_node((folder.top / "plain").string(), 5s));
@@ -103,7 +103,7 @@ TEST_CASE("usb: a reset tells its error, and one that hangs in the kernel is lef
 }
 
 TEST_CASE("usb: a power cycle is asked for by a file, and it is known when nobody takes it") {
-    Folder folder;
+    SysFolder folder;
     boost::asio::io_context ctx;
     boost::asio::co_spawn(
         ctx,
