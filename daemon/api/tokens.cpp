@@ -1,7 +1,5 @@
 #include "daemon/api/tokens.hpp"
 
-#include <openssl/sha.h>
-
 #include <algorithm>
 
 #include "daemon/api/listen.hpp"
@@ -9,13 +7,7 @@
 namespace conductor::api {
 namespace {
 
-std::array<unsigned char, 32> digest(std::string_view text) {
-    std::array<unsigned char, 32> out{};
-    SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), out.data());
-    return out;
-}
-
-bool same(const std::array<unsigned char, 32>& a, const std::array<unsigned char, 32>& b) {
+bool same(const Sha256& a, const Sha256& b) {
     unsigned difference = 0;
     for (std::size_t i = 0; i < a.size(); ++i) difference |= static_cast<unsigned>(a[i] ^ b[i]);
     return difference == 0;
@@ -55,7 +47,7 @@ Result<Tokens> Tokens::parse(std::string_view text) {
         const auto scope = parse_scope(line.substr(first + 1, second - first - 1));
         const std::string_view token = line.substr(second + 1);
         if (first == 0 || !scope || token.size() < 16) return Error{ApiErrc::tokens, "line " + std::to_string(number)};
-        tokens.entries_.push_back(Entry{Holder{std::string{line.substr(0, first)}, *scope}, digest(token)});
+        tokens.entries_.push_back(Entry{Holder{std::string{line.substr(0, first)}, *scope}, sha256(token)});
     }
     return tokens;
 }
@@ -63,7 +55,7 @@ Result<Tokens> Tokens::parse(std::string_view text) {
 std::optional<Tokens::Holder> Tokens::find(std::string_view authorization) const {
     constexpr std::size_t scheme = 7;
     if (lower(authorization.substr(0, scheme)) != "bearer ") return std::nullopt;
-    const auto wanted = digest(trimmed(authorization.substr(scheme)));
+    const auto wanted = sha256(trimmed(authorization.substr(scheme)));
     const Entry* found = nullptr;
     for (const Entry& entry : entries_)
         if (same(entry.digest, wanted)) found = &entry;

@@ -1,12 +1,12 @@
 #pragma once
 // Bearer tokens of the TCP listener, and the checks that keep a browser's pages from using them.
-#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "daemon/api/routes.hpp"
+#include "daemon/core/sha256.hpp"
 
 namespace conductor::api {
 
@@ -28,7 +28,7 @@ public:
 private:
     struct Entry {
         Holder holder;
-        std::array<unsigned char, 32> digest{};
+        Sha256 digest{};
     };
     std::vector<Entry> entries_;
 };

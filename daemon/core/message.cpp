@@ -1,10 +1,9 @@
 #include "daemon/core/message.hpp"
 
-#include <openssl/sha.h>
-
-#include <array>
 #include <span>
 #include <utility>
+
+#include "daemon/core/sha256.hpp"
 
 namespace conductor {
 namespace {
@@ -86,14 +85,7 @@ std::string message_hash(std::string_view phone_number, std::string_view content
     std::string input{phone_number};
     input += '|';
     input += content;
-    std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
-    SHA256(reinterpret_cast<const unsigned char*>(input.data()), input.size(), digest.data());
-    std::string hex;
-    for (std::size_t i = 0; i < 8; ++i) {
-        hex += "0123456789abcdef"[digest[i] >> 4];
-        hex += "0123456789abcdef"[digest[i] & 15];
-    }
-    return hex;
+    return hex_of(sha256(input), 8);
 }
 
 }  // namespace conductor

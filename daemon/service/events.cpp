@@ -1,10 +1,8 @@
 #include "daemon/service/events.hpp"
 
-#include <openssl/sha.h>
-
-#include <array>
 #include <nlohmann/json.hpp>
 
+#include "daemon/core/sha256.hpp"
 #include "daemon/dispatch/reasons.hpp"
 
 namespace conductor::service {
@@ -18,9 +16,7 @@ std::string dump(const json& body) {
 }
 
 std::string hashed_uuid(const Env& env, std::string_view rest) {
-    const std::string input = env.instance + "|" + std::string{rest};
-    std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
-    SHA256(reinterpret_cast<const unsigned char*>(input.data()), input.size(), digest.data());
+    const auto digest = sha256(env.instance + "|" + std::string{rest});
     std::uint64_t words[2] = {};
     for (std::size_t i = 0; i < 16; ++i) words[i / 8] = words[i / 8] << 8 | digest[i];
     return format_uuid(words[0], words[1], 8);

@@ -1,9 +1,7 @@
 // What a modem's owner keeps beside messages: PINs tried, the audit's lines, flight records, the balance.
-#include <openssl/sha.h>
-
 #include <algorithm>
-#include <array>
 
+#include "daemon/core/sha256.hpp"
 #include "daemon/service/flight.hpp"
 #include "daemon/service/modem_service.hpp"
 
@@ -12,12 +10,7 @@ namespace conductor::service {
 namespace {
 
 std::string pin_hash(std::string_view iccid, std::string_view pin) {
-    const std::string input = std::string{iccid} + "|" + std::string{pin};
-    std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
-    SHA256(reinterpret_cast<const unsigned char*>(input.data()), input.size(), digest.data());
-    std::string hex;
-    for (const auto octet : digest) hex += fmt::format("{:02x}", octet);
-    return hex;
+    return hex_of(sha256(std::string{iccid} + "|" + std::string{pin}));
 }
 
 /// The names under which the tries on one SIM are found.

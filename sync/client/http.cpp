@@ -1,9 +1,11 @@
 #include "sync/client/http.hpp"
 
 #include <curl/curl.h>
+#include <dlfcn.h>
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <stdexcept>
+#include <type_traits>
 #include <unordered_map>
 
 #include "sync/plan/errors.hpp"
@@ -14,19 +16,73 @@ namespace asio = boost::asio;
 
 namespace {
 
-template <auto Close>
-struct Closer {
-    void operator()(auto* p) const noexcept { Close(p); }
-};
-using Easy = std::unique_ptr<CURL, Closer<curl_easy_cleanup>>;
-using Headers = std::unique_ptr<curl_slist, Closer<curl_slist_free_all>>;
-using MultiHandle = std::unique_ptr<CURLM, Closer<curl_multi_cleanup>>;
+/// libcurl, loaded by the first call of the process and kept: it and the thirty libraries behind it are half the memory of a box that has
+/// no [supabase] and never calls it, and SSL libraries do not like to be initialised twice.
+class Curl {
+public:
+    Curl() {
+        library_ = ::dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
+        if (!library_) return;
+        bool all = true;
+        const auto find = [&](auto& function, const char* name) {
+            function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(::dlsym(library_, name));
+            all = all && function;
+        };
+        find(global_init, "curl_global_init");
+        find(easy_init, "curl_easy_init");
+        find(easy_cleanup, "curl_easy_cleanup");
+        find(easy_setopt, "curl_easy_setopt");
+        find(easy_getinfo, "curl_easy_getinfo");
+        find(easy_strerror, "curl_easy_strerror");
+        find(multi_init, "curl_multi_init");
+        find(multi_cleanup, "curl_multi_cleanup");
+        find(multi_setopt, "curl_multi_setopt");
+        find(multi_add_handle, "curl_multi_add_handle");
+        find(multi_remove_handle, "curl_multi_remove_handle");
+        find(multi_socket_action, "curl_multi_socket_action");
+        find(multi_info_read, "curl_multi_info_read");
+        find(slist_append, "curl_slist_append");
+        find(slist_free_all, "curl_slist_free_all");
+        ready_ = all && global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+    }
+    explicit operator bool() const { return ready_; }
 
-/// libcurl's global state, made at the first call of the process and kept: SSL libraries do not like to be initialised twice.
-bool initialised() {
-    static const CURLcode result = curl_global_init(CURL_GLOBAL_DEFAULT);
-    return result == CURLE_OK;
+    decltype(&curl_global_init) global_init = nullptr;
+    decltype(&curl_easy_init) easy_init = nullptr;
+    decltype(&curl_easy_cleanup) easy_cleanup = nullptr;
+    decltype(&curl_easy_setopt) easy_setopt = nullptr;
+    decltype(&curl_easy_getinfo) easy_getinfo = nullptr;
+    decltype(&curl_easy_strerror) easy_strerror = nullptr;
+    decltype(&curl_multi_init) multi_init = nullptr;
+    decltype(&curl_multi_cleanup) multi_cleanup = nullptr;
+    decltype(&curl_multi_setopt) multi_setopt = nullptr;
+    decltype(&curl_multi_add_handle) multi_add_handle = nullptr;
+    decltype(&curl_multi_remove_handle) multi_remove_handle = nullptr;
+    decltype(&curl_multi_socket_action) multi_socket_action = nullptr;
+    decltype(&curl_multi_info_read) multi_info_read = nullptr;
+    decltype(&curl_slist_append) slist_append = nullptr;
+    decltype(&curl_slist_free_all) slist_free_all = nullptr;
+
+private:
+    void* library_ = nullptr;
+    bool ready_ = false;
+};
+
+const Curl& curl() {
+    static const Curl one;
+    return one;
 }
+
+struct Closer {
+    void operator()(CURL* easy) const noexcept { curl().easy_cleanup(easy); }
+    void operator()(curl_slist* list) const noexcept { curl().slist_free_all(list); }
+};
+struct MultiCloser {  // CURL and CURLM are both void
+    void operator()(CURLM* multi) const noexcept { curl().multi_cleanup(multi); }
+};
+using Easy = std::unique_ptr<CURL, Closer>;
+using Headers = std::unique_ptr<curl_slist, Closer>;
+using MultiHandle = std::unique_ptr<CURLM, MultiCloser>;
 
 struct Transfer {
     Transfer(const aio::Executor& ex, std::size_t limit) : done_event{ex}, body_limit{limit} {}
@@ -60,7 +116,7 @@ std::size_t on_header(char* data, std::size_t size, std::size_t count, void* use
 /// it, and never closes it. libcurl's functions are never called from inside its callbacks.
 class HttpClient::Multi {
 public:
-    Multi(aio::Executor strand, const HttpSettings& settings) : strand_{std::move(strand)}, timer_{strand_}, multi_{curl_multi_init()} {
+    Multi(aio::Executor strand, const HttpSettings& settings) : strand_{std::move(strand)}, timer_{strand_}, multi_{curl().multi_init()} {
         if (!multi_) throw std::runtime_error{"curl_multi_init"};
         set(CURLMOPT_SOCKETFUNCTION, &Multi::on_socket);
         set(CURLMOPT_SOCKETDATA, this);
@@ -78,8 +134,8 @@ public:
     Multi(const Multi&) = delete;
     Multi& operator=(const Multi&) = delete;
 
-    bool add(CURL* easy) { return curl_multi_add_handle(multi_.get(), easy) == CURLM_OK; }
-    void remove(CURL* easy) { curl_multi_remove_handle(multi_.get(), easy); }
+    bool add(CURL* easy) { return curl().multi_add_handle(multi_.get(), easy) == CURLM_OK; }
+    void remove(CURL* easy) { curl().multi_remove_handle(multi_.get(), easy); }
     long keep_connection() const { return keep_connection_; }
 
 private:
@@ -94,7 +150,7 @@ private:
 
     template <class T>
     void set(CURLMoption option, T value) {
-        if (curl_multi_setopt(multi_.get(), option, value) != CURLM_OK) throw std::runtime_error{"curl_multi_setopt"};
+        if (curl().multi_setopt(multi_.get(), option, value) != CURLM_OK) throw std::runtime_error{"curl_multi_setopt"};
     }
 
     static int on_socket(CURL*, curl_socket_t socket, int what, void* self, void*) {
@@ -151,12 +207,12 @@ private:
 
     void act(curl_socket_t socket, int ready) {
         int running = 0;
-        curl_multi_socket_action(multi_.get(), socket, ready, &running);
+        curl().multi_socket_action(multi_.get(), socket, ready, &running);
         int left = 0;
-        while (const CURLMsg* message = curl_multi_info_read(multi_.get(), &left)) {
+        while (const CURLMsg* message = curl().multi_info_read(multi_.get(), &left)) {
             if (message->msg != CURLMSG_DONE) continue;
             char* user = nullptr;
-            curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &user);
+            curl().easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &user);
             auto& transfer = *reinterpret_cast<Transfer*>(user);
             transfer.result = message->data.result;
             transfer.done = true;
@@ -177,18 +233,18 @@ HttpClient::HttpClient(aio::Executor strand, HttpSettings settings) : strand_{st
 HttpClient::~HttpClient() = default;
 
 aio::awaitable<Result<HttpClient::Response>> HttpClient::perform(Request request) {
-    if (!initialised()) co_return fail(SyncErrc::transport, "curl_global_init");
+    if (!curl()) co_return fail(SyncErrc::transport, "libcurl.so.4 cannot be used");
     if (!multi_) multi_ = std::make_unique<Multi>(strand_, settings_);
     Transfer transfer{strand_, settings_.body_limit};
-    const Easy easy{curl_easy_init()};
+    const Easy easy{curl().easy_init()};
     if (!easy) co_return fail(SyncErrc::transport, "curl_easy_init");
     curl_slist* list = nullptr;
-    for (const std::string& header : request.headers) list = curl_slist_append(list, header.c_str());
+    for (const std::string& header : request.headers) list = curl().slist_append(list, header.c_str());
     const Headers headers{list};
 
     CURLcode bad = CURLE_OK;
     const auto set = [&](CURLoption option, auto value) {
-        if (const CURLcode rc = curl_easy_setopt(easy.get(), option, value); rc != CURLE_OK && bad == CURLE_OK) bad = rc;
+        if (const CURLcode rc = curl().easy_setopt(easy.get(), option, value); rc != CURLE_OK && bad == CURLE_OK) bad = rc;
     };
     set(CURLOPT_URL, request.url.c_str());
     set(CURLOPT_PROTOCOLS_STR, "http,https");
@@ -214,7 +270,7 @@ aio::awaitable<Result<HttpClient::Response>> HttpClient::perform(Request request
     set(CURLOPT_FOLLOWLOCATION, 0L);
     set(CURLOPT_USERAGENT, "conductor/" CONDUCTOR_VERSION);
     if (!settings_.ca_file.empty()) set(CURLOPT_CAINFO, settings_.ca_file.c_str());
-    if (bad != CURLE_OK) co_return fail(SyncErrc::transport, curl_easy_strerror(bad));
+    if (bad != CURLE_OK) co_return fail(SyncErrc::transport, curl().easy_strerror(bad));
 
     // From here the handle is in the multi: it leaves it however this coroutine ends.
     struct Membership {
@@ -226,8 +282,8 @@ aio::awaitable<Result<HttpClient::Response>> HttpClient::perform(Request request
     const Membership membership{*multi_, easy.get()};
     co_await transfer.done_event.wait();
     if (!transfer.done) co_return fail(SyncErrc::transport, "cancelled");
-    if (transfer.result != CURLE_OK) co_return fail(SyncErrc::transport, curl_easy_strerror(transfer.result));
-    curl_easy_getinfo(easy.get(), CURLINFO_RESPONSE_CODE, &transfer.response.status);
+    if (transfer.result != CURLE_OK) co_return fail(SyncErrc::transport, curl().easy_strerror(transfer.result));
+    curl().easy_getinfo(easy.get(), CURLINFO_RESPONSE_CODE, &transfer.response.status);
     co_return std::move(transfer.response);
 }
 
