@@ -11,8 +11,8 @@ using namespace conductor::bench;
 namespace {
 
 struct Options {
-    std::vector<int> modems{1, 8};
-    int latency_ms = 500, seconds = 20, overhead = 1000, idle = 200, inbound = 100, restarts = 5;
+    std::vector<int> modems{1, 8, 64};
+    int latency_ms = 500, seconds = 20, overhead = 1000, idle = 200, slow_disk = 100, inbound = 100, restarts = 5;
     std::vector<int> queue;
 };
 
@@ -32,10 +32,12 @@ void run(const Options& options) {
     }
     for (const int modems : options.modems) {
         const int messages = std::max(modems * 2, modems * options.seconds * 1000 / options.latency_ms);
-        print(measure_rate({.modems = modems, .latency_ms = options.latency_ms, .messages = messages}));
+        print(measure_rate({.modems = modems, .latency_ms = options.latency_ms, .messages = messages, .one_core = modems > 8}));
     }
+    if (options.slow_disk > 0) print(measure_rate({.modems = 8, .latency_ms = 2'000, .messages = 8 * 12, .sync_ms = options.slow_disk}));
     if (options.overhead > 0) {
-        for (const int modems : options.modems) print(measure_rate({.modems = modems, .latency_ms = 0, .messages = options.overhead}));
+        for (const int modems : options.modems)
+            if (modems <= 8) print(measure_rate({.modems = modems, .latency_ms = 0, .messages = options.overhead}));
         if (has_strace())
             print(measure_rate({.modems = 1, .latency_ms = 0, .messages = options.overhead, .trace_syncs = true}));
         else
@@ -52,11 +54,14 @@ void run(const Options& options) {
 int main(int argc, char** argv) {
     Options options;
     CLI::App app{"Measures conductord against simulated modems; prints JSON lines.", "bench"};
-    app.add_option("--modems", options.modems, "numbers of modems, one run each (default 1,8)")->delimiter(',');
+    app.add_option("--modems", options.modems, "numbers of modems, one run each (default 1,8,64; more than 8 with the daemon on one core)")
+        ->delimiter(',');
     app.add_option("--latency", options.latency_ms, "of one submission, in ms (default 500)")->check(CLI::Range(1, 60'000));
     app.add_option("--seconds", options.seconds, "how long a run is to take at the ideal rate (default 20)")->check(CLI::Range(1, 3'600));
     app.add_option("--overhead", options.overhead, "messages of the runs with modems that take no time (default 1000, 0: none)");
     app.add_option("--idle", options.idle, "messages of the run on an idle gateway (default 200, 0: none)");
+    app.add_option("--slow-disk", options.slow_disk, "ms that each fsync takes in the run of a slow disk (default 100, 0: none)")
+        ->check(CLI::Range(0, 5'000));
     app.add_option("--inbound", options.inbound, "messages of three parts that arrive at an idle gateway (default 100, 0: none)");
     app.add_option("--restarts", options.restarts, "kills with a queue waiting (default 5, 0: none)");
     app.add_option("--queue", options.queue, "instead: a long queue of so many messages, one run each, as 1000,1000000")

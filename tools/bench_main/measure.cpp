@@ -1,6 +1,7 @@
 #include "tools/bench_main/measure.hpp"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -117,15 +118,31 @@ double quantile(std::vector<double> values, double p) {
     return values[at];
 }
 
+/// All threads of a process on the first core.
+void keep_on_one_core(pid_t process) {
+    cpu_set_t first;
+    CPU_ZERO(&first);
+    CPU_SET(0, &first);
+    for (const auto& thread : std::filesystem::directory_iterator{"/proc/" + std::to_string(process) + "/task"}) {
+        const auto id = static_cast<pid_t>(std::stol(thread.path().filename().string()));
+        if (::sched_setaffinity(id, sizeof first, &first) != 0) throw std::runtime_error{"sched_setaffinity"};
+    }
+}
+
 json measure_rate(const RateRun& run) {
     const TempDir folder;
     const Sim sim{folder / "sim",
                   {.modems = run.modems,
                    .latency = std::chrono::milliseconds{run.latency_ms},
                    .report_delay = std::chrono::milliseconds{run.latency_ms}}};
-    Gateway gateway{folder / "box", {.ports = sim.ports(), .reports = run.reports}};
+    harness::GatewayOptions options{.ports = sim.ports(), .reports = run.reports};
+    if (run.sync_ms > 0)
+        options.environment = {"LD_PRELOAD=" + harness::program("slow_sync.so").string(),
+                               "CONDUCTOR_SYNC_MS=" + std::to_string(run.sync_ms)};
+    Gateway gateway{folder / "box", std::move(options)};
     require(gateway.start(), "conductord does not start", gateway);
     wait_for_modems(gateway, run.modems);
+    if (run.one_core) keep_on_one_core(gateway.daemon().pid());
     const Usage idle = gateway.daemon().usage();
     std::optional<Child> strace;
     if (run.trace_syncs) {
@@ -153,11 +170,14 @@ json measure_rate(const RateRun& run) {
     const std::string last = run.reports ? "delivered" : "sent";
     require(gateway.settled(60s, all, {last}), "not everything was settled as " + last, gateway);
 
+    const double at_prompt = sim.request({{"do", "stats"}})["total"]["longest_body_ms"].get<double>();
     const auto submissions = sim.submissions();
     require(submissions.size() == all, "the network took " + std::to_string(submissions.size()) + " messages", gateway);
     const Rate rate = rate_of(submissions, run.modems);
     const double thousands = run.messages / 1000.0;
-    json line = {{"bench", run.trace_syncs ? "syncs" : "rate"},
+    json line = {{"bench", run.trace_syncs   ? "syncs"
+                           : run.sync_ms > 0 ? "slow-disk"
+                                             : "rate"},
                  {"modems", run.modems},
                  {"latency_ms", run.latency_ms},
                  {"messages", run.messages},
@@ -175,11 +195,14 @@ json measure_rate(const RateRun& run) {
     if (run.latency_ms > 0) {
         const double ideal = run.modems * 1000.0 / run.latency_ms;
         line["ideal_per_s"] = ideal;
-        line["ratio"] = rounded(rate.achieved / ideal, 4);
+        line[run.sync_ms > 0 ? "slow_ratio" : "ratio"] = rounded(rate.achieved / ideal, 4);
         line["wall_ratio"] = rounded(run.messages / wall / ideal, 4);
     } else {
         line["ms_per_message"] = rounded(1000 * wall / run.messages);
     }
+    if (run.one_core) line["one_core"] = true;
+    if (run.sync_ms > 0) line["sync_ms"] = run.sync_ms;
+    line["longest_wait_at_prompt_ms"] = rounded(at_prompt);
     if (commits_before && commits_after) line["commits_per_1000"] = rounded((*commits_after - *commits_before) / thousands, 0);
     if (strace) {
         strace->signal(SIGINT);

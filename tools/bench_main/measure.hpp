@@ -13,6 +13,8 @@ struct RateRun {
     int latency_ms = 500;  ///< of one submission on the simulated modem
     int messages = 40;
     bool reports = true;
+    bool one_core = false;     ///< the daemon may use one core alone
+    int sync_ms = 0;           ///< each fsync of the daemon takes so much longer
     bool trace_syncs = false;  ///< count fsync and fdatasync by strace, which slows the daemon down: a run of its own
 };
 

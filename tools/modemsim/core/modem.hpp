@@ -66,6 +66,7 @@ struct Call {
 struct Counters {
     std::uint64_t commands = 0, submissions = 0, refused = 0, lost_answers = 0, dropped = 0, delivered = 0, reports = 0, boots = 0,
                   urcs = 0;
+    Duration longest_body{0};  ///< from a prompt to the Ctrl-Z or ESC that ends what is typed
 };
 
 class SimModem {
@@ -275,6 +276,7 @@ private:
         std::string text;
     };
     Body body_;
+    Instant prompted_{};
     // Past Ctrl-Z.
     struct Flight;
     std::shared_ptr<Flight> flight_;

@@ -57,11 +57,13 @@ Outcome SimModem::prompt(const Call& call) {
     }
     if (faults_.urc_prompt.fire(random_)) put("\r\n" + faults_.urc + "\r\n");
     mode_ = Mode::body;
+    prompted_ = scheduler_.now();
     put(profile_->prompt);
     return wait();
 }
 
 void SimModem::typed_body(char c) {
+    if (c == 0x1a || c == 0x1b) counters_.longest_body = std::max(counters_.longest_body, scheduler_.now() - prompted_);
     if (c == 0x1a) return end_body();
     if (c == 0x1b) return abort_body();
     if (session_.echo) put(std::string_view{&c, 1});

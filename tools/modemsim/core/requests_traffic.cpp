@@ -93,9 +93,11 @@ json Requests::stats(const json& r) {
     json list = json::array();
     Counters sum;
     const auto show = [](const Counters& c) {
-        return json{{"commands", c.commands}, {"submissions", c.submissions}, {"refused", c.refused}, {"lost_answers", c.lost_answers},
-                    {"dropped", c.dropped},   {"delivered", c.delivered},     {"reports", c.reports}, {"boots", c.boots},
-                    {"urcs", c.urcs}};
+        return json{{"commands", c.commands}, {"submissions", c.submissions},
+                    {"refused", c.refused},   {"lost_answers", c.lost_answers},
+                    {"dropped", c.dropped},   {"delivered", c.delivered},
+                    {"reports", c.reports},   {"boots", c.boots},
+                    {"urcs", c.urcs},         {"longest_body_ms", std::chrono::duration<double, std::milli>(c.longest_body).count()}};
     };
     for (SimModem* m : chosen(r, true)) {
         const Counters& c = m->counters();
@@ -104,6 +106,7 @@ json Requests::stats(const json& r) {
         list.push_back(one);
         sum.commands += c.commands, sum.submissions += c.submissions, sum.refused += c.refused, sum.lost_answers += c.lost_answers;
         sum.dropped += c.dropped, sum.delivered += c.delivered, sum.reports += c.reports, sum.boots += c.boots, sum.urcs += c.urcs;
+        sum.longest_body = std::max(sum.longest_body, c.longest_body);
     }
     json total = show(sum);
     total["accepted"] = fleet_.network().accepted_count();
