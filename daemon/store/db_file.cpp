@@ -203,6 +203,7 @@ Result<std::int64_t> release_database(const std::string& path, const std::string
     Tx tx{**connection};
     const auto known = tick_of(tx);
     const Found found{.tick = known, .schema = newest_schema(), .marks = marks_of(tx), .backup = get_setting(tx, "backup").has_value()};
+    take_back_opt_outs(tx, kept_opt_outs(opt_outs_path(path)));
     // what is derived from ids that the lost history used too must differ from now on: the daemon makes a new instance
     if (!doubt(testimony, found, machine_id()).empty()) tx.run("DELETE FROM settings WHERE name = 'instance'");
     const Tick tick{.count = std::max(known ? known->count : 0, testimony ? testimony->tick.count : 0) + 1,

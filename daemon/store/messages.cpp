@@ -135,13 +135,13 @@ void insert(Tx& tx, MessageRow& r) {
     tx.run(
         "INSERT INTO messages (key, direction, class, phone, content, encoding, segments, status, delivery, ready, lane, priority, due_at,"
         " not_before, expires_at, created_at, modem_index, iccid, modem_time, reason, reason_detail, parts, flags, in_reply_to,"
-        " scheduled_id, claim_epoch, campaign, lease_until, twin, state, time_zone, known, set_name, after_id)"
-        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        " scheduled_id, claim_epoch, campaign, lease_until, twin, state, time_zone, known, set_name, after_id, room)"
+        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,CASE WHEN ? THEN zeroblob(48) END)",
         r.keyed ? std::optional{r.key} : std::nullopt, r.direction, r.message_class, r.phone_number, r.content, r.encoding, r.segments,
         r.status, r.delivery_status, r.ready, r.lane, r.priority, r.due_at.value_or(r.timestamp), r.not_before, r.expires_at, r.timestamp,
         r.modem_index, r.iccid, r.modem_timestamp, r.reason, r.reason_text, pack_parts(r.parts), flags_of(r), reply, r.scheduled_message_id,
         r.claim_epoch, r.campaign_name, r.lease_until, r.direction == Direction::inbound ? inbound_twin : twin_of(r.content), r.state,
-        r.time_zone, r.known, r.set_name, r.after);
+        r.time_zone, r.known, r.set_name, r.after, r.status == MessageStatus::queued);
     r.id = MessageId{tx.last_id()};
 }
 
@@ -172,10 +172,11 @@ void update(Tx& tx, const MessageRow& r) {
     tx.run(
         "UPDATE messages SET status=?, delivery=?, ready=?, lane=?, not_before=?, expires_at=?, modem_index=?, iccid=?, retry_count=?,"
         " attempts_used=?, sent_at=?, delivered_at=?, report_until=?, cost=?, reason=?, reason_detail=?, parts=?, flags=?,"
-        " claim_epoch=?, lease_until=?, due_at=? WHERE id=?",
+        " claim_epoch=?, lease_until=?, due_at=?, room = CASE WHEN ? THEN room END WHERE id=?",
         r.status, r.delivery_status, r.held && r.status == MessageStatus::queued ? 2 : int{r.ready}, r.lane, r.not_before, r.expires_at,
         r.modem_index, r.iccid, r.retry_count, r.attempts_used, r.sent_at, r.delivered_at, r.report_until, r.cost, r.reason, r.reason_text,
-        pack_parts(r.parts), flags_of(r), r.claim_epoch, r.lease_until, r.due_at.value_or(r.timestamp), r.id);
+        pack_parts(r.parts), flags_of(r), r.claim_epoch, r.lease_until, r.due_at.value_or(r.timestamp), r.status == MessageStatus::queued,
+        r.id);
 }
 
 std::vector<MessageRow> list(Tx& tx, const Filter& f) {
@@ -258,10 +259,19 @@ std::vector<Ranked> ready_and_tried(Tx& tx, int limit) {
     return tried;
 }
 
-std::vector<MessageRow> ready_and_expired(Tx& tx, WallTime now, int limit) {
-    return read_all(tx.query("SELECT " MESSAGE_COLUMNS
-                             " FROM messages INDEXED BY messages_ready WHERE status = 0 AND ready = 1 AND expires_at <= ? LIMIT ?",
-                             now, limit));
+std::vector<MessageId> ready_and_expired(Tx& tx, ReadyCursor& at, WallTime now, int examined) {
+    std::vector<MessageId> expired;
+    int looked = 0;
+    for (Rows q = tx.query("SELECT lane, class, rank, id, expires_at FROM messages INDEXED BY messages_ready WHERE status = 0 AND ready = 1"
+                           " AND (lane, class, rank, id) > (?, ?, ?, ?) ORDER BY lane, class, rank, id LIMIT ?",
+                           at.lane, at.message_class, at.rank, at.id, examined);
+         q.next();) {
+        ++looked;
+        at = {q.i64(0), q.i64(1), q.i64(2), q.i64(3)};
+        if (const auto end = q.opt_time(4); end && *end <= now) expired.push_back(MessageId{at.id});
+    }
+    if (looked < examined) at = {};
+    return expired;
 }
 
 std::optional<WallTime> next_waiting(Tx& tx) {
@@ -363,7 +373,7 @@ static bool counts_as_contact(Tx& tx, MessageStatus status, std::int64_t last_at
 
 Recent recent_marketing(Tx& tx, std::string_view phone, WallTime now) {
     Recent recent;
-    const WallTime day = now - std::chrono::hours{24}, week = now - std::chrono::hours{24 * 7};
+    const WallTime week = now - std::chrono::hours{24 * 7};
     for (Rows q = tx.query("SELECT a.started_at, m.after_id IS NOT NULL, m.status, a.id FROM messages m INDEXED BY messages_sent_to"
                            " JOIN attempts a ON a.id = m.last_attempt WHERE m.phone = ? AND m.last_attempt IS NOT NULL AND m.class = 0"
                            " AND a.started_at >= ? ORDER BY m.id DESC LIMIT 1000",
@@ -373,9 +383,9 @@ Recent recent_marketing(Tx& tx, std::string_view phone, WallTime now) {
         if (!counts_as_contact(tx, q.as<MessageStatus>(2), q.i64(3))) continue;
         if (!recent.last || at > *recent.last) recent.last = at;
         if (q.flag(1)) continue;  // a set is one contact
-        ++recent.last_week;
-        recent.last_day += at >= day;
+        recent.contacts.push_back(at);
     }
+    std::ranges::sort(recent.contacts, std::ranges::greater{});
     return recent;
 }
 
@@ -412,23 +422,29 @@ void follow(Tx& tx, MessageId id, WallTime when) {
     tx.run("UPDATE messages SET not_before = ?2, ready = 0 WHERE after_id = ?1 AND status = 0 AND ready <> 2", id, when);
 }
 
-void resume_campaign(Tx& tx, std::string_view campaign, WallTime now) {
+void resume_campaign(Tx& tx, std::string_view campaign, WallTime now, std::int64_t after, std::int64_t to) {
     tx.run(
-        "UPDATE messages SET not_before = ?2, reason = NULL WHERE status = 0 AND ready = 0 AND campaign = ?1"
+        "UPDATE messages SET not_before = ?2, reason = NULL WHERE id > ?3 AND id <= ?4 AND +status = 0 AND +ready = 0 AND campaign = ?1"
         " AND reason = 'campaign-paused'",
-        campaign, now);
+        campaign, now, after, to);
 }
 
-int marketing_since(Tx& tx, WallTime since) {
-    int count = 0;
-    std::int64_t last = 0;
-    for (Rows q = tx.query("SELECT a.started_at, a.message_id FROM attempts a JOIN messages m ON m.id = a.message_id"
-                           " WHERE m.class = 0 AND a.seq = 1 ORDER BY a.id DESC");
-         q.next() && q.time(0) >= since;) {
-        count += q.i64(1) != last;
-        last = q.i64(1);
-    }
-    return count;
+std::int64_t last_message(Tx& tx) {
+    Rows q = tx.query("SELECT max(id) FROM messages");
+    return q.next() ? q.i64(0) : 0;
+}
+
+std::vector<Laned> lanes_of_queued(Tx& tx, std::int64_t after, std::int64_t to) {
+    std::vector<Laned> rows;
+    for (Rows q = tx.query("SELECT id, class, phone, lane FROM messages WHERE id > ? AND id <= ? AND +status = 0 AND flags & ? = 0", after,
+                           to, flag_pinned);
+         q.next();)
+        rows.push_back({MessageId{q.i64(0)}, q.as<MessageClass>(1), q.text(2), static_cast<std::uint64_t>(q.i64(3))});
+    return rows;
+}
+
+void set_lane(Tx& tx, MessageId id, std::uint64_t lane) {
+    tx.run("UPDATE messages SET lane = ? WHERE id = ?", lane, id);
 }
 
 Answers answers_since(Tx& tx, std::string_view phone, std::string_view text, WallTime since) {

@@ -92,8 +92,12 @@ int ready_before(Tx& tx, const MessageRow& row, int most);
 std::vector<ReadyQueue> ready_queues(Tx& tx);
 /// Ready rows of any lane that were tried before, best first.
 std::vector<Ranked> ready_and_tried(Tx& tx, int limit);
-/// Ready rows whose time is over. Looks at every ready row.
-std::vector<MessageRow> ready_and_expired(Tx& tx, WallTime now, int limit);
+/// Where a walk through the ready rows is; a new one begins at their head.
+struct ReadyCursor {
+    std::int64_t lane = INT64_MIN, message_class = -1, rank = 0, id = 0;
+};
+/// Of the next `examined` ready rows behind `at` those whose time is over. Moves `at` on; behind the last row to the head again.
+std::vector<MessageId> ready_and_expired(Tx& tx, ReadyCursor& at, WallTime now, int examined);
 /// When the next waiting row is due.
 std::optional<WallTime> next_waiting(Tx& tx);
 bool any_ready(Tx& tx);
@@ -110,10 +114,10 @@ std::vector<MessageRow> reportable(Tx& tx, std::string_view phone, int limit);
 std::vector<MessageRow> overdue_reports(Tx& tx, WallTime now, int limit);
 /// The last outbound message to a number that was given to a modem.
 std::optional<MessageRow> last_sent_to(Tx& tx, std::string_view phone);
-/// Marketing messages to a number that were given to a modem since `since`: how many, and when the last one was due to be.
+/// Marketing messages to a number that were given to a modem in the last week.
 struct Recent {
-    int last_day = 0, last_week = 0;
     std::optional<WallTime> last;
+    std::vector<WallTime> contacts;  ///< newest first; a set is one
 };
 Recent recent_marketing(Tx& tx, std::string_view phone, WallTime now);
 /// The SIM that wrote to a number last.
@@ -131,10 +135,19 @@ History history_of(Tx& tx, std::string_view phone, WallTime now);
 std::optional<MessageId> last_of_set(Tx& tx, std::string_view phone, std::string_view set_name);
 /// The messages that go right after this one in its set are looked at again at `when`, and no earlier.
 void follow(Tx& tx, MessageId id, WallTime when);
-/// Everything that a pause of this campaign parked is due again.
-void resume_campaign(Tx& tx, std::string_view campaign, WallTime now);
-/// Marketing messages of this box that were given to a modem since `since`.
-int marketing_since(Tx& tx, WallTime since);
+/// What a pause of this campaign parked is due again, of the rows with an id above `after` and up to `to`.
+void resume_campaign(Tx& tx, std::string_view campaign, WallTime now, std::int64_t after, std::int64_t to);
+/// The newest id.
+std::int64_t last_message(Tx& tx);
+/// What decides on its lane; of queued rows with an id above `after` and up to `to` for which no caller chose the modem.
+struct Laned {
+    MessageId id;
+    MessageClass message_class = MessageClass::marketing;
+    std::string phone_number;
+    std::uint64_t lane = 0;
+};
+std::vector<Laned> lanes_of_queued(Tx& tx, std::int64_t after, std::int64_t to);
+void set_lane(Tx& tx, MessageId id, std::uint64_t lane);
 /// Automatic answers to a number since `since` (replies whose key says so), and how many of them have this text.
 struct Answers {
     int all = 0, same = 0;

@@ -149,4 +149,18 @@ void Tx::check(int code, const char* sql) {
     fail(conductor::fail(store_errc(code), std::string{head} + ": " + sqlite3_errmsg(connection_.handle())));
 }
 
+std::optional<Error> Tx::leave_savepoint() {
+    if (sqlite3_get_autocommit(connection_.handle())) {  // SQLite ended the transaction by itself: nothing of it is stored
+        fail(conductor::fail(StoreErrc::cancelled, "transaction ended"));
+        return error_;
+    }
+    const bool undone = failed() && !error_->is(StoreErrc::full) && !error_->is(StoreErrc::io) && !error_->is(StoreErrc::corrupt);
+    if (failed() && !undone) return error_;
+    const auto why = std::exchange(error_, std::nullopt);
+    if (undone)
+        if (auto back = connection_.execute("ROLLBACK TO alone"); !back) return fail(back.error()), error_;
+    if (auto released = connection_.execute("RELEASE alone"); !released) return fail(released.error()), error_;
+    return why;
+}
+
 }  // namespace conductor::store

@@ -87,6 +87,8 @@ public:
     Result<void> execute(const char* sql);
     sqlite3* handle() const { return db_.get(); }
     Result<sqlite3_stmt*> prepare(const char* sql);
+    /// The file beside the database that keeps each opt-out (tables.hpp); empty: none does.
+    std::string opt_outs_file;
     ~Connection();
 
 private:
@@ -112,6 +114,15 @@ public:
         for (Rows rows = query(sql, args...); rows.next();) {}
         return failed() ? 0 : sqlite3_changes64(connection_.handle());
     }
+    /// Runs `work` in a savepoint: where it fails its own writes alone are undone, and the reason is returned. A disk that refuses ends the
+    /// whole transaction, as ever.
+    template <class Work>
+    std::optional<Error> alone(Work work) {
+        if (failed()) return error_;
+        if (auto marked = connection_.execute("SAVEPOINT alone"); !marked) return fail(marked.error()), error_;
+        work();
+        return leave_savepoint();
+    }
     std::int64_t last_id() const { return sqlite3_last_insert_rowid(connection_.handle()); }
     bool failed() const { return error_.has_value(); }
     const std::optional<Error>& error() const { return error_; }
@@ -119,11 +130,13 @@ public:
         if (!error_) error_ = std::move(error);
     }
     void clear() { error_.reset(); }
+    const std::string& opt_outs_file() const { return connection_.opt_outs_file; }
 
 private:
     friend class Rows;
     sqlite3_stmt* prepare(const char* sql);
     void check(int code, const char* sql);
+    std::optional<Error> leave_savepoint();
     template <class T>
     void bind(sqlite3_stmt* stmt, int n, const T& value) {
         if (!stmt) return;

@@ -81,6 +81,7 @@ std::optional<Error> Store::connect(bool anew) {
                 schema_ = newest_schema();
             }
             connection_ = std::move(*connection);
+            connection_->opt_outs_file = settings_.opt_outs;
             return std::nullopt;
         }
         if (!disk_refused(*why)) {

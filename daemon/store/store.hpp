@@ -29,9 +29,10 @@ enum class Urgency : std::uint8_t {
 struct Settings {
     std::string path;
     std::chrono::milliseconds soon{200}, late{2000};
-    std::string vfs = {};      ///< of SQLite; empty = its own
-    std::string witness = {};  ///< file (witness.hpp); empty: nothing is witnessed
-    std::string machine = {};  ///< id of this machine; empty: unknown
+    std::string vfs = {};       ///< of SQLite; empty = its own
+    std::string opt_outs = {};  ///< file that keeps each opt-out once more (tables.hpp); empty: none
+    std::string witness = {};   ///< file (witness.hpp); empty: nothing is witnessed
+    std::string machine = {};   ///< id of this machine; empty: unknown
 };
 
 /// Figures of the store, for metrics and the bench.
@@ -65,6 +66,7 @@ public:
     bool needs_technician() const { return trouble_ && lasting(*trouble_); }
     /// Why the unsent rows of this database must be held (witness.hpp); empty when they need not. As it was found at the start.
     const std::string& doubt() const { return doubt_; }
+    const std::string& opt_outs_file() const { return settings_.opt_outs; }
     /// Puts a tick into the database and its witness, if anything was written since the last one. The first one of a process says that this
     /// is now the database of this machine: make it only when what must be held is held.
     aio::awaitable<Result<void>> tick(Urgency urgency = Urgency::now);

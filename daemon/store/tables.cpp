@@ -1,6 +1,13 @@
 #include "daemon/store/tables.hpp"
 
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <charconv>
+#include <fstream>
+#include <map>
 
 namespace conductor::store {
 namespace {
@@ -157,12 +164,16 @@ std::vector<WallTime> parts_of_sim(Tx& tx, std::string_view iccid, WallTime sinc
 
 bool insert_incoming(Tx& tx, IncomingRow& r) {
     const auto changed = tx.run(
-        "INSERT INTO incoming (fingerprint, kind, modem_index, iccid, hex, received_at, sender, ref, total, seq, state)"
-        " VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (fingerprint) DO NOTHING",
-        r.fingerprint, r.kind, r.modem_index, r.iccid, r.hex, r.received_at, r.sender, r.ref, r.total, r.seq, r.state);
+        "INSERT INTO incoming (fingerprint, kind, modem_index, iccid, hex, received_at, sender, ref, total, seq, state, message_id)"
+        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (fingerprint) DO NOTHING",
+        r.fingerprint, r.kind, r.modem_index, r.iccid, r.hex, r.received_at, r.sender, r.ref, r.total, r.seq, r.state, r.message);
     if (changed == 0) return false;
     r.id = tx.last_id();
     return true;
+}
+
+bool knows_incoming(Tx& tx, std::int64_t fingerprint) {
+    return tx.query("SELECT 1 FROM incoming WHERE fingerprint = ?", fingerprint).next();
 }
 
 std::vector<IncomingRow> open_parts(Tx& tx, std::string_view sender, int ref) {
@@ -204,7 +215,50 @@ std::vector<OptOutRow> all_opt_outs(Tx& tx) {
     return out;
 }
 
+namespace {
+
+/// "<number> <active> <time>", appended and durable. Where the disk refuses that, it refuses the commit as well.
+void keep_opt_out(const std::string& file, const OptOutRow& r) {
+    const int fd = ::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) return;
+    const std::string line = fmt::format("\n{} {} {}\n", r.phone, int{r.active}, to_ms(r.at));  // behind a line that was cut off, too
+    if (::write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size())) ::fdatasync(fd);
+    ::close(fd);
+}
+
+}  // namespace
+
+std::vector<OptOutRow> kept_opt_outs(const std::string& file) {
+    std::map<std::string, OptOutRow> last;
+    std::ifstream in{file};
+    for (std::string line; std::getline(in, line);) {
+        const auto first = line.find(' '), second = line.find(' ', first + 1);
+        if (first == line.npos || second != first + 2) continue;
+        std::int64_t at = 0;
+        if (std::from_chars(line.data() + second + 1, line.data() + line.size(), at).ec != std::errc{}) continue;
+        OptOutRow row{
+            .phone = line.substr(0, first), .active = line[first + 1] == '1', .reason = "stop", .actor = "restored", .at = from_ms(at)};
+        last[row.phone] = std::move(row);
+    }
+    std::vector<OptOutRow> rows;
+    for (auto& [phone, row] : last) rows.push_back(std::move(row));
+    return rows;
+}
+
+int take_back_opt_outs(Tx& tx, const std::vector<OptOutRow>& kept) {
+    int taken = 0;
+    for (const auto& row : kept) {
+        if (!row.active) continue;
+        const auto known = find_opt_out(tx, row.phone);
+        if (known && (known->active || known->at >= row.at)) continue;
+        set_opt_out(tx, row);
+        ++taken;
+    }
+    return taken;
+}
+
 void set_opt_out(Tx& tx, const OptOutRow& r) {
+    if (!tx.opt_outs_file().empty()) keep_opt_out(tx.opt_outs_file(), r);
     tx.run(
         "INSERT INTO opt_outs (phone, active, reason, actor, at) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (phone) DO UPDATE SET active = excluded.active, reason = excluded.reason, actor = excluded.actor, at = excluded.at",

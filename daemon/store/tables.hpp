@@ -72,6 +72,7 @@ struct IncomingRow {
 };
 /// False when the same PDU is there already.
 bool insert_incoming(Tx& tx, IncomingRow& row);
+bool knows_incoming(Tx& tx, std::int64_t fingerprint);
 std::vector<IncomingRow> open_parts(Tx& tx, std::string_view sender, int ref);
 /// Concatenated messages that still miss parts and were begun before `before`: one row of each.
 std::vector<IncomingRow> stale_parts(Tx& tx, WallTime before, int limit);
@@ -91,7 +92,16 @@ struct OptOutRow {
 };
 std::optional<OptOutRow> find_opt_out(Tx& tx, std::string_view phone);
 std::vector<OptOutRow> all_opt_outs(Tx& tx);
+/// Also kept in a file beside the database, durable before the commit: a database that is put back from a backup has forgotten what people
+/// said since, and they must not be written to.
 void set_opt_out(Tx& tx, const OptOutRow& row);
+inline std::string opt_outs_path(const std::string& database) {
+    return database + ".optouts";
+}
+/// What such a file says last of each number; lines that nobody can read are passed over.
+std::vector<OptOutRow> kept_opt_outs(const std::string& file);
+/// Opt-outs that are newer than what the database knows of their numbers; how many.
+int take_back_opt_outs(Tx& tx, const std::vector<OptOutRow>& kept);
 struct ConsentRow {
     std::string phone;
     bool active = true;

@@ -101,6 +101,42 @@ void overwrite(const std::string& path, std::streamoff at, std::size_t count) {
 
 }  // namespace
 
+TEST_CASE("opt-outs: a database that is put back takes those back that came since") {
+    const Folder folder;
+    const auto file = opt_outs_path(folder.db());
+    const auto open = [&] {
+        auto opened = Connection::open(":memory:");
+        REQUIRE(opened.has_value());
+        REQUIRE(migrate(**opened).has_value());
+        (*opened)->opt_outs_file = file;
+        return std::move(*opened);
+    };
+    const auto say = [](Tx& tx, std::string phone, bool active, std::chrono::hours when) {
+        set_opt_out(tx, {.phone = std::move(phone), .active = active, .reason = "stop", .actor = "recipient", .at = now + when});
+    };
+    const auto lost = open();
+    Tx before{*lost};
+    say(before, "+15550100101", true, 1h);
+    say(before, "+15550100102", true, 1h);
+    say(before, "+15550100102", false, 2h);
+    say(before, "+15550100103", true, 1h);
+    say(before, "+15550100104", true, 3h);
+    std::ofstream{file, std::ios::app} << "half a li";
+    const auto copy = open();
+    Tx tx{*copy};
+    copy->opt_outs_file.clear();
+    say(tx, "+15550100103", false, 4h);  // newer here
+    say(tx, "+15550100104", false, 2h);
+    copy->opt_outs_file = file;
+    CHECK(take_back_opt_outs(tx, kept_opt_outs(file)) == 2);
+    CHECK(find_opt_out(tx, "+15550100101")->active);
+    CHECK_FALSE(find_opt_out(tx, "+15550100102").has_value());
+    CHECK_FALSE(find_opt_out(tx, "+15550100103")->active);
+    CHECK(find_opt_out(tx, "+15550100104")->active);
+    CHECK(take_back_opt_outs(tx, kept_opt_outs(file)) == 0);
+    CHECK(kept_opt_outs("/nowhere/at/all").empty());
+}
+
 TEST_CASE("doubt: what a database says against what the witness says") {
     const Tick tick{.count = 5, .word = "aa", .before = "99", .machine = "m1"};
     const Testimony seen{.tick = tick, .schema = 3, .marks = {10, 20, 30, 40}};
