@@ -152,9 +152,11 @@ Result<api::Tokens> Daemon::tokens() const {
 
 Result<void> Daemon::open() {
     if (auto locked = lock_file(config_.gateway.database + ".lock"); !locked) return locked;
-    auto store = store::Store::open(
-        {.path = config_.gateway.database, .witness = store::witness_path(config_.gateway.database), .machine = store::machine_id()},
-        io_.get_executor(), disk_.get_executor());
+    auto store = store::Store::open({.path = config_.gateway.database,
+                                     .opt_outs = store::opt_outs_path(config_.gateway.database),
+                                     .witness = store::witness_path(config_.gateway.database),
+                                     .machine = store::machine_id()},
+                                    io_.get_executor(), disk_.get_executor());
     if (!store) return store.error();
     store_ = std::move(*store);
     std::random_device device;

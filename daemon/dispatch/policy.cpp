@@ -114,16 +114,14 @@ Hold recent_limits(const Config& config, const Facts& facts, WallTime now) {
     const auto longer = [&](WallTime until, std::string_view reason) {
         if (until > hold.until) hold = {until, reason};
     };
-    const WallTime last = facts.last_sent.value_or(now);
-    if (facts.last_sent) longer(last + config.send.per_recipient_gap, "per-recipient-gap");
-    // which message leaves the rolling window first is not known here: it is looked at again, at the latest when the last one has left it
-    const auto cap = [&](int used, int most, hours length) {
-        if (most == 0 || used < most) return;
-        const WallTime all_left = last + length;
-        longer(most == 1 ? all_left : std::min(all_left, now + std::chrono::minutes{30}), "per-recipient-cap");
+    if (facts.last_sent) longer(*facts.last_sent + config.send.per_recipient_gap, "per-recipient-gap");
+    // there is room again when the one that fills the cap, counted from the newest, has left the rolling window
+    const auto cap = [&](int most, hours length) {
+        if (most > 0 && facts.contacts.size() >= static_cast<std::size_t>(most))
+            longer(facts.contacts[static_cast<std::size_t>(most) - 1] + length, "per-recipient-cap");
     };
-    cap(facts.sent_last_day, daily_cap(config, facts), day);
-    cap(facts.sent_last_week, config.send.per_recipient_week, week);
+    cap(daily_cap(config, facts), day);
+    cap(config.send.per_recipient_week, week);
     if (config.send.daily_budget > 0 && facts.budget_used_today >= config.send.daily_budget) {
         const auto* zone = zone_named(config.gateway.time_zone);
         longer(zone ? next_midnight(zone, now) : now + hours{1}, "daily-budget");

@@ -2,6 +2,7 @@
 // The policy: may this message go out now? Checked when a message is accepted and again at its release (CONTRACT part 3).
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "daemon/config/config.hpp"
 #include "daemon/core/clock.hpp"
@@ -21,10 +22,10 @@ struct Facts {
     std::optional<WallTime> opted_out_at;
     std::optional<WallTime> answers_inbound_at;  ///< replies: when the message that is answered came
     bool consented = false;
-    std::optional<WallTime> last_sent;          ///< last marketing message to this number that was given to a modem
-    int sent_last_day = 0, sent_last_week = 0;  ///< marketing messages to this number in rolling windows
-    int budget_used_today = 0;                  ///< marketing messages of this box since local midnight
-    bool paused = false;                        ///< the whole queue
+    std::optional<WallTime> last_sent;  ///< last marketing message to this number that was given to a modem
+    std::vector<WallTime> contacts;     ///< when it got marketing in the last week, newest first; a set is one
+    int budget_used_today = 0;          ///< marketing messages of this box since local midnight
+    bool paused = false;                ///< the whole queue
     bool campaign_paused = false;
     /// Of a set (bubbles): what became of the message before this one. Behind one that is out, gap, caps and budget do not bind: a set is
     /// one contact. Behind one that failed it waits: a set resumes where it stopped.

@@ -103,8 +103,8 @@ constexpr Sentence sentences[] = {
      "The database was made by a newer version of conductord: nothing is sent. A technician must install that version again."},
     {"sim-rests", "The SIM that it needs is resting. It goes out by itself afterwards, or through another modem."},
     {"sim-refused",
-     "The network refused several numbers in a row on this SIM, so the SIM is paused. Ask its operator about plan and balance, then "
-     "accept the SIM again; the messages wait."},
+     "The network refused several numbers in a row on this SIM, so the SIM rests, longer each time, and then tries one message. Ask its "
+     "operator about plan and balance, then accept the SIM again (conductorctl modem accept-sim) to end the rest; the messages wait."},
     {"sim-swapped",
      "The modem holds another SIM than before. A technician must accept it (conductorctl modem accept-sim); then it goes out."},
     {"unregistered",
@@ -148,6 +148,15 @@ constexpr Sentence sentences[] = {
     {"attempts-used", "All attempts failed. Mend the cause, then conductorctl queue retry."},
     // what became of it
     {"timeout", "The modem did not answer in time. If its text was out by then it may have gone out: a delivery report decides."},
+    {"late-commit",
+     "The disk took so long to journal it that its time or its lease was over by then, so nothing was sent. It is looked at again by "
+     "itself."},
+    {"step-failed",
+     "The database refuses for good to store what became of it. It may have gone out, and nothing is sent again by itself. The audit "
+     "(store-failed) says why: please report it."},
+    {"put-aside",
+     "The database refuses for good to store its next step, so others go before it. It is tried again each hour. The audit "
+     "(store-failed) says why: please report it."},
     {"no-prompt", "The modem did not ask for the text, so nothing was sent. It takes another modem or is tried again by itself."},
     {"echo-differs", "The modem did not take the whole text, as its echo showed, so nothing was sent. It is tried again by itself."},
     {"port-lost", "The line to the modem was lost. If the text was out by then it may have gone out: a delivery report decides."},

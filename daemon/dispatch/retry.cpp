@@ -87,6 +87,10 @@ NextTry human(const Verdict& v, const Tried& tried, const config::Send& config, 
 
 }  // namespace
 
+std::chrono::milliseconds back_off(const config::Retry& retry, int n, std::uint64_t random) {
+    return grown(retry.first, retry.factor, n, retry.max, retry.jitter, random);
+}
+
 NextTry next_try(const Verdict& v, const Tried& tried, const config::Send& config, std::uint64_t random) {
     if (tried.may_be_out || v.error_class == ErrorClass::ambiguous) {
         if (tried.on_unknown == OnUnknown::hold) return {.then = Then::unknown, .counts = true, .reason = v.word};
@@ -117,6 +121,7 @@ NextTry next_try(const Verdict& v, const Tried& tried, const config::Send& confi
 
 void SimStrikes::accepted() {
     strikes_.clear();
+    rests_ = 0;
 }
 
 SimStrikes::Outcome SimStrikes::refused(const Verdict& v, std::string phone_number, MessageId message, WallTime now) {
@@ -132,8 +137,10 @@ SimStrikes::Outcome SimStrikes::refused(const Verdict& v, std::string phone_numb
         all.insert(s.phone_number);
         if (!s.open) refused.insert(s.phone_number);
     }
-    if (std::ssize(refused) < recipients && std::ssize(all) < open_recipients) return {};
+    const bool proved = rests_ > 0 && !about_number;  // a number may be dead by itself
+    if (!proved && std::ssize(refused) < recipients && std::ssize(all) < open_recipients) return {};
     Outcome out{.pause = true, .reason = "sim-refused"};
+    if (!about_number) out.rest = std::min(out.rest * (1 << 2 * std::min(rests_++, 4)), most_rest);
     for (const Strike& s : strikes_)
         if (s.ended) out.reopen.push_back(s.message);
     strikes_.clear();

@@ -41,6 +41,9 @@ struct Tried {
 /// to 4 h.
 NextTry next_try(const at::Verdict& verdict, const Tried& tried, const config::Send& config, std::uint64_t random);
 
+/// The configured back-off before try n + 1 (n from 0): `first` * `factor`^n up to `max`, with its jitter.
+std::chrono::milliseconds back_off(const config::Retry& retry, int n, std::uint64_t random);
+
 /// What one SIM (ICCID) was refused lately. Refusals that blame the number, for several numbers in a row, are the SIM's own trouble: it is
 /// not provisioned, or out of credit. An accepted part proves the SIM and clears them.
 class SimStrikes {
@@ -49,9 +52,11 @@ public:
     static constexpr int recipients = 3;       ///< distinct numbers within `window`, none accepted between them
     static constexpr int open_recipients = 5;  ///< where what the network did is not known (CMS 500): it may have taken some
     static constexpr std::size_t most = 64;
+    static constexpr std::chrono::minutes most_rest{24 * 60};
 
     struct Outcome {
-        bool pause = false;             ///< the SIM is to rest until a person accepts it
+        bool pause = false;             ///< the SIM is to rest for `rest`, or until a person accepts it
+        std::chrono::minutes rest{15};  ///< longer each time, up to a day, while nothing was accepted in between
         std::string reason;             ///< "sim-refused"
         std::vector<MessageId> reopen;  ///< messages that failed for their number: it was the SIM, so they wait again
     };
@@ -68,6 +73,7 @@ private:
         bool open;   ///< it may have gone out
     };
     std::deque<Strike> strikes_;
+    int rests_ = 0;  ///< in a row: after one, the next refusal that blames the SIM is proof enough, and burns one message, not several
 };
 
 }  // namespace conductor::dispatch

@@ -1,6 +1,7 @@
 #include "daemon/dispatch/sim_limits.hpp"
 
 #include <algorithm>
+#include <climits>
 
 namespace conductor::dispatch {
 
@@ -32,13 +33,36 @@ void SimWindow::add(WallTime at) {
 }
 
 WallTime SimWindow::next_slot(WallTime now) {
+    return next_slot(now, 1);
+}
+
+int SimWindow::most_room() const {
+    int least = INT_MAX;
+    for (const Window& w : windows())
+        if (w.limit > 0) least = std::min(least, w.limit);
+    return least;
+}
+
+int SimWindow::room(WallTime now) {
+    next_slot(now);  // sets right what a clock that was ahead left behind
+    int room = INT_MAX;
+    for (const Window& w : windows()) {
+        if (w.limit == 0) continue;
+        const auto used = times_.end() - std::ranges::upper_bound(times_, now - w.length);
+        room = std::min(room, w.limit - static_cast<int>(std::min<std::ptrdiff_t>(used, w.limit)));
+    }
+    return room;
+}
+
+WallTime SimWindow::next_slot(WallTime now, int parts) {
+    parts = std::clamp(parts, 1, most_room());
     // a clock that was ahead has been set right: those parts went out by now, and hold the SIM as long as if they went out now
     for (auto time = times_.rbegin(); time != times_.rend() && *time > now; ++time) *time = now;
     WallTime slot = now;
     const auto longest = reach();
     for (const Window& w : windows()) {
         if (w.limit == 0) continue;
-        const auto limit = static_cast<std::size_t>(w.limit);
+        const auto limit = static_cast<std::size_t>(w.limit - parts + 1);
         if (times_.size() < limit) continue;
         slot = std::max(slot, times_[times_.size() - limit] + w.length);
     }

@@ -21,6 +21,11 @@ public:
     /// The first moment at or after `now` at which one more part keeps every limit. Forgets what no window holds any more;
     /// takes a part of the future for one of `now`.
     WallTime next_slot(WallTime now);
+    /// The same for `parts` at once, or for as many as the limits ever allow at once.
+    WallTime next_slot(WallTime now, int parts);
+    /// How many parts the limits allow now, and ever at once; INT_MAX without any.
+    int room(WallTime now);
+    int most_room() const;
     /// The longest window that has a limit; zero without any.
     std::chrono::milliseconds reach() const;
     /// The largest limit: so many parts are remembered at most.

@@ -22,6 +22,7 @@ using store::Tx;
 namespace {
 
 constexpr std::int64_t rows_a_read = 5000;
+constexpr int rows_looked_through = 2000;
 
 Refusal not_found(std::string_view what, std::int64_t id) {
     return {404, "not-found", fmt::format("There is no {} {}.", what, id)};
@@ -58,41 +59,40 @@ aio::awaitable<void> Gateway::housekeeping() {
         }
         // looks first, so that an idle box writes nothing; a long queue is counted less often
         const bool count = open_ > 0 && (open_ < 50'000 || ++minutes % 10 == 0);
-        // modems end what expired as they pick; where none picks, or the queue is short enough to be looked through, it ends here
-        const bool able = std::ranges::any_of(modems_, [](const auto& m) { return m->able(); });
-        const bool look_through = open_ > 0 && (!able || open_ < 20'000);
+        // modems end what expired as they pick; what none picks ends here, some rows at a time: a long queue must not hold up the rest
         struct Due {
             bool work = false;
             std::optional<std::int64_t> open;
+            std::vector<MessageId> expired;
+            store::ReadyCursor at;
         };
-        auto look = [now = *now, count, look_through](Tx& tx) {
-            Due d;
+        auto look = [now = *now, count, queued = open_ > 0, at = expiry_at_](Tx& tx) {
+            Due d{.at = at};
             d.work = !store::overdue_reports(tx, now, 1).empty() || !store::stale_parts(tx, now - Limits::reassembly, 1).empty() ||
                      !unread_slots(tx, now).empty();
-            if (look_through && !d.work) {
+            if (queued) {
                 const auto next = store::next_waiting(tx);
-                d.work = !store::ready_and_expired(tx, now, 1).empty() || (next && *next <= now);
+                d.expired = store::ready_and_expired(tx, d.at, now, rows_looked_through);
+                d.work = d.work || !d.expired.empty() || (next && *next <= now);
             }
-            const auto queues = store::ready_queues(tx);
-            d.work = d.work || std::ranges::find(queues, no_lane, &store::ReadyQueue::lane) != queues.end();
             if (count) d.open = store::count_open(tx);
             return d;
         };
         auto due = co_await context_.store.read(look);
         if (!due) continue;
         open_ = due->open.value_or(open_);
+        expiry_at_ = due->at;
+        co_await settle_held();
         if (!due->work) continue;
         struct Done {
             std::vector<Changed> changed;
             std::vector<Arrived> arrived;
-            int relaned = 0;
         };
-        auto job = [env = context_.env, now = *now, look_through](Tx& tx) {
+        auto job = [env = context_.env, now = *now, expired = std::move(due->expired)](Tx& tx) {
             Done d;
             d.changed = close_overdue_reports(tx, *env, now, 500);
             std::ranges::move(give_up_slots(tx, *env, now), std::back_inserter(d.changed));
-            if (look_through) std::ranges::move(expire_overdue(tx, *env, now, 500), std::back_inserter(d.changed));
-            d.relaned = relane(tx, *env, 2000);
+            std::ranges::move(expire_overdue(tx, *env, expired, now, 500), std::back_inserter(d.changed));
             d.arrived = give_up_parts(tx, *env, now - Limits::reassembly, now, 100);
             return d;
         };
@@ -102,7 +102,6 @@ aio::awaitable<void> Gateway::housekeeping() {
             continue;
         }
         shared_.note(done->changed);
-        if (done->relaned > 0) shared_.wake_all();
         if (!done->arrived.empty()) shared_.sync_wake.raise();
     }
 }
@@ -293,11 +292,16 @@ aio::awaitable<Answer<void>> Gateway::pause(bool paused, Actor actor, std::strin
         else
             tx.run("DELETE FROM settings WHERE name = ?", setting);
         store::audit(tx, now, actor.name, paused ? "queue-pause" : "queue-resume", campaign.empty() ? "queue" : "campaign " + campaign);
-        // what the pause parked is due again now
-        if (!paused && !campaign.empty()) store::resume_campaign(tx, campaign, now);
+        return store::last_message(tx);
     };
     auto done = co_await context_.store.run(job);
     if (!done) co_return unavailable(done.error());
+    // what the pause of a campaign parked is due again now
+    for (std::int64_t after = 0; !paused && !campaign.empty() && after < *done; after += rows_a_read) {
+        auto part = [campaign, now, after](Tx& tx) { store::resume_campaign(tx, campaign, now, after, after + rows_a_read); };
+        auto resumed = co_await context_.store.run(part);
+        if (!resumed) co_return unavailable(resumed.error());
+    }
     if (campaign.empty()) shared_.paused = paused;
     if (!paused) shared_.wake_all();
     co_return Answer<void>{};

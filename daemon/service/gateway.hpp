@@ -19,6 +19,8 @@ public:
     /// Before anything is sent: settles what the last process left open, and holds what is queued where the database may be an older copy.
     /// `still_listening`: modems whose descriptor was kept with a submission open on it. Repeat it where it failed.
     aio::awaitable<Result<void>> recover(std::vector<ModemIndex> still_listening);
+    /// Where modems, their classes or routes are others than when the queue was filled: what waits gets its modems anew.
+    aio::awaitable<Result<void>> follow_configuration();
     /// Once a minute: overdue reports, concatenated messages that miss parts.
     aio::awaitable<void> housekeeping();
 
@@ -66,6 +68,7 @@ private:
     aio::awaitable<void> tidy(WallTime now);
     void note_damage();
     void look_after_file(WallTime now, bool idle);
+    aio::awaitable<void> settle_held();
     aio::awaitable<Result<void>> hold_everything(std::string why, WallTime now);
 
     Context& context_;
@@ -77,6 +80,7 @@ private:
     Instant next_tidy_{}, next_tick_{};
     std::optional<Instant> swept_from_start_, looked_after_;
     std::shared_ptr<FileCare> file_care_ = std::make_shared<FileCare>();
+    store::ReadyCursor expiry_at_;
     std::int64_t held_ = 0;  ///< queued rows that wait for a confirmation
     std::string held_why_;   ///< empty: nothing is held
     std::int64_t open_ = 0;  ///< open messages, counted at start and every minute, moved by what is taken in

@@ -113,6 +113,11 @@ aio::awaitable<void> House::recover_later() {
     }
 }
 
+aio::awaitable<void> House::route_anew() {
+    auto done = co_await gateway_.follow_configuration();
+    if (!done) context_.log.error("queue-not-routed-anew", {{"error", done.error().text()}, {"remedy", "reload again"}});
+}
+
 void House::stop() {
     shared_.stopping = true;
     shared_.sync_wake.raise();
@@ -147,6 +152,7 @@ void House::reload(const config::Config& wanted) {
                 if (service->index() == modem.index) service->reload(modem);
     }
     context_.env = std::make_shared<const Env>(Env{std::move(next), context_.env->instance});
+    if (shared_.recovered) asio::co_spawn(context_.executor, route_anew(), unless_thrown("reload"));
     context_.log.notice("reloaded", {{"what", "configuration"}});
 }
 

@@ -53,6 +53,7 @@ private:
     std::function<void(std::exception_ptr)> unless_thrown(std::string task, ModemIndex modem = -1);
     aio::awaitable<void> modem_ended(std::size_t index);
     aio::awaitable<void> recover_later();
+    aio::awaitable<void> route_anew();
 
     Context context_;
     Shared shared_;

@@ -23,9 +23,12 @@ struct Old {
 };
 
 /// The next rows of a table after `from` that are older than `before`, in the order of their ids; the newest row of the table never is.
-std::vector<Old> next_old(Tx& tx, const char* sql, std::int64_t from, WallTime before, int limit) {
+/// Rows that were written while the clock was ahead are passed over: the sweep must not stand before them until their time comes.
+std::vector<Old> next_old(Tx& tx, const char* sql, std::int64_t from, WallTime before, WallTime now, int limit) {
+    constexpr std::chrono::hours ahead{24};
     std::vector<Old> rows;
-    for (Rows q = tx.query(sql, from, limit); q.next() && q.time(1) < before;) rows.push_back({q.i64(0), q.flag(2)});
+    for (Rows q = tx.query(sql, from, limit); q.next() && (q.time(1) < before || q.time(1) > now + ahead);)
+        rows.push_back({q.i64(0), q.flag(2) && q.time(1) < before});
     return rows;
 }
 
@@ -65,14 +68,14 @@ std::int64_t free_pages(Tx& tx) {
 
 bool wants_sweep(Tx& tx, const config::Retention& retention, const Sweep& at, WallTime now) {
     for (const Table& table : tables)
-        if (!next_old(tx, table.old, at.*table.at, age_of(table, retention, now), 1).empty()) return true;
+        if (!next_old(tx, table.old, at.*table.at, age_of(table, retention, now), now, 1).empty()) return true;
     return free_pages(tx) > free_pages_kept || store::count_outbox(tx).dead > dead_kept;
 }
 
 Swept sweep(Tx& tx, const config::Retention& retention, Sweep& at, WallTime now, int limit) {
     Swept swept;
     for (const Table& table : tables) {
-        const auto rows = next_old(tx, table.old, at.*table.at, age_of(table, retention, now), limit);
+        const auto rows = next_old(tx, table.old, at.*table.at, age_of(table, retention, now), now, limit);
         for (const Old& row : rows) {
             at.*table.at = row.id;
             if (row.finished) swept.*table.count += tx.run(table.drop, row.id);

@@ -48,8 +48,11 @@ struct Judge {
 
     void settle_as(const AttemptRow& attempt, const driver::SubmitOutcome& o) {
         PickAnswer answer;
-        settle_for_good(tx, env, attempt, o, now, random, answer);
-        if (auto row = store::find(tx, attempt.message)) go_on(tx, env, *row, "waiting-for-modem", now);
+        const auto failed = tx.alone([&] {
+            settle_for_good(tx, env, attempt, o, now, random, answer);
+            if (auto row = store::find(tx, attempt.message)) go_on(tx, env, *row, "waiting-for-modem", now);
+        });
+        if (failed && !tx.failed()) answer.changed = settle_without(tx, env, attempt, o, *failed, now);
         std::ranges::move(answer.changed, std::back_inserter(judged.changed));
     }
 
@@ -128,8 +131,13 @@ std::vector<AttemptRow> unread_slots(Tx& tx, WallTime now) {
 std::vector<Changed> give_up_slots(Tx& tx, const Env& env, WallTime now) {
     PickAnswer answer;
     for (const auto& attempt : unread_slots(tx, now)) {
-        settle_for_good(tx, env, attempt, outcome(Ending::ambiguous, "slot-unread"), now, 0, answer);
-        if (auto row = store::find(tx, attempt.message)) go_on(tx, env, *row, "slot-unread", now);
+        const auto unread = outcome(Ending::ambiguous, "slot-unread");
+        const auto failed = tx.alone([&] {
+            settle_for_good(tx, env, attempt, unread, now, 0, answer);
+            if (auto row = store::find(tx, attempt.message)) go_on(tx, env, *row, "slot-unread", now);
+        });
+        if (failed && !tx.failed())
+            std::ranges::move(settle_without(tx, env, attempt, unread, *failed, now), std::back_inserter(answer.changed));
     }
     return answer.changed;
 }

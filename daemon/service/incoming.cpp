@@ -1,12 +1,10 @@
 #include "daemon/service/incoming.hpp"
 
-#include <openssl/sha.h>
-
 #include <algorithm>
-#include <array>
 #include <charconv>
 
 #include "daemon/core/msisdn.hpp"
+#include "daemon/core/sha256.hpp"
 #include "daemon/dispatch/opt_out.hpp"
 #include "daemon/service/events.hpp"
 #include "daemon/service/intake.hpp"
@@ -179,30 +177,32 @@ void take_message(Tx& tx, const Env& env, const pdu::Deliver& deliver, IncomingR
         in.total = concat->total;
         in.seq = concat->seq;
     }
-    if (!store::insert_incoming(tx, in)) {
-        arrived.duplicate = true;
-        return;
-    }
     if (in.ref) {
-        assemble(tx, env, store::open_parts(tx, in.sender, *in.ref), false, now, arrived);
+        arrived.duplicate = !store::insert_incoming(tx, in);
+        if (!arrived.duplicate) assemble(tx, env, store::open_parts(tx, in.sender, *in.ref), false, now, arrived);
         return;
     }
+    arrived.duplicate = store::knows_incoming(tx, in.fingerprint);
+    if (arrived.duplicate) return;
     const std::optional<pdu::UserData> whole[] = {deliver.data};
     deliver_message(tx, env, deliver, in, deliver.dcs.compressed ? content_of(deliver, whole) : deliver.data.text, 1, false, now, arrived);
-    store::finish_incoming(tx, in.id, done, arrived.message);
+    in.state = done;
+    in.message = arrived.message;
+    store::insert_incoming(tx, in);
 }
 
 void take_report(Tx& tx, const Env& env, const pdu::StatusReport& report, IncomingRow& in, WallTime now, Arrived& arrived) {
     in.kind = 1;
     in.sender = recipient_of(report, env.config);
-    if (!store::insert_incoming(tx, in)) {
-        arrived.duplicate = true;
-        return;
-    }
+    arrived.duplicate = store::knows_incoming(tx, in.fingerprint);
+    if (arrived.duplicate) return;
+    // stored once, as it ends: a row that waits first would cost a page more
     if (auto changed = apply_report(tx, env, report, in.iccid, now)) {
-        store::finish_incoming(tx, in.id, done, changed->id);
+        in.state = done;
+        in.message = changed->id;
         arrived.changed.push_back(std::move(*changed));
     }
+    store::insert_incoming(tx, in);
 }
 
 }  // namespace
@@ -214,9 +214,7 @@ std::int64_t fingerprint_of(std::string_view hex, bool decodable) {
         const auto tpdu = 2 + 2 * static_cast<std::size_t>(smsc);
         if (tpdu + 2 <= hex.size()) skip = tpdu + 2;
     }
-    const auto rest = hex.substr(skip);
-    std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
-    SHA256(reinterpret_cast<const unsigned char*>(rest.data()), rest.size(), digest.data());
+    const auto digest = sha256(hex.substr(skip));
     std::uint64_t value = 0;
     for (std::size_t i = 0; i < 8; ++i) value = value << 8 | digest[i];
     return static_cast<std::int64_t>(value);
@@ -248,6 +246,23 @@ Arrived take_in(Tx& tx, const Env& env, const driver::Incoming& incoming, WallTi
     return arrived;
 }
 
+Arrived keep_raw(Tx& tx, const driver::Incoming& incoming, const Error& why, WallTime now) {
+    Arrived arrived;
+    IncomingRow row{.fingerprint = fingerprint_of(incoming.hex, false),
+                    .kind = incoming.kind == driver::Incoming::Kind::report ? 1 : 0,
+                    .modem_index = incoming.modem_index,
+                    .iccid = incoming.by.iccid,
+                    .hex = incoming.hex,
+                    .received_at = now,
+                    .state = undecodable};
+    arrived.undecodable = true;
+    arrived.duplicate = !store::insert_incoming(tx, row);
+    if (arrived.duplicate) return arrived;
+    store::audit(tx, now, "daemon", "store-failed", "incoming", why.text());
+    tx.alone([&] { show_undecodable(tx, row, "the database refused it: " + why.text(), now, arrived); });
+    return arrived;
+}
+
 std::vector<Arrived> give_up_parts(Tx& tx, const Env& env, WallTime before, WallTime now, int limit) {
     std::vector<Arrived> all;
     std::vector<std::pair<std::string, int>> seen;
@@ -257,7 +272,11 @@ std::vector<Arrived> give_up_parts(Tx& tx, const Env& env, WallTime before, Wall
         auto rows = store::open_parts(tx, stale.sender, *stale.ref);
         if (rows.empty() || rows.back().received_at >= before) continue;  // a part came lately: more may follow
         Arrived arrived;
-        if (!assemble(tx, env, rows, true, now, arrived))
+        bool shown = false;
+        const auto failed = tx.alone([&] { shown = assemble(tx, env, rows, true, now, arrived); });
+        if (tx.failed()) return all;
+        if (failed) arrived = {};
+        if (!shown || failed)
             for (const auto& row : rows) store::finish_incoming(tx, row.id, undecodable, std::nullopt);
         all.push_back(std::move(arrived));
     }

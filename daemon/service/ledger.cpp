@@ -83,7 +83,9 @@ void not_accepted(Tx& tx, const Env& env, MessageRow& row, const store::AttemptR
     if (o.ending == Ending::not_sent) {
         // Nothing left this box: it costs no attempt. Another modem may take it at once, unless it keeps happening to this message.
         dispatch::settle_part(row, attempt.seq, After::again, {}, word, row.report_wanted);
-        requeue(row, strikes + 1 < Limits::not_sent_pause_after ? now : now + env.config.send.retry.first, now);
+        const auto& retry = env.config.send.retry;
+        const int paused = strikes + 1 - Limits::not_sent_pause_after;
+        requeue(row, paused < 0 ? now : now + dispatch::back_off(retry, paused, random), now);
         return;
     }
     // A definite refusal that may be about an optional element: the same part at once without it, which costs no attempt.
@@ -170,6 +172,34 @@ void go_on(Tx& tx, const Env& env, MessageRow& row, std::string_view why, WallTi
     save(tx, env, row, now);
 }
 
+std::vector<Changed> settle_without(Tx& tx, const Env& env, const store::AttemptRow& attempt, const driver::SubmitOutcome& o,
+                                    const Error& why, WallTime now) {
+    std::vector<Changed> changed;
+    store::close_attempt(tx, attempt.id, now, static_cast<int>(o.ending), o.tp_mr >= 0 ? std::optional{o.tp_mr} : std::nullopt, o.reason);
+    store::clear_slot(tx, attempt.id);
+    store::audit(tx, now, "daemon", "store-failed", std::to_string(attempt.message.value), why.text());
+    tx.alone([&] {
+        auto row = store::find(tx, attempt.message);
+        if (!row || !dispatch::may_follow(row->status, MessageStatus::unknown)) return;
+        for (Part& part : row->parts)
+            if (part.status == PartStatus::submitting) part.status = PartStatus::unknown;
+        row->status = MessageStatus::unknown;
+        row->delivery_status = DeliveryStatus::unknown;
+        row->ready = false;
+        row->reason = "step-failed";
+        row->report_until.reset();
+        store::update(tx, *row);
+        changed.push_back({row->id, row->status, "step-failed"});
+        tx.alone([&] { tell_supabase(tx, env, *row, now); });
+    });
+    return changed;
+}
+
+std::vector<Changed> settle_without(Tx& tx, const Env& env, const driver::SubmitOutcome& o, const Error& why, WallTime now) {
+    const auto attempt = store::find_attempt(tx, o.token);
+    return attempt && !attempt->outcome ? settle_without(tx, env, *attempt, o, why, now) : std::vector<Changed>{};
+}
+
 void settle_for_good(Tx& tx, const Env& env, const store::AttemptRow& attempt, const driver::SubmitOutcome& o, WallTime now,
                      std::uint64_t random, PickAnswer& answer) {
     auto row = store::find(tx, attempt.message);
@@ -250,8 +280,13 @@ PickAnswer settle_inherited(Tx& tx, const Env& env, ModemIndex modem, driver::Su
     std::ranges::sort(open, std::ranges::greater{}, &store::AttemptRow::id);
     for (const auto& attempt : open) {  // what was said is about the newest
         outcome.token = attempt.id;
-        settle(tx, env, outcome, now, random, answer);
-        if (auto row = store::find(tx, attempt.message)) go_on(tx, env, *row, "restarted", now);
+        const auto failed = tx.alone([&] {
+            settle(tx, env, outcome, now, random, answer);
+            if (auto row = store::find(tx, attempt.message)) go_on(tx, env, *row, "restarted", now);
+        });
+        // one that cannot be settled must not keep the whole gateway from starting
+        if (failed && !tx.failed())
+            std::ranges::move(settle_without(tx, env, attempt, outcome, *failed, now), std::back_inserter(answer.changed));
         outcome = driver::SubmitOutcome{};
         outcome.ending = Ending::ambiguous;
         outcome.reason = "restarted";
@@ -276,7 +311,8 @@ std::vector<Changed> reopen(Tx& tx, const Env& env, const std::vector<MessageId>
     std::vector<Changed> changed;
     for (const auto id : ids) {
         auto row = store::find(tx, id);
-        if (!row || row->status != MessageStatus::failed) continue;
+        // a row of Supabase was told as failed: only a fresh claim opens it again
+        if (!row || row->status != MessageStatus::failed || row->scheduled_message_id) continue;
         dispatch::new_round(*row);
         row->corrected = false;
         if (!row->pinned) row->lane = lane_of(env.config, *row, std::nullopt);
@@ -305,10 +341,16 @@ std::vector<Changed> suppress_queued(Tx& tx, const Env& env, std::string_view ph
 std::vector<Changed> close_overdue_reports(Tx& tx, const Env& env, WallTime now, int limit) {
     std::vector<Changed> changed;
     for (auto& row : store::overdue_reports(tx, now, limit)) {
-        dispatch::close_reports(row);
-        row.report_until.reset();
-        save(tx, env, row, now);
-        changed.push_back({row.id, row.status, row.reason.value_or("")});
+        const auto failed = tx.alone([&] {
+            dispatch::close_reports(row);
+            row.report_until.reset();
+            save(tx, env, row, now);
+        });
+        if (failed && !tx.failed()) {  // no report will change it, and the others must not wait behind it
+            tx.run("UPDATE messages SET report_until = NULL WHERE id = ?", row.id);
+            store::audit(tx, now, "daemon", "store-failed", std::to_string(row.id.value), failed->text());
+        }
+        if (!failed) changed.push_back({row.id, row.status, row.reason.value_or("")});
     }
     return changed;
 }

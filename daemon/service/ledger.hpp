@@ -1,6 +1,7 @@
 #pragma once
 // The steps of a message in the database: settle what a modem did, pick and journal what it does next. Everything here runs on the store's
 // thread inside one transaction, takes its time as a value, and sends nothing.
+#include <climits>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -39,6 +40,7 @@ struct PickRequest {
     std::vector<LiveSim> others = {};           ///< the other modems that could take a message now
     std::shared_ptr<HandOver> hand_over = {};   ///< absent: nothing is left to another modem
     std::optional<WallTime> spaced_until = {};  ///< what became overdue goes no earlier through this SIM: no flood after a stop
+    int room = INT_MAX, most_room = INT_MAX;    ///< parts that the SIM's limits allow now, and that they ever allow at once
     WallTime now{};
     std::uint64_t random = 0;
     // journal = "modem"
@@ -55,6 +57,8 @@ struct PickAnswer {
     std::optional<WallTime> look_again;    ///< when the next waiting message is due
     std::optional<std::string> pause_sim;  ///< reason word: this SIM should rest
     bool until_usable = false;             ///< and only until the modem can use it again
+    std::optional<WallTime> not_after;     ///< of the submission: its lease or its time is over then
+    int needs_room = 0;                    ///< the first message waits until the SIM's limits have room for so many parts; 0: none does
     struct Refused {
         at::Verdict verdict;
         std::string phone_number;
@@ -66,6 +70,12 @@ struct PickAnswer {
 
 /// Settles `finished`, then picks and journals the next submission for this modem. All in the caller's transaction.
 PickAnswer settle_and_pick(store::Tx& tx, const Env& env, const PickRequest& request);
+
+/// A step of this message cannot be stored, and never will be (a bug, a row that was changed by hand): nothing may wait behind it. Closes
+/// the attempt, and makes the message unknown for `step-failed` where its state allows that.
+std::vector<Changed> settle_without(store::Tx& tx, const Env& env, const store::AttemptRow& attempt, const driver::SubmitOutcome& outcome,
+                                    const Error& why, WallTime now);
+std::vector<Changed> settle_without(store::Tx& tx, const Env& env, const driver::SubmitOutcome& outcome, const Error& why, WallTime now);
 
 /// Settles one outcome alone.
 void settle(store::Tx& tx, const Env& env, const driver::SubmitOutcome& outcome, WallTime now, std::uint64_t random, PickAnswer& answer);
@@ -99,8 +109,8 @@ std::vector<Changed> give_up_slots(store::Tx& tx, const Env& env, WallTime now);
 /// Makes `delivery_status` unknown where no report came in time. Returns how many rows it looked at.
 std::vector<Changed> close_overdue_reports(store::Tx& tx, const Env& env, WallTime now, int limit);
 
-/// Ends what expired while no modem looked at it, and makes due rows ready. For the times when nothing is picked.
-std::vector<Changed> expire_overdue(store::Tx& tx, const Env& env, WallTime now, int limit);
+/// Ends those of `ids` that are ready and expired, and makes at most `limit` due rows ready. For what no modem looks at.
+std::vector<Changed> expire_overdue(store::Tx& tx, const Env& env, const std::vector<MessageId>& ids, WallTime now, int limit);
 
 /// Messages that failed for their number, though it was the SIM: they wait again, for any modem.
 std::vector<Changed> reopen(store::Tx& tx, const Env& env, const std::vector<MessageId>& ids, WallTime now);

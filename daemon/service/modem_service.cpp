@@ -13,7 +13,6 @@ using driver::Ending;
 
 namespace {
 
-constexpr std::chrono::minutes sim_rest{15};
 constexpr std::chrono::minutes ask_anyway{5};   // the queue is asked that often by a modem that is idle, news or not
 constexpr std::chrono::seconds store_pause{1};  // between tries to store an outcome while the disk refuses
 constexpr std::chrono::minutes longest_spacing{2};
@@ -145,6 +144,8 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
                             .available = free,
                             .paused = shared_.paused,
                             .spaced_until = spaced_until_,
+                            .room = window_.room(*now),
+                            .most_room = window_.most_room(),
                             .now = *now,
                             .random = context_.rng(),
                             .imei = modem_.status().identity.imei,
@@ -170,6 +171,14 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
             if (answer->pause_sim) rest(*answer->pause_sim, answer->until_usable);
             if (answer->refused) co_await note_refusal(std::move(*answer->refused), *now);
             if (answer->wake != 0) shared_.wake_one(answer->wake);
+            if (answer->submission && answer->not_after && context_.wall().value_or(*now) > *answer->not_after) {
+                // the disk took so long that its lease or its time is over: another box may have it by now, and nothing of it left this one
+                finished = driver::SubmitOutcome{.token = answer->submission->token};
+                finished->ending = Ending::not_sent;
+                finished->reason = "late-commit";
+                note_outcome(*finished);
+                continue;
+            }
             if (answer->submission) {
                 window_.add(*now);
                 if (answer->overdue) space_out(*now);
@@ -177,12 +186,28 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
                 co_return std::move(answer->submission);
             }
             if (free && answer->look_again) look_again(*answer->look_again, *now);
-            idle_ = free;
+            if (answer->needs_room > 0) {
+                const auto room = window_.next_slot(*now, answer->needs_room);
+                if (!answer->look_again || room < *answer->look_again) look_again(room, *now);
+                shared_.wake_one();  // another SIM may have the room
+            }
+            idle_ = free && answer->needs_room == 0;
             if (free) found_nothing_ = {.news = seen, .at = context_.clock.now(), .due = next_due_, .now = *now};
             co_return std::nullopt;
         }
         // What cannot be journaled is not sent; what was done is stored as soon as the disk takes it.
         log_.error("journal-failed", {{"error", answer.error().text()}});
+        if (finished && fails_for_good(answer.error()) && !context_.store.trouble()) {
+            auto force = [env = context_.env, outcome = *finished, why = answer.error(), now = *now](store::Tx& tx) {
+                return settle_without(tx, *env, outcome, why, now);
+            };
+            auto forced = co_await context_.store.run(force);
+            if (forced) {
+                shared_.note(*forced);
+                finished.reset();
+                continue;
+            }
+        }
         next_due_ = context_.clock.now() + store_pause;
         if (!finished) co_return std::nullopt;
         if (!co_await aio::sleep_for(store_pause) || shared_.stopping) co_return std::nullopt;
@@ -198,14 +223,14 @@ void ModemService::space_out(WallTime now) {
     spaced_until_ = now + even + even * tenths / 1000;
 }
 
-void ModemService::rest(std::string reason, bool until_usable) {
+void ModemService::rest(std::string reason, bool until_usable, std::chrono::minutes length) {
     rest_reason_ = std::move(reason);
-    rest_until_ = context_.clock.now() + sim_rest;
+    rest_until_ = context_.clock.now() + length;
     rest_iccid_ = modem_.status().identity.iccid;
     rest_until_usable_ = until_usable;
     unusable_seen_ = false;
     if (until_usable) ++unusable_in_row_;
-    log_.error("sim-rests", {{"reason", rest_reason_}, {"minutes", sim_rest.count()}});
+    log_.error("sim-rests", {{"reason", rest_reason_}, {"minutes", length.count()}});
     shared_.wake_one();
 }
 
@@ -250,7 +275,7 @@ aio::awaitable<Result<void>> ModemService::hard_reset(driver::HardReset how, std
 aio::awaitable<void> ModemService::note_refusal(PickAnswer::Refused refused, WallTime now) {
     auto outcome = strikes_.refused(refused.verdict, refused.phone_number, refused.message, now);
     if (!outcome.pause) co_return;
-    rest(outcome.reason);
+    rest(outcome.reason, false, outcome.rest);
     if (outcome.reopen.empty()) co_return;
     auto job = [env = context_.env, ids = std::move(outcome.reopen), now](store::Tx& tx) { return reopen(tx, *env, ids, now); };
     auto reopened = co_await context_.store.run(job);
@@ -264,6 +289,7 @@ aio::awaitable<Result<void>> ModemService::store_incoming(driver::Incoming incom
     const bool report = incoming.kind == driver::Incoming::Kind::report;
     // an unsure clock must not lose a message: it is stored with the best time there is
     const WallTime now = context_.record_time();
+    const auto again = incoming;
     auto job = [env = context_.env, incoming = std::move(incoming), now](store::Tx& tx) { return take_in(tx, *env, incoming, now); };
     if (!shared_.recovered) {  // it stays in the modem
         log_.error("incoming-not-stored", {{"error", "the database is not ready"}});
@@ -272,7 +298,10 @@ aio::awaitable<Result<void>> ModemService::store_incoming(driver::Incoming incom
     auto arrived = co_await context_.store.run(job, urgency);
     if (!arrived) {
         log_.error("incoming-not-stored", {{"error", arrived.error().text()}});
-        co_return arrived.error();
+        if (!fails_for_good(arrived.error()) || context_.store.trouble()) co_return arrived.error();
+        auto raw = [again, why = arrived.error(), now](store::Tx& tx) { return keep_raw(tx, again, why, now); };
+        arrived = co_await context_.store.run(raw);
+        if (!arrived) co_return arrived.error();
     }
     note_arrival(*arrived, report, now);
     co_return Result<void>{};

@@ -88,7 +88,7 @@ private:
     void note_arrival(const Arrived& arrived, bool report, WallTime now);
     void note_outcome(const driver::SubmitOutcome& outcome);
     aio::awaitable<void> note_refusal(PickAnswer::Refused refused, WallTime now);
-    void rest(std::string reason, bool until_usable = false);
+    void rest(std::string reason, bool until_usable = false, std::chrono::minutes length = std::chrono::minutes{15});
     void end_rest_of_usable(const driver::Identity& identity);
     aio::awaitable<bool> load_window(std::string iccid, WallTime now);
     aio::awaitable<void> keep_report(driver::Incoming report);

@@ -1,5 +1,6 @@
 // What a modem does next: the release of a message by the policy, its journal, and the choice among what is ready.
 #include <algorithm>
+#include <charconv>
 
 #include "daemon/dispatch/reasons.hpp"
 #include "daemon/dispatch/send_hours.hpp"
@@ -66,6 +67,30 @@ Result<pdu::Encoded> encode_part(const Env& env, const MessageRow& row, int seq,
     return pdu::encode(pdu::Pdu{.smsc = std::nullopt, .tpdu = std::move(submit)});
 }
 
+/// The day of the box, as long as its marketing budget lasts.
+std::string budget_day(const Env& env, WallTime now) {
+    const auto* zone = dispatch::zone_named(env.config.gateway.time_zone);
+    return std::to_string(to_ms(zone ? dispatch::next_midnight(zone, now) : std::chrono::ceil<std::chrono::days>(now)));
+}
+
+constexpr std::string_view budget_setting = "budget";  // "<end of the day> <messages>"
+
+int budget_used(Tx& tx, const Env& env, WallTime now) {
+    const auto stored = store::get_setting(tx, budget_setting).value_or("");
+    const std::string day = budget_day(env, now) + " ";
+    int used = 0;
+    if (stored.starts_with(day)) std::from_chars(stored.data() + day.size(), stored.data() + stored.size(), used);
+    return used;
+}
+
+/// A message counts once in a round, with its first try; what follows in a set is part of its first message.
+void count_budget(Tx& tx, const Env& env, const MessageRow& row, WallTime now) {
+    if (env.config.send.daily_budget <= 0 || row.message_class != MessageClass::marketing || row.after) return;
+    const auto last = row.last_attempt ? store::find_attempt(tx, *row.last_attempt) : std::nullopt;
+    if (last && last->started_at >= row.due_at.value_or(row.timestamp)) return;
+    store::set_setting(tx, budget_setting, budget_day(env, now) + " " + std::to_string(budget_used(tx, env, now) + 1));
+}
+
 /// Journals the next part of `row` for this modem: from here until its result the outcome is open.
 bool journal(Tx& tx, const Env& env, MessageRow& row, const PickRequest& request, PickAnswer& answer) {
     const Part* part = dispatch::waiting_part(row);
@@ -84,6 +109,7 @@ bool journal(Tx& tx, const Env& env, MessageRow& row, const PickRequest& request
         return false;
     }
     const bool store = !request.store_memory.empty();
+    count_budget(tx, env, row, request.now);
     dispatch::begin_part(row, seq, request.modem);
     row.iccid = request.iccid;
     row.ready = false;
@@ -103,13 +129,24 @@ bool journal(Tx& tx, const Env& env, MessageRow& row, const PickRequest& request
                                                 .imei = request.imei,
                                                 .pdu_hash = store ? pdu::stored_fingerprint(encoded->octets) : std::nullopt,
                                                 .slot_memory = store ? std::optional{request.store_memory} : std::nullopt});
-    store::set_last_attempt(tx, row.id, *row.last_attempt);
     row.report_until = row.report_wanted ? std::optional{request.now + validity_of(row, request.now) + Limits::report_grace} : std::nullopt;
     save(tx, env, row, request.now);
+    store::set_last_attempt(tx, row.id, *row.last_attempt);  // behind save(): it never enters the index of what waits again
     answer.submission = driver::Submission{
         .token = *row.last_attempt, .pdu = std::move(*encoded), .more_follow = dispatch::waiting_part(row) != nullptr, .store = store};
     answer.message = row.id;
+    for (const auto& end : {row.lease_until, row.expires_at})
+        if (end && (!answer.not_after || *end < *answer.not_after)) answer.not_after = end;
     return true;
+}
+
+/// Its next step cannot be stored, and never will be: it waits for a person, and nothing waits behind it.
+void put_aside(Tx& tx, MessageId id, const Error& why, WallTime now, PickAnswer& answer) {
+    constexpr std::chrono::hours until{1};
+    tx.run("UPDATE messages SET ready = 0, not_before = ?, reason = 'put-aside', reason_detail = NULL WHERE id = ? AND status = 0",
+           now + until, id);
+    store::audit(tx, now, "daemon", "store-failed", std::to_string(id.value), why.text());
+    answer.changed.push_back({id, MessageStatus::queued, "put-aside"});
 }
 
 /// True when the message may be released now; else it was parked or ended.
@@ -248,7 +285,18 @@ void pick(Tx& tx, const Env& env, const PickRequest& request, PickAnswer& answer
                 continue;
             }
         }
-        if (release(tx, env, *best, request, answer) && journal(tx, env, *best, request, answer)) answer.overdue = overdue;
+        if (!begun && best->segments > request.room && best->segments <= request.most_room) {
+            answer.needs_room = best->segments;  // what begins is to be completed in one go, not when its window has closed
+            break;
+        }
+        const PickAnswer before = answer;
+        const auto failed = tx.alone([&] {
+            if (release(tx, env, *best, request, answer) && journal(tx, env, *best, request, answer)) answer.overdue = overdue;
+        });
+        if (failed && !tx.failed()) {
+            answer = before;
+            put_aside(tx, best->id, *failed, request.now, answer);
+        }
         if (request.hand_over) request.hand_over->taken(best->id);
     }
     answer.more_ready = store::any_ready(tx);
@@ -283,22 +331,28 @@ std::uint64_t lane_of(const config::Config& config, const Message& message, std:
     return lane == all ? 0 : lane;
 }
 
-int relane(Tx& tx, const Env& env, int limit) {
-    std::vector<MessageId> stranded;
-    for (const auto& queue : store::ready_queues(tx)) {
-        if (queue.lane != no_lane) continue;
-        store::first_ready(tx, queue, limit, [&](const store::Ranked& one) {
-            stranded.push_back(one.id);
-            return false;
-        });
+std::string lanes_in(const config::Config& config) {
+    std::string text;
+    for (const auto& modem : config.modems) {
+        text += fmt::format("{}:", modem.index);
+        for (const auto c : modem.classes) text += to_string(c);
+        text += ';';
     }
+    for (const auto& route : config.routes) text += fmt::format("{}={};", route.prefix, fmt::join(route.modems, ","));
+    return text;
+}
+
+int relane(Tx& tx, const Env& env, std::int64_t after, std::int64_t to) {
     int moved = 0;
-    for (const auto id : stranded) {
-        auto row = store::find(tx, id);
-        if (!row) continue;
-        row->lane = lane_of(env.config, *row, std::nullopt);
-        if (row->lane == no_lane) continue;
-        store::update(tx, *row);
+    for (const auto& one : store::lanes_of_queued(tx, after, to)) {
+        Message message;
+        message.message_class = one.message_class;
+        message.phone_number = one.phone_number;
+        const auto lane = lane_of(env.config, message, std::nullopt);
+        if (lane == one.lane) continue;
+        const auto row = store::find(tx, one.id);
+        if (!row || has_begun(tx, *row)) continue;  // it is completed where it began
+        store::set_lane(tx, one.id, lane);
         ++moved;
     }
     return moved;
@@ -323,11 +377,16 @@ PickAnswer settle_and_pick(Tx& tx, const Env& env, const PickRequest& request) {
     return answer;
 }
 
-std::vector<Changed> expire_overdue(Tx& tx, const Env& env, WallTime now, int limit) {
+std::vector<Changed> expire_overdue(Tx& tx, const Env& env, const std::vector<MessageId>& ids, WallTime now, int limit) {
     store::promote(tx, now, limit);
     PickAnswer answer;
     const PickRequest nobody{.now = now};
-    for (auto& row : store::ready_and_expired(tx, now, limit)) release(tx, env, row, nobody, answer);
+    for (const auto id : ids) {
+        auto row = store::find(tx, id);
+        if (!row || row->status != MessageStatus::queued || !row->ready || !row->expires_at || *row->expires_at > now) continue;
+        const auto failed = tx.alone([&] { release(tx, env, *row, nobody, answer); });
+        if (failed && !tx.failed()) put_aside(tx, id, *failed, now, answer);
+    }
     return answer.changed;
 }
 
@@ -383,14 +442,9 @@ dispatch::Facts facts_of(Tx& tx, const Env& env, const MessageRow& row, WallTime
     const auto consent = store::find_consent(tx, row.phone_number);
     facts.consented = consent && consent->active;
     const auto recent = store::recent_marketing(tx, row.phone_number, now);
-    facts.sent_last_day = recent.last_day;
-    facts.sent_last_week = recent.last_week;
     facts.last_sent = recent.last;
-    if (env.config.send.daily_budget > 0) {
-        const auto* zone = dispatch::zone_named(env.config.gateway.time_zone);
-        const WallTime midnight = zone ? dispatch::next_midnight(zone, now) - std::chrono::hours{24} : now - std::chrono::hours{24};
-        facts.budget_used_today = store::marketing_since(tx, midnight);
-    }
+    facts.contacts = recent.contacts;
+    if (env.config.send.daily_budget > 0) facts.budget_used_today = budget_used(tx, env, now);
     return facts;
 }
 

@@ -4,6 +4,7 @@
 
 #include "daemon/dispatch/reasons.hpp"
 #include "daemon/service/gateway.hpp"
+#include "daemon/service/steps.hpp"
 
 namespace conductor::service {
 
@@ -18,6 +19,7 @@ namespace {
 constexpr int rows_a_commit = 5000;
 constexpr std::chrono::minutes tick_period{10}, sweep_period{1};
 constexpr std::chrono::minutes first_care{10};  // after a start: it has better things to do then
+constexpr std::chrono::seconds longest_sweep{2};
 constexpr std::chrono::hours sweep_from_start{24}, file_care_period{24};
 
 /// The words of the API for a database that does not take or give something.
@@ -54,11 +56,15 @@ aio::awaitable<Result<void>> Gateway::recover(std::vector<ModemIndex> still_list
     struct Recovered {
         std::vector<Changed> changed;
         std::int64_t open = 0, held = 0;
+        int opted_out = 0;
         bool paused = false;
         std::string instance, held_why;
     };
-    auto job = [env = context_.env, still_listening = std::move(still_listening), now, doubted = !why.empty()](Tx& tx) {
+    // what people said since an older copy was made
+    const auto kept = why.empty() ? std::vector<store::OptOutRow>{} : store::kept_opt_outs(context_.store.opt_outs_file());
+    auto job = [env = context_.env, still_listening = std::move(still_listening), now, kept, doubted = !why.empty()](Tx& tx) {
         Recovered r{.changed = service::recover(tx, *env, still_listening, now)};
+        r.opted_out = store::take_back_opt_outs(tx, kept);
         r.open = store::count_open(tx);
         r.held = store::count_held(tx);
         r.paused = store::get_setting(tx, "paused").has_value();
@@ -78,15 +84,55 @@ aio::awaitable<Result<void>> Gateway::recover(std::vector<ModemIndex> still_list
     for (const auto& c : done->changed)
         context_.log.notice("recovered", {{"msg", c.id.value}, {"status", to_string(c.status)}, {"reason", c.reason}});
     shared_.note(done->changed);
+    if (done->opted_out > 0) context_.log.notice("opt-outs-taken-back", {{"numbers", done->opted_out}});
     if (!why.empty()) {
         auto held = co_await hold_everything(why, now);
         if (!held) co_return held;
     }
     auto ticked = co_await context_.store.tick();
     if (!ticked) co_return ticked;
+    auto followed = co_await follow_configuration();
+    if (!followed) co_return followed;
     shared_.recovered = true;
     shared_.wake_all();
     co_return Result<void>{};
+}
+
+aio::awaitable<Result<void>> Gateway::follow_configuration() {
+    const std::string lanes = lanes_in(context_.env->config);
+    auto look = [](Tx& tx) { return std::pair{store::get_setting(tx, "lanes"), store::last_message(tx)}; };
+    auto known = co_await context_.store.read(look);
+    if (!known) co_return known.error();
+    if (known->first == lanes) co_return Result<void>{};
+    int moved = 0;
+    for (std::int64_t after = 0; after < known->second; after += rows_a_commit) {
+        auto job = [env = context_.env, after](Tx& tx) { return relane(tx, *env, after, after + rows_a_commit); };
+        auto done = co_await context_.store.run(job);
+        if (!done) co_return done.error();
+        moved += *done;
+    }
+    auto note = [lanes](Tx& tx) { store::set_setting(tx, "lanes", lanes); };  // last: a crash before it begins again
+    auto noted = co_await context_.store.run(note);
+    if (!noted) co_return noted;
+    if (moved > 0) context_.log.notice("queue-routed-anew", {{"messages", moved}});
+    shared_.wake_all();
+    co_return Result<void>{};
+}
+
+/// When the last held row was freed or has ended, by whomever, nothing is doubtful any more.
+aio::awaitable<void> Gateway::settle_held() {
+    if (held_why_.empty()) co_return;
+    auto count = [](Tx& tx) { return store::count_held(tx); };
+    auto held = co_await context_.store.read(count);
+    if (!held) co_return;
+    held_ = *held;
+    if (held_ > 0) co_return;
+    auto job = [now = context_.record_time()](Tx& tx) {
+        tx.run("DELETE FROM settings WHERE name = 'restored'");
+        store::audit(tx, now, "daemon", "db-confirmed", "queue");
+    };
+    auto done = co_await context_.store.run(job);
+    if (done) held_why_.clear();
 }
 
 /// In bounded commits; a crash between them starts over, for the witness has not said yet that this is our database.
@@ -152,7 +198,8 @@ aio::awaitable<void> Gateway::tidy(WallTime now) {
         sweep_ = {};
     }
     // while something can be sent, a little at a time; else as long as there is something to do and nothing new comes
-    for (bool more = true; more && !shared_.stopping;) {
+    const Instant until = boot + longest_sweep;  // expiries, reports and parts wait behind it
+    for (bool more = true; more && !shared_.stopping && context_.clock.now() < until;) {
         auto look = [env = context_.env, at = sweep_, now](Tx& tx) {
             return std::pair{wants_sweep(tx, env->config.retention, at, now), store::any_ready(tx)};
         };
@@ -161,7 +208,7 @@ aio::awaitable<void> Gateway::tidy(WallTime now) {
         const auto [wanted, busy] = *seen;
         look_after_file(now, !busy);
         if (!wanted) co_return;
-        auto job = [env = context_.env, at = sweep_, now, limit = busy ? 20 : 200](Tx& tx) mutable {
+        auto job = [env = context_.env, at = sweep_, now, limit = busy ? 100 : 200](Tx& tx) mutable {
             const auto swept = sweep(tx, env->config.retention, at, now, limit);
             return std::pair{swept, at};
         };

@@ -43,8 +43,11 @@ int set_gap_ms(MessageId id);
 /// How a message of a set stands to the one that follows it.
 dispatch::Facts::Before before_of(MessageStatus status);
 
-/// Due messages that no modem could take, while the configuration may have one for them by now. How many got one.
-int relane(store::Tx& tx, const Env& env, int limit);
+/// What the lanes of messages are made from, as text.
+std::string lanes_in(const config::Config& config);
+/// Queued messages with an id above `after` and up to `to` get the lanes of this configuration, but for what has begun, or has a modem
+/// that its caller chose. How many moved.
+int relane(store::Tx& tx, const Env& env, std::int64_t after, std::int64_t to);
 
 /// It is not tried any more. It ends as `otherwise` for `reason`; incomplete when parts went out; unknown, for that try's reason, when one
 /// may have gone out and was to be repeated.

@@ -87,10 +87,17 @@ TEST_CASE("policy: by class") {
         {"gap", marketing, [](Facts& f) { f.last_sent = utc("2026-11-20T19:56:00Z"); }, noon, Ruling::wait, "per-recipient-gap"},
         {"gap is over", marketing, [](Facts& f) { f.last_sent = utc("2026-11-20T19:55:00Z"); }, noon, Ruling::send, ""},
         {"gap, transactional", transactional, [](Facts& f) { f.last_sent = utc("2026-11-20T19:56:00Z"); }, noon, Ruling::send, ""},
-        {"day's cap", marketing, [](Facts& f) { f.last_sent = utc("2026-11-20T18:00:00Z"), f.sent_last_day = 1; }, noon, Ruling::wait,
-         "per-recipient-cap"},
-        {"week's cap", marketing, [](Facts& f) { f.last_sent = utc("2026-11-18T18:00:00Z"), f.sent_last_week = 3; }, noon, Ruling::wait,
-         "per-recipient-cap"},
+        {"day's cap", marketing, [](Facts& f) { f.contacts = {utc("2026-11-20T18:00:00Z")}; }, noon, Ruling::wait, "per-recipient-cap"},
+        {"week's cap", marketing,
+         [](Facts& f) {
+             f.contacts = {utc("2026-11-18T18:00:00Z"), utc("2026-11-17T18:00:00Z"), utc("2026-11-13T20:00:01Z")};
+         },
+         noon, Ruling::wait, "per-recipient-cap"},
+        {"a week is over", marketing,
+         [](Facts& f) {
+             f.contacts = {utc("2026-11-18T18:00:00Z"), utc("2026-11-17T18:00:00Z"), utc("2026-11-13T20:00:00Z")};
+         },
+         noon, Ruling::send, ""},
     };
     for (const Row& row : rows) {
         CAPTURE(row.name);
@@ -196,23 +203,22 @@ TEST_CASE("policy: until when caps and budget bind") {
     config::Config c = configured();
     Facts facts = fresh();
     const WallTime now = utc("2026-11-19T20:00:00Z");  // Thursday noon
-    facts.last_sent = utc("2026-11-19T19:00:00Z");
-    facts.sent_last_day = 1;
+    facts.contacts = {utc("2026-11-19T19:00:00Z")};
     CHECK(to_rfc3339(decide(c, facts, now).not_before) == "2026-11-20T19:00:00.000Z");
-    facts.last_sent = utc("2026-11-19T05:00:00Z");  // 24 h later it is night: the morning after
+    facts.contacts = {utc("2026-11-19T05:00:00Z")};  // 24 h later it is night: the morning after
     CHECK(to_rfc3339(decide(c, facts, now).not_before) == "2026-11-20T17:00:00.000Z");
     c.send.per_recipient_day = 3;
     CHECK(decide(c, facts, now).ruling == Ruling::send);
-    facts.sent_last_day = 3;
-    CHECK(to_rfc3339(decide(c, facts, now).not_before) == "2026-11-19T20:30:00.000Z");  // looked at again
-    c.send.per_recipient_day = 0;
+    facts.contacts = {utc("2026-11-19T19:00:00Z"), utc("2026-11-19T05:00:00Z"), utc("2026-11-18T22:00:00Z")};
+    CHECK(to_rfc3339(decide(c, facts, now).not_before) == "2026-11-19T22:00:00.000Z");  // when the third newest is a day old
+    c.send.per_recipient_day = c.send.per_recipient_week = 0;
     CHECK(decide(c, facts, now).ruling == Ruling::send);
     facts.phone_number = "+13055550100";  // Florida: three a day, whatever the configuration allows
     CHECK(decide(c, facts, now).reason == "per-recipient-cap");
-    facts.sent_last_day = 1;
+    facts.contacts.resize(1);
     c.send.per_recipient_day = 1;  // the strictest binds: the configuration's one ...
     CHECK(decide(c, facts, now).reason == "per-recipient-cap");
-    facts.sent_last_day = 2;
+    facts.contacts = {utc("2026-11-19T19:00:00Z"), utc("2026-11-19T05:00:00Z")};
     c.send.per_recipient_day = 5;  // ... or one of the rules
     CHECK(decide(c, facts, now).ruling == Ruling::send);
     c.rules = {{.state = "FL", .window = {}, .days = {}, .holidays = {}, .per_day = 2}};

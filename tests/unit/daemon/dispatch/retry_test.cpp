@@ -164,6 +164,18 @@ TEST_CASE("SimStrikes: three numbers refused in a row blame the SIM") {
         if (i % 4 == 3) between.accepted();
     }
 
+    // after a rest one message shows whether it helped; each rest is longer, up to a day, until something is accepted
+    WallTime later = t + 20min;
+    for (const auto want : {60min, 240min, 960min, 1440min, 1440min}) {
+        const auto again = open.refused(cms(500), "+15550100109", MessageId{10}, later);
+        CHECK(again.pause);
+        CHECK(again.rest == want);
+        later += 48h;
+    }
+    CHECK_FALSE(open.refused(cms(1), "+15550100109", MessageId{11}, later).pause);  // that number is dead
+    open.accepted();
+    CHECK_FALSE(open.refused(cms(500), "+15550100109", MessageId{12}, later).pause);
+
     SimStrikes slow;
     for (int i = 0; i < 9; ++i) CHECK_FALSE(slow.refused(cms(1), "+1555010010" + std::to_string(i), MessageId{i}, t + 6min * i).pause);
 }

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <climits>
 #include <random>
 #include <vector>
 
@@ -63,6 +64,20 @@ TEST_CASE("SimWindow: how much of the journal it must be told") {
     CHECK(window.most() == 200);
     CHECK(window.reach() == 24h);
     CHECK(SimWindow{{.per_month = 1}}.reach() == 24h * 31);
+}
+
+TEST_CASE("SimWindow: room for several parts at once") {
+    SimWindow window{{.per_minute = 4, .per_hour = 6}};
+    CHECK(window.most_room() == 4);
+    CHECK(window.room(start) == 4);
+    for (int n = 0; n < 3; ++n) window.add(start + n * 1s);
+    CHECK(window.room(start + 3s) == 1);
+    CHECK(window.next_slot(start + 3s, 1) == start + 3s);
+    CHECK(window.next_slot(start + 3s, 3) == start + 61s);  // when the first two have left the minute
+    CHECK(window.next_slot(start + 3s, 9) == start + 1h);   // as many as it ever has: 4, and the hour has room for 3
+    CHECK(window.room(start + 2min) == 3);
+    CHECK(window.next_slot(start + 2min, 4) == start + 1h);
+    CHECK(SimWindow{{}}.room(start) == INT_MAX);
 }
 
 TEST_CASE("SimWindow: clear() forgets") {

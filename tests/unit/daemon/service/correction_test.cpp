@@ -73,3 +73,115 @@ TEST_CASE("correction: a step that is none is not stored") {
     CHECK(tx.error()->where.find("queued after delivered") != std::string::npos);
     REQUIRE(box.db->execute("ROLLBACK").has_value());
 }
+
+// What can never be stored (here a trigger of the test's own) holds up nobody else.
+
+TEST_CASE("a step that can never be stored: the start settles the others") {
+    Box box;
+    const auto bad = box.add("One.");
+    const auto good = box.add("Two.", other_phone);
+    box.must_submit(0);
+    box.must_submit(1);
+    const auto refuse = [&](const std::string& when) {
+        const std::string sql = "CREATE TRIGGER refuse BEFORE UPDATE ON messages WHEN OLD.id = " + std::to_string(bad.value) + " AND " +
+                                when + " BEGIN SELECT RAISE(ABORT, 'refused'); END";
+        REQUIRE(box.db->execute(sql.c_str()).has_value());
+    };
+    SUBCASE("the message is unknown, and says so") {
+        refuse("NEW.reason IS NOT 'step-failed'");
+        box.run([&](Tx& tx) { recover(tx, box.env, {}, box.now); });
+        CHECK(box.status(bad) == "unknown");
+        CHECK(box.reason(bad) == "step-failed");
+    }
+    SUBCASE("nothing of it can be changed: its attempt is closed all the same") {
+        refuse("1");
+        box.run([&](Tx& tx) { recover(tx, box.env, {}, box.now); });
+        CHECK(box.status(bad) == "sending");
+    }
+    CHECK(box.status(good) == "unknown");
+    CHECK(box.reason(good) == "restarted");
+    CHECK(box.run([](Tx& tx) { return store::open_attempts(tx).empty(); }));
+    const auto next = box.add("Three.", other_phone);
+    CHECK(box.must_submit(0).message == next);
+}
+
+TEST_CASE("a message whose journal can never be stored lets the others go first") {
+    Box box;
+    const auto bad = box.add("One.");
+    const auto good = box.add("Two.", other_phone);
+    REQUIRE(box.db
+                ->execute("CREATE TRIGGER refuse BEFORE UPDATE ON messages WHEN OLD.id = 1 AND NEW.status = 1"
+                          " BEGIN SELECT RAISE(ABORT, 'refused'); END")
+                .has_value());
+    REQUIRE(bad.value == 1);
+    CHECK(box.must_submit(0).message == good);
+    CHECK(box.status(bad) == "queued");
+    CHECK(box.reason(bad) == "put-aside");
+    CHECK(box.row(bad).not_before == box.now + 1h);
+    CHECK(box.parts(bad) == "1:waiting");
+    CHECK_FALSE(box.submit(1).has_value());
+    REQUIRE(box.db->execute("DROP TRIGGER refuse").has_value());
+    box.now += 1h;
+    CHECK(box.must_submit(1).message == bad);
+}
+
+TEST_CASE("a report that can never be stored is kept raw, and shown") {
+    Box box;
+    const auto id = box.sent(41);
+    REQUIRE(box.db->execute("CREATE TRIGGER refuse BEFORE UPDATE ON messages BEGIN SELECT RAISE(ABORT, 'refused'); END").has_value());
+    driver::Incoming incoming;
+    incoming.hex = report(41, st_delivered);
+    incoming.kind = driver::Incoming::Kind::report;
+    const auto kept = box.run([&](Tx& tx) {
+        Arrived arrived;
+        const auto failed = tx.alone([&] { take_in(tx, box.env, incoming, box.now); });
+        REQUIRE(failed.has_value());
+        return keep_raw(tx, incoming, *failed, box.now);
+    });
+    CHECK(box.status(id) == "sent");
+    REQUIRE(kept.unreadable.has_value());
+    CHECK(box.row(*kept.unreadable).reason_text->find(incoming.hex) != std::string::npos);
+    CHECK(box.run([&](Tx& tx) { return keep_raw(tx, incoming, fail(store::StoreErrc::failed, "again"), box.now).duplicate; }));
+}
+
+TEST_CASE("pick: what the limits of the SIM have no room for does not begin") {
+    Box box;
+    const auto id = box.add(Box::text_of(3));
+    PickRequest request{.modem = 0, .iccid = Box::iccid_of(0), .room = 2, .most_room = 20, .now = box.now};
+    const auto pick = [&] { return box.run([&](Tx& tx) { return settle_and_pick(tx, box.env, request); }); };
+    auto answer = pick();
+    CHECK_FALSE(answer.submission.has_value());
+    CHECK(answer.needs_room == 3);
+    CHECK(box.status(id) == "queued");
+    request.room = 3;
+    answer = pick();
+    REQUIRE(answer.submission.has_value());
+    CHECK(answer.needs_room == 0);
+    CHECK(answer.not_after == box.row(id).expires_at);
+    box.settle(0, Box::accepted(answer.submission->token, 1));
+    request.room = 1;
+    CHECK(pick().submission.has_value());  // what has begun is completed as there is room
+    box.add(Box::text_of(4), other_phone);
+    request.modem = 1;
+    request.iccid = Box::iccid_of(1);
+    request.most_room = 3;
+    CHECK(pick().submission.has_value());  // there is never room for it at once
+}
+
+TEST_CASE("expiry: what no modem looks at ends, some rows at a time") {
+    Box box;
+    std::vector<MessageId> ids;
+    for (int n = 0; n < 5; ++n) ids.push_back(box.add("No. " + std::to_string(n), n == 4 ? other_phone : phone));
+    const auto walk = [&](store::ReadyCursor& at) { return box.run([&](Tx& tx) { return store::ready_and_expired(tx, at, box.now, 2); }); };
+    store::ReadyCursor at;
+    CHECK(walk(at).empty());
+    box.now = *box.row(ids[0]).expires_at;
+    at = {};
+    std::vector<MessageId> found;
+    for (int n = 0; n < 3; ++n)
+        for (const auto id : walk(at)) found.push_back(id);
+    CHECK(found == ids);
+    CHECK(at.id == 0);  // at the head again
+    box.run([&](Tx& tx) { return expire_overdue(tx, box.env, found, box.now, 100); });
+    for (const auto id : ids) CHECK(box.status(id) == "expired");
+}

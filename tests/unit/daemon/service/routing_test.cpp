@@ -337,7 +337,7 @@ TEST_CASE("campaigns: a pause holds one campaign and nothing else") {
     CHECK(box.must_submit(0).message == free);
     box.run([&](Tx& tx) {
         tx.run("DELETE FROM settings WHERE name = ?", paused_campaign("winback-nov"));
-        store::resume_campaign(tx, "winback-nov", box.now);
+        store::resume_campaign(tx, "winback-nov", box.now, 0, store::last_message(tx));
     });
     CHECK(box.must_submit(1).message == id);
 }
@@ -363,11 +363,27 @@ TEST_CASE("routing: a route that is mended frees what waited for it") {
     box.env.config.routes.push_back({.prefix = "+1555", .modems = {7}});
     const auto id = box.add();
     CHECK_FALSE(box.submit(0).has_value());
-    CHECK(box.run([&](Tx& tx) { return relane(tx, box.env, 10); }) == 0);
+    const auto relaned = [&] { return box.run([&](Tx& tx) { return relane(tx, box.env, 0, store::last_message(tx)); }); };
+    CHECK(relaned() == 0);
+    const auto before = lanes_in(box.env.config);
     box.env.config.routes[0].modems = {1};
-    CHECK(box.run([&](Tx& tx) { return relane(tx, box.env, 10); }) == 1);
+    CHECK(lanes_in(box.env.config) != before);
+    CHECK(relaned() == 1);
     CHECK_FALSE(box.submit(0).has_value());
-    CHECK(box.must_submit(1).message == id);
+    const auto sent = box.must_submit(1);
+    CHECK(sent.message == id);
+    // a class that a modem does not take any more leaves it, but for what has begun or was pinned
+    NewMessage m{.to = phone, .text = "For modem 1."};
+    m.message_class = MessageClass::transactional;
+    m.modem_index = 1;
+    const auto pinned = box.add(m);
+    const auto later = box.add("Another.");
+    box.settle(1, Box::refused(sent.token, 41));
+    box.env.config.routes.clear();
+    box.env.config.modems[1].classes = {MessageClass::marketing};
+    CHECK(relaned() == 2);
+    CHECK(box.must_submit(0).message == later);
+    CHECK(box.must_submit(1).message == pinned);
 }
 
 TEST_CASE("zones: the address counts beside the number, at planning and at release") {
