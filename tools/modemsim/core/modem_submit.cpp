@@ -63,7 +63,8 @@ Outcome SimModem::prompt(const Call& call) {
 }
 
 void SimModem::typed_body(char c) {
-    if (c == 0x1a || c == 0x1b) counters_.longest_body = std::max(counters_.longest_body, scheduler_.now() - prompted_);
+    if (c == 0x1a || c == 0x1b)
+        counters_.longest_body = std::max<Duration>(counters_.longest_body, std::chrono::ceil<Duration>(scheduler_.now() - prompted_));
     if (c == 0x1a) return end_body();
     if (c == 0x1b) return abort_body();
     if (session_.echo) put(std::string_view{&c, 1});

@@ -208,10 +208,11 @@ TEST_CASE("policy: until when caps and budget bind") {
     facts.contacts = {utc("2026-11-19T05:00:00Z")};  // 24 h later it is night: the morning after
     CHECK(to_rfc3339(decide(c, facts, now).not_before) == "2026-11-20T17:00:00.000Z");
     c.send.per_recipient_day = 3;
+    c.send.per_recipient_week = 0;
     CHECK(decide(c, facts, now).ruling == Ruling::send);
     facts.contacts = {utc("2026-11-19T19:00:00Z"), utc("2026-11-19T05:00:00Z"), utc("2026-11-18T22:00:00Z")};
     CHECK(to_rfc3339(decide(c, facts, now).not_before) == "2026-11-19T22:00:00.000Z");  // when the third newest is a day old
-    c.send.per_recipient_day = c.send.per_recipient_week = 0;
+    c.send.per_recipient_day = 0;
     CHECK(decide(c, facts, now).ruling == Ruling::send);
     facts.phone_number = "+13055550100";  // Florida: three a day, whatever the configuration allows
     CHECK(decide(c, facts, now).reason == "per-recipient-cap");
