@@ -3,18 +3,23 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <chrono>
+#include <charconv>
 #include <cstdlib>
-#include <thread>
+#include <ctime>
+#include <string_view>
 
 namespace {
 
 long delayed(long call, int fd) {
     static const int ms = [] {
-        const char* text = std::getenv("CONDUCTOR_SYNC_MS");
-        return text ? std::atoi(text) : 0;
+        const char* found = std::getenv("CONDUCTOR_SYNC_MS");
+        const std::string_view text = found ? found : "";
+        int value = 0;
+        std::from_chars(text.data(), text.data() + text.size(), value);
+        return value;
     }();
-    std::this_thread::sleep_for(std::chrono::milliseconds{ms});
+    const timespec longer{.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1'000'000L};
+    ::nanosleep(&longer, nullptr);
     return ::syscall(call, fd);
 }
 
