@@ -6,7 +6,8 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds supabase_agrees{2 * 60'000}, modem_agrees{5 * 60'000}, stored_ahead{5 * 60'000};
-constexpr std::chrono::hours longest_off{24 * 400};
+constexpr std::chrono::hours longest_off{24 * 400}, usual_off{24 * 7};
+constexpr std::chrono::minutes others_first{10};  // after a boot: time services, Supabase and modems have told by then
 
 milliseconds since_boot(const SystemTime& t) {
     return t.real.time_since_epoch() - std::chrono::duration_cast<milliseconds>(t.boot.time_since_epoch());
@@ -77,14 +78,17 @@ ClockState WallClock::judge(const SystemTime& now) const {
         if (modem_ && near(*trusted_, said(*modem_), modem_agrees)) return sure(TimeSource::modem, *trusted_ - offset);
         return {.source = TimeSource::none, .sure = false, .offset = milliseconds{0}, .reason = "jumped"};
     }
-    const bool believable = plausible(now.real);
+    const bool plain = plausible(now.real);
+    const bool far_ahead = plain && newest_ && now.real > *newest_ + usual_off && now.boot.time_since_epoch() < others_first;
+    const bool believable = plain && !far_ahead;
     if (believable && traits_.rtc) return sure(TimeSource::rtc);
     if (believable && (set_ || !traits_.from_file)) return sure(TimeSource::system);
     if (modem_) {
         const bool agrees = near(offset, said(*modem_), modem_agrees);
         return sure(TimeSource::modem, agrees ? milliseconds{0} : said(*modem_) - offset);
     }
-    return {.source = TimeSource::none, .sure = false, .offset = milliseconds{0}, .reason = believable ? "from-file" : "implausible"};
+    const std::string_view why = far_ahead ? "far-ahead" : plain ? "from-file" : "implausible";
+    return {.source = TimeSource::none, .sure = false, .offset = milliseconds{0}, .reason = why};
 }
 
 std::optional<WallTime> WallClock::wall(const SystemTime& now) {

@@ -8,8 +8,10 @@
 //   system    it is plausible, and no file of a time before the last power-off could have set it;
 //   modem     the network's time (NITZ) agrees within five minutes, or is used instead where the system's is not plausible.
 // Plausible: not before this program was made, not more than five minutes before the newest time in the database, not more than 400 days
-// after it. A clock that moves by more than three minutes against BootClock while it runs has jumped: it is not sure until a time service,
-// Supabase, the modem's network or a person (SIGHUP) confirms it, or it comes back. Nothing fires or expires while it is not sure.
+// after it. More than a week after it, in the first ten minutes after a boot, it waits for somebody who knows better: a chip that is a
+// month ahead would let the whole queue expire. A clock that moves by more than three minutes against BootClock while it runs has jumped:
+// it is not sure until a time service, Supabase, the modem's network or a person (SIGHUP) confirms it, or it comes back. Nothing fires or
+// expires while it is not sure.
 #include <chrono>
 #include <optional>
 #include <string_view>
@@ -36,7 +38,7 @@ struct ClockState {
     TimeSource source = TimeSource::none;
     bool sure = false;
     std::chrono::milliseconds offset{0};  ///< what is added to the system's wall clock
-    std::string_view reason;              ///< why it is not sure: "implausible", "from-file", "jumped"; else empty
+    std::string_view reason;              ///< why it is not sure: "implausible", "far-ahead", "from-file", "jumped"; else empty
 };
 
 class WallClock {

@@ -52,6 +52,9 @@ TEST_CASE("clock: the first look after a boot") {
         {"within the slack of what is stored", true, false, noon, false, noon + 4min, none, none, "rtc", noon},
         {"years after what is stored", true, false, noon, false, noon - std::chrono::hours{24 * 401}, none, none, "none", none,
          "implausible"},
+        {"a month after what is stored", true, false, noon, false, noon - 24h * 30, none, none, "none", none, "far-ahead"},
+        {"a month after what is stored, and the modem says so too", true, false, noon, false, noon - 24h * 30, none, noon, "modem", noon},
+        {"a month ahead, the modem knows", true, false, noon + 24h * 30, false, noon - 1h, none, noon, "modem", noon},
         {"time service against what is stored", true, false, noon, true, noon + 24h, none, none, "ntp", noon},
         {"1970, Supabase knows", true, false, past, false, none, noon, none, "supabase", noon},
         {"1970, the modem knows", false, true, past, false, none, none, noon, "modem", noon},
@@ -109,6 +112,17 @@ TEST_CASE("clock: a jump is not believed until somebody confirms it") {
             CHECK(m.source() == row.source);
         }
     }
+}
+
+TEST_CASE("clock: a box that was off for long is believed when nobody knows better") {
+    Machine m;
+    m.clock.not_before(noon - 24h * 30);
+    CHECK_FALSE(m.look().has_value());
+    m.pass(10min - 100s - 1ms);
+    CHECK_FALSE(m.look().has_value());
+    m.pass(1ms);
+    CHECK(m.look() == m.now.real);
+    CHECK(m.source() == "rtc");
 }
 
 TEST_CASE("clock: what is no jump") {
