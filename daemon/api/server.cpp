@@ -345,7 +345,8 @@ awaitable<bool> Server::Impl::exchange(Connection& c) {
         if (!c.timed_out) co_return false;
         ++counters.timed_out;
         if (c.phase == Phase::idle) co_return false;
-        co_return co_await refuse(c, Refusal{408, "timeout", "the head of the request did not come in time"});
+        Refusal late{408, "timeout", "the head of the request did not come in time"};
+        co_return co_await refuse(c, std::move(late));
     }
     ++counters.requests;
     const Head& head = *parser.head();

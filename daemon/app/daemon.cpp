@@ -246,9 +246,11 @@ awaitable<void> Daemon::start() {
 
 awaitable<void> Daemon::feed_watchdog() {
     // this coroutine runs on the thread that everything runs on: when that hangs, the watchdog bites
+    const auto period = *systemd_.watchdog_period();
     for (;;) {
         systemd_.feed_watchdog();
-        if (!co_await aio::sleep_for(*systemd_.watchdog_period())) co_return;
+        const bool slept = co_await aio::sleep_for(period);
+        if (!slept) co_return;
     }
 }
 

@@ -110,7 +110,15 @@ Result<std::unique_ptr<ByteStream>> adopt_port(aio::Executor ex, int descriptor)
 std::string name_of(int descriptor) {
     std::array<char, 512> name{};
     const ssize_t n = ::readlink(("/proc/self/fd/" + std::to_string(descriptor)).c_str(), name.data(), name.size());
-    return n > 0 && name[0] == '/' ? std::string{name.data(), static_cast<std::size_t>(n)} : std::string{};
+    const std::string link = n > 0 && name[0] == '/' ? std::string{name.data(), static_cast<std::size_t>(n)} : std::string{};
+    struct stat held {};
+    struct stat there {};
+    if (::fstat(descriptor, &held) != 0 || !S_ISCHR(held.st_mode)) return link;
+    const bool right = ::stat(link.c_str(), &there) == 0 && S_ISCHR(there.st_mode) && there.st_rdev == held.st_rdev;
+    if (right) return link;
+    // Opened in the mount namespace of a unit that ended since, /dev/ttyUSB0 is "/ttyUSB0" there: the C library searches /dev.
+    if (::ttyname_r(descriptor, name.data(), name.size()) == 0) return name.data();
+    return link.starts_with("/dev/") ? link : std::string{};  // unplugged
 }
 
 }  // namespace conductor::port

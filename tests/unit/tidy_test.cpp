@@ -257,6 +257,12 @@ Findings await_findings(const std::vector<Source>& sources) {
                     found(out, source, n, "a lambda with captures inside co_await: give it a name first");
             if (rest.find("{.") != rest.npos || rest.find("({") != rest.npos || rest.find(", {") != rest.npos)
                 found(out, source, n, "a braced temporary inside co_await: give it a name first");
+            for (std::size_t brace = rest.find('{'); brace != rest.npos; brace = rest.find('{', brace + 1)) {
+                const std::size_t name = rest.find_last_of(" (,:", brace);
+                const bool type = name != rest.npos && name + 1 < brace && rest[name + 1] >= 'A' && rest[name + 1] <= 'Z';
+                if (type && rest.substr(brace, 2) != "{." && rest.substr(brace, 2) != "{}")
+                    found(out, source, n, "a braced temporary inside co_await: give it a name first");
+            }
         }
     return out;
 }
@@ -338,6 +344,8 @@ TEST_CASE("tidy: the checks see what they are for") {
         {"an element, awaited", "daemon/api/a.cpp", "co_await all[n].run(table[x]);", await_findings, 0},
         {"bare braces, awaited", "daemon/api/a.cpp", "co_await read_slot({memory, index});", await_findings, 1},
         {"braces, awaited", "daemon/api/a.cpp", "co_await f(Command{.line = x});", await_findings, 1},
+        {"a named type's braces, awaited", "daemon/api/a.cpp", "co_return co_await refuse(c, Refusal{408, \"timeout\"});", await_findings,
+         1},
         {"a lambda in the next statement", "daemon/api/a.cpp", "co_await f(); g([x] { h(x); });", await_findings, 0},
         {"a vendor in the driver", "modem/driver/a.cpp", "if (name == \"Huawei\") return;", vendor_findings, 1},
         {"a vendor in its profile", "modem/profile/a.cpp", "if (name == \"Huawei\") return;", vendor_findings, 0},

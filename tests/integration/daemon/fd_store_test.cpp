@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 #include <cstring>
 #include <stdexcept>
+#include <thread>
 
 #include "tests/integration/daemon/checks.hpp"
 
@@ -55,6 +57,11 @@ public:
         listen();
         return ready_;
     }
+    /// How often the watchdog was fed.
+    int fed() {
+        listen();
+        return fed_;
+    }
     /// systemd was asked for time before that.
     bool extended() const { return extended_; }
 
@@ -77,6 +84,7 @@ private:
             if (line == "FDSTORE=1") store = true;
             if (line == "FDSTOREREMOVE=1") forget = true;
             if (line == "READY=1") ready_ = true;
+            if (line == "WATCHDOG=1") ++fed_;
             if (line.starts_with("EXTEND_TIMEOUT_USEC=") && !ready_) extended_ = true;
             if (line.starts_with("FDNAME=")) name = line.substr(7);
         }
@@ -100,6 +108,7 @@ private:
     }
     int socket_ = -1;
     bool ready_ = false, extended_ = false;
+    int fed_ = 0;
     std::map<std::string, int> kept_;
 };
 
@@ -148,6 +157,26 @@ TEST_CASE("integration: a restart between Ctrl-Z and +CMGS ends in what the mode
             CHECK(gateway.stop() == 0);
         }
     }
+}
+
+TEST_CASE("integration: the watchdog is fed twice in its time, and not by a process that hangs") {
+    const TempDir folder;
+    FdStore store{folder / "notify"};
+    const Sim sim{folder / "sim", {.modems = 1}};
+    Gateway gateway{folder / "box",
+                    {.ports = sim.ports(), .environment = {"NOTIFY_SOCKET=" + (folder / "notify").string(), "WATCHDOG_USEC=400000"}}};
+    REQUIRE_MESSAGE(gateway.start(), gateway.log_end());
+    REQUIRE(ready_modems(gateway, 1));
+    const int before = store.fed();
+    CHECK(eventually(10s, [&] { return store.fed() >= before + 5; }));
+    REQUIRE(::kill(gateway.daemon().pid(), SIGSTOP) == 0);
+    store.listen();
+    const int stopped = store.fed();
+    std::this_thread::sleep_for(600ms);
+    CHECK(store.fed() == stopped);
+    REQUIRE(::kill(gateway.daemon().pid(), SIGCONT) == 0);
+    CHECK(eventually(10s, [&] { return store.fed() > stopped; }));
+    CHECK(gateway.stop() == 0);
 }
 
 TEST_CASE("integration: a kept port whose modem has another index now is closed, not locked by ourselves") {

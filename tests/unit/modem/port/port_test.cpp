@@ -1,9 +1,14 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <boost/asio/io_context.hpp>
+#include <cstring>
 #include <filesystem>
 #include <optional>
 
@@ -48,6 +53,56 @@ TEST_CASE("a pty: octets both ways unchanged, the lock, and the hang-up") {
     const auto closed = run<Result<std::size_t>>(ctx, (*stream)->read_some(buffer));
     REQUIRE(!closed.has_value());
     CHECK(closed.error().is(PortErrc::closed));
+}
+
+/// Opens it in a mount namespace that is gone afterwards, as a unit's is after each run; -1 where none may be made.
+int opened_elsewhere(const std::string& path) {
+    int pair[2];
+    REQUIRE(::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) == 0);
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+    char octet = 0;
+    iovec place{&octet, 1};
+    msghdr message{};
+    message.msg_iov = &place;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        const int descriptor = ::unshare(CLONE_NEWNS) == 0 ? ::open(path.c_str(), O_RDWR | O_NOCTTY) : -1;
+        cmsghdr* header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof descriptor);
+        std::memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
+        ::_exit(descriptor >= 0 && ::sendmsg(pair[0], &message, 0) == 1 ? 0 : 1);
+    }
+    int status = 0, descriptor = -1;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    if (status == 0 && ::recvmsg(pair[1], &message, MSG_CMSG_CLOEXEC) == 1)
+        std::memcpy(&descriptor, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof descriptor);
+    ::close(pair[0]);
+    ::close(pair[1]);
+    return descriptor;
+}
+
+TEST_CASE("the device of a descriptor is found, also when its mount namespace is gone") {
+    const Master master;
+    const int here = ::open(master.slave.c_str(), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    REQUIRE(here >= 0);
+    CHECK(name_of(here) == master.slave);
+    ::close(here);
+    if (const int elsewhere = opened_elsewhere(master.slave); elsewhere >= 0) {
+        CHECK(name_of(elsewhere) == master.slave);
+        ::close(elsewhere);
+    } else {
+        MESSAGE("skipped: no mount namespace may be made here");
+    }
+    const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    CHECK(name_of(null) == "/dev/null");
+    ::close(null);
+    CHECK(name_of(-1).empty());
 }
 
 TEST_CASE("a link is resolved at every open; an adopted descriptor works") {
