@@ -148,6 +148,7 @@ constexpr Sentence sentences[] = {
     {"attempts-used", "All attempts failed. Mend the cause, then conductorctl queue retry."},
     // what became of it
     {"timeout", "The modem did not answer in time. If its text was out by then it may have gone out: a delivery report decides."},
+    {"reserved-key", "Keys that begin with \"supabase-\" or \"answer-\" are the gateway's own. The caller must choose another one."},
     {"late-commit",
      "The disk took so long to journal it that its time or its lease was over by then, so nothing was sent. It is looked at again by "
      "itself."},

@@ -30,6 +30,10 @@ Refusal not_found(std::string_view what, std::int64_t id) {
 Refusal state_forbids(const MessageRow& row, std::string_view action) {
     return {409, "wrong-state", fmt::format("A message that is {} cannot be {}.", to_string(row.status), action)};
 }
+/// Keys that the gateway makes itself: a caller's message under one would stand in the way of a claim or an answer for ever.
+bool is_reserved(std::string_view key) {
+    return key.starts_with("supabase-") || key.starts_with("answer-");
+}
 Refusal clock_unsure() {
     return {503, "clock-unsure", dispatch::reason_text("clock-unsure")};
 }
@@ -126,6 +130,10 @@ aio::awaitable<std::vector<Answer<api::Submitted>>> Gateway::submit_all(std::vec
         std::int64_t queued = open;
         Openings openings;
         for (const auto& message : messages) {
+            if (message.key && is_reserved(*message.key)) {
+                all.push_back(Refusal{422, "reserved-key", dispatch::reason_text("reserved-key"), "key"});
+                continue;
+            }
             all.push_back(take(tx, *env, message, now, queued, &openings));
             queued += all.back() && all.back()->created;
         }

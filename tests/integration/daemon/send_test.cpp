@@ -67,6 +67,12 @@ TEST_CASE("integration: a known key is the same message") {
     json other = body;
     other["text"] = "twice";
     CHECK(gateway.post("/v1/messages", other).status == 409);
+    for (const char* own : {"supabase-17-1", "answer-17"}) {
+        other["key"] = own;
+        const auto refused = gateway.post("/v1/messages", other);
+        CHECK(refused.status == 422);
+        CHECK(refused.json()["error"]["code"] == "reserved-key");
+    }
     CHECK_MESSAGE(gateway.settled(20s, 1, {"delivered"}), describe(gateway));
     CHECK(sim.copies() == std::map<std::string, int>{{invented_number(1), 1}});
 }
