@@ -50,6 +50,7 @@ std::vector<Rung> Ladder::rungs_of(Trouble what) const {
         case Trouble::no_sending: rungs = {Rung::radio, Rung::radio, Rung::restart, Rung::usb_reset, Rung::power}; break;
         // the last one again each hour: a SIM that a person took out costs no restarts
         case Trouble::sim_lost: rungs = {Rung::radio, Rung::radio, Rung::restart, Rung::power, Rung::radio}; break;
+        case Trouble::hung: rungs = {Rung::usb_reset, Rung::usb_reset, Rung::power}; break;
         case Trouble::sim_unseen: rungs = {Rung::power}; break;
     }
     std::erase_if(rungs, [this](Rung r) {
@@ -103,7 +104,7 @@ LadderStep Ladder::trouble(Trouble what, Instant now) {
     if (what == Trouble::boot_loop && last_ == Trouble::mute && limits_.power) at_ = 0;  // past the soft rungs
     healthy_ = false;
     last_ = what;
-    const bool silent = what == Trouble::mute || what == Trouble::boot_loop;
+    const bool silent = what == Trouble::mute || what == Trouble::boot_loop || what == Trouble::hung;
     const int call = calls_++;
     LadderStep step;
     step.hold = silent ? doubled(limits_.first_hold, call, limits_.max_hold) : doubled(limits_.radio_hold, call, 3600s);

@@ -19,6 +19,7 @@ enum class Trouble : std::uint8_t {
     denied,        ///< the network refuses the SIM: a plan or SIM matter, so it is asked again rarely
     no_sending,    ///< answers, but takes no message: errors of its own, or no prompt, again and again
     sim_lost,      ///< a SIM that was here, or fails: what takes its power away and gives it back may help
+    hung,          ///< cannot be opened: the device keeps the kernel waiting (FIELD row 15)
     sim_unseen,    ///< a SIM put in after power-on is not seen (FIELD row 17): only power helps
 };
 

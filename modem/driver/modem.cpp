@@ -343,6 +343,11 @@ void Modem::Impl::not_open(const Error& error) {
     } else if (error.is(port::PortErrc::not_found) && error.where == Finder::locked_sim) {
         set(ModemState::absent, "no-port",
             "A SIM is here that asks for its PIN before it tells its IMSI; name this modem's imei, iccid, usb or port beside the imsi.");
+    } else if (error.is(port::PortErrc::hung)) {
+        set(ModemState::absent, "port-hung",
+            "The device hangs: the kernel waits for it, so the port cannot be opened. It is reset where that is possible; else unplug it "
+            "and "
+            "plug it in again.");
     } else if (settings_.port.empty()) {
         set(ModemState::absent, "no-port", "No port holds this modem now; it is looked for as soon as a device is plugged in.");
     } else {
@@ -363,6 +368,10 @@ aio::awaitable<End> Modem::Impl::open() {
             co_return End::ok;
         }
         not_open(stream.error());
+        if (stream.error().is(port::PortErrc::hung) && BootClock::now() >= network_trouble_at_) {
+            if (status_.usb.empty()) status_.usb = port::usb_device_of(status_.port);
+            co_await recover(Trouble::hung);
+        }
         const bool told = finder_ && settings_.port.empty() && stream.error().is(port::PortErrc::not_found);
         co_await rest(told ? BootClock::duration{10s} : pause);
         const bool events = finder_ && !settings_.port.starts_with("tcp:");

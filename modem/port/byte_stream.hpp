@@ -18,6 +18,7 @@ enum class PortErrc {
     bad_name,       ///< not a port specification
     io,             ///< any other error of the system
     closed,         ///< closed by us
+    hung,           ///< the device keeps the kernel waiting
 };
 const char* errc_library(PortErrc);
 std::string_view describe(PortErrc e);

@@ -1,5 +1,7 @@
 #include "modem/port/fd_stream.hpp"
 
+#include "modem/port/apart.hpp"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -24,6 +26,7 @@ std::string_view describe(PortErrc e) {
         case PortErrc::bad_name: return "not a port name: pty:PATH, tcp:HOST:PORT or a device path";
         case PortErrc::io: return "the port failed";
         case PortErrc::closed: return "the port was closed";
+        case PortErrc::hung: return "the device hangs in the kernel";
     }
     return "?";
 }
@@ -64,7 +67,10 @@ namespace asio = boost::asio;
 
 class FdStream final : public ByteStream {
 public:
-    FdStream(aio::Executor ex, Fd fd) : descriptor_{std::move(ex), fd.get()}, socket_{is_socket(fd.get())} { fd.release(); }
+    FdStream(aio::Executor ex, Fd fd, std::string device)
+        : descriptor_{std::move(ex), fd.get()}, device_{std::move(device)}, socket_{is_socket(fd.get())} {
+        fd.release();
+    }
     ~FdStream() override { FdStream::close(); }
 
     aio::awaitable<Result<std::size_t>> read_some(std::span<std::uint8_t> into) override {
@@ -102,6 +108,7 @@ public:
 
     void close() override {
         if (!descriptor_.is_open()) return;
+        if (!device_.empty()) return close_apart(device_, Fd{descriptor_.release()});
         boost::system::error_code ignored;  // the descriptor is gone whatever close(2) says
         descriptor_.close(ignored);
     }
@@ -118,13 +125,14 @@ private:
         return ::poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0 && (p.revents & POLLIN) == 0;
     }
     asio::posix::stream_descriptor descriptor_;
+    std::string device_;
     bool socket_;
 };
 
 }  // namespace
 
-std::unique_ptr<ByteStream> make_fd_stream(aio::Executor ex, Fd fd) {
-    return std::make_unique<FdStream>(std::move(ex), std::move(fd));
+std::unique_ptr<ByteStream> make_fd_stream(aio::Executor ex, Fd fd, std::string device) {
+    return std::make_unique<FdStream>(std::move(ex), std::move(fd), std::move(device));
 }
 
 }  // namespace conductor::port

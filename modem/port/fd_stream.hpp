@@ -23,12 +23,13 @@ private:
 /// The error of errno: not_found, busy, denied, lost or io, with `where`.
 Error port_error(int error_number, std::string where);
 
-/// Takes the descriptor over, which must be non-blocking.
-std::unique_ptr<ByteStream> make_fd_stream(aio::Executor ex, Fd fd);
+/// Takes the descriptor over, which must be non-blocking. `device`: of a tty whose close may wait for the hardware; it is closed apart.
+std::unique_ptr<ByteStream> make_fd_stream(aio::Executor ex, Fd fd, std::string device = {});
 
 /// The back ends of open_port(). `path` is resolved already.
 Result<std::unique_ptr<ByteStream>> open_pty(aio::Executor ex, const std::string& path);
-Result<std::unique_ptr<ByteStream>> open_serial(aio::Executor ex, const std::string& path, const PortSettings& settings);
+/// hung when the device does not let itself be opened within ten seconds.
+aio::awaitable<Result<std::unique_ptr<ByteStream>>> open_serial(std::string path, PortSettings settings);
 /// What libserialport leaves undone on an open tty: hardware flow control as asked for, DTR kept at a close, no XON/XOFF, VMIN 1. 0 or
 /// errno.
 int finish_serial_settings(int fd, bool rts_cts);

@@ -96,7 +96,7 @@ aio::awaitable<Result<std::unique_ptr<ByteStream>>> open_port(std::string spec, 
     const auto path = resolve(name);
     if (!path) co_return path.error();
     if (forced || is_pty(*path)) co_return open_pty(ex, *path);
-    co_return open_serial(ex, *path, settings);
+    co_return co_await open_serial(*path, settings);
 }
 
 Result<std::unique_ptr<ByteStream>> adopt_port(aio::Executor ex, int descriptor) {
@@ -104,7 +104,9 @@ Result<std::unique_ptr<ByteStream>> adopt_port(aio::Executor ex, int descriptor)
     const int flags = ::fcntl(fd.get(), F_GETFL);
     if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) < 0 || ::fcntl(fd.get(), F_SETFD, FD_CLOEXEC) < 0)
         return port_error(errno, "adopted");
-    return make_fd_stream(std::move(ex), std::move(fd));
+    std::string name = ::isatty(fd.get()) ? name_of(fd.get()) : "";
+    if (is_pty(name)) name.clear();
+    return make_fd_stream(std::move(ex), std::move(fd), std::move(name));
 }
 
 std::string name_of(int descriptor) {

@@ -7,11 +7,15 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <memory>
+#include <optional>
 
-#include "modem/port/fd_stream.hpp"
+#include "modem/port/apart.hpp"
 
 namespace conductor::port {
 namespace {
+
+constexpr std::chrono::seconds longest_open{10};  // a control transfer of a healthy device takes milliseconds
 
 struct PortCloser {
     void operator()(sp_port* port) const noexcept {
@@ -50,7 +54,10 @@ int finish_serial_settings(int fd, bool rts_cts) {
     return ::tcsetattr(fd, TCSANOW, &tio) == 0 ? 0 : errno;
 }
 
-Result<std::unique_ptr<ByteStream>> open_serial(aio::Executor ex, const std::string& path, const PortSettings& settings) {
+namespace {
+
+/// Each of these calls may wait for the device: O_NONBLOCK does not cover the control transfers of USB.
+Result<Fd> open_device(const std::string& path, const PortSettings& settings) {
     sp_port* found = nullptr;
     if (const sp_return rc = sp_get_port_by_name(path.c_str(), &found); rc != SP_OK) return serial_error(rc, path);
     const std::unique_ptr<sp_port, PortCloser> port{found};
@@ -68,7 +75,18 @@ Result<std::unique_ptr<ByteStream>> open_serial(aio::Executor ex, const std::str
     if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return port_error(errno, path);
     if (::ioctl(fd.get(), TIOCEXCL) != 0) return port_error(errno, path);
     if (const int error = finish_serial_settings(fd.get(), settings.rts_cts)) return port_error(error, path);
-    return make_fd_stream(std::move(ex), std::move(fd));
+    return fd;
+}
+
+}  // namespace
+
+aio::awaitable<Result<std::unique_ptr<ByteStream>>> open_serial(std::string path, PortSettings settings) {
+    const auto opened = std::make_shared<std::optional<Result<Fd>>>();
+    auto work = [opened, path, settings] { opened->emplace(open_device(path, settings)); };
+    const auto ended = co_await run_apart(path, std::move(work), longest_open);
+    if (!ended) co_return ended.error();
+    if (!**opened) co_return (*opened)->error();
+    co_return make_fd_stream(co_await boost::asio::this_coro::executor, std::move(***opened), std::move(path));
 }
 
 }  // namespace conductor::port

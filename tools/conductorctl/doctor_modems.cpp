@@ -53,6 +53,8 @@ struct StateRow {
 constexpr StateRow states[] = {
     {"no-port", Verdict::fail, "Plug it in; `conductorctl modem discover` shows what is there; dmesg tells of power and cables."},
     {"port-busy", Verdict::fail, "Stop that program; for ModemManager install the udev rules, or systemctl disable --now ModemManager."},
+    {"port-hung", Verdict::fail,
+     "Unplug the modem and plug it in again, on a hub with its own power; enable conductor-reset@.path for the next time."},
     {"port-denied", Verdict::fail, "The port's group must be conductor (udev rules), and DeviceAllow of the unit must name its kind."},
     {"wrong-modem", Verdict::fail, "Name this modem in match, or plug in the one that is named."},
     {"wrong-sim", Verdict::fail, "Put the named SIM in, or correct match.iccid."},

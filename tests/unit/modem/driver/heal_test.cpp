@@ -407,3 +407,17 @@ TEST_CASE("a SIM that is taken out is seen at once, by the modem's line or by a 
         }
     }
 }
+
+TEST_CASE("a device that hangs in the kernel is reset, and said so; the modem is back when it lets itself be opened") {
+    Healing rig;
+    rig.host.usb_reset = true;
+    rig.refuse_open = port::PortErrc::hung;
+    rig.unplug();
+    CHECK(rig.until([&] { return rig.driver->status().reason == "port-hung"; }, 5s));
+    CHECK(rig.until([&] { return !rig.host.resets.empty(); }, 30s));
+    rig.pass(10min);
+    CHECK(rig.host.resets.size() <= 3);  // and no storm of them
+    rig.refuse_open.reset();
+    rig.plug();
+    CHECK(rig.until_state("ready", 30s));
+}

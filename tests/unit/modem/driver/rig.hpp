@@ -94,13 +94,15 @@ public:
     std::unique_ptr<Modem> driver;
     bool ended = false, plugged = true;
     int opens = 0;
-    int adopted = -1;  ///< a descriptor of the process before, for start()
+    std::optional<port::PortErrc> refuse_open;  ///< what every open() ends with
+    int adopted = -1;                           ///< a descriptor of the process before, for start()
     bool awaiting_late = false;
     std::exception_ptr failure;
 
 private:
     aio::awaitable<Result<std::unique_ptr<port::ByteStream>>> open() {
         ++opens;
+        if (refuse_open) co_return fail(*refuse_open, "example");
         if (!plugged) co_return fail(port::PortErrc::not_found, "example");
         line->closed = false;
         line->waiting.clear();

@@ -2,16 +2,20 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <cstring>
 #include <filesystem>
+#include <memory>
 #include <optional>
 
+#include "modem/port/apart.hpp"
 #include "modem/port/recorder.hpp"
 #include "tests/unit/modem/port/ports.hpp"
 
@@ -211,5 +215,52 @@ TEST_CASE("secrets are masked in every command that carries one, however it is w
         std::string shown;
         for (const auto& step : recorder.transcript().steps) shown += step.octets;
         CHECK(shown == row.shown);
+    }
+}
+
+TEST_CASE("work on a device that hangs holds nobody up, and nothing else of that device begins meanwhile") {
+    boost::asio::io_context ctx;
+    int line[2];
+    REQUIRE(::pipe2(line, O_CLOEXEC) == 0);
+    const auto hangs = [end = line[0]] {
+        char octet;
+        CHECK(::read(end, &octet, 1) == 1);
+    };
+    const auto begun = std::make_shared<std::atomic<int>>(0);
+    const auto counts = [begun] { ++*begun; };
+    std::optional<Result<void>> first, second, other;
+    const auto into = [](std::optional<Result<void>>& where) {
+        return [&where](std::exception_ptr, Result<void> r) { where = std::move(r); };
+    };
+    boost::asio::co_spawn(ctx, run_apart("example-1", hangs, 50ms), into(first));
+    boost::asio::co_spawn(ctx, run_apart("example-1", counts, 100ms), into(second));
+    boost::asio::co_spawn(ctx, run_apart("example-2", counts, 10s), into(other));
+    ctx.run();
+    REQUIRE((first && second && other));
+    CHECK(first->error().is(PortErrc::hung));
+    CHECK(second->error().is(PortErrc::hung));
+    CHECK(other->has_value());
+    CHECK(*begun == 1);
+    REQUIRE(::write(line[1], "x", 1) == 1);  // it comes back
+    CHECK(run<Result<void>>(ctx, run_apart("example-1", counts, 10s)).has_value());
+    CHECK(*begun == 2);
+    ::close(line[0]);
+    ::close(line[1]);
+}
+
+TEST_CASE("a tty that is closed apart is closed soon, and is not opened before") {
+    boost::asio::io_context ctx;
+    const Master master;
+    for (int i = 0; i < 20; ++i) {
+        auto opened = std::make_shared<std::optional<int>>();
+        const auto work = [opened, path = master.slave] {
+            Fd fd{::open(path.c_str(), O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)};
+            if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) opened->emplace(fd.release());
+        };
+        REQUIRE(run<Result<void>>(ctx, run_apart("example-3", work, 10s)).has_value());
+        REQUIRE_MESSAGE(opened->has_value(), "the one before still holds the lock");
+        auto stream = make_fd_stream(ctx.get_executor(), Fd{**opened}, "example-3");
+        stream->close();
+        CHECK(stream->descriptor() == -1);
     }
 }
