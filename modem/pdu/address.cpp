@@ -27,14 +27,23 @@ void read_digits(Reader& in, View value, std::size_t count, std::string_view fie
     }
 }
 
-Address read_value(Reader& in, std::size_t count, std::string_view field) {
+/// A length in octets does not tell whether the last of eight septets is an "@" or fill: it is taken for fill (as TS 23.038 §6.1.2.3.1 has
+/// it of text in a USSD string).
+bool ends_in_fill(const Septets& septets) {
+    return !septets.empty() && septets.size() % 8 == 0 && septets.back() == 0;
+}
+
+/// `in_octets`: the length was told in octets, as that of a service centre is.
+Address read_value(Reader& in, std::size_t count, std::string_view field, bool in_octets = false) {
     const std::uint8_t type = in.octet(field);
     const std::size_t begin = in.at();
     const View value = in.take((count + 1) / 2, field);
     Address address{.digits = {}, .ton = static_cast<Ton>(type >> 4 & 7), .npi = static_cast<std::uint8_t>(type & 0x0F)};
     if (!in.ok()) return address;
     if (address.ton == Ton::alphanumeric) {
-        address.digits = Gsm7{}.decode(unpack(value, count * 4 / 7));
+        Septets septets = unpack(value, count * 4 / 7);
+        if (in_octets && ends_in_fill(septets)) septets.pop_back();
+        address.digits = Gsm7{}.decode(septets);
         return address;
     }
     read_digits(in, value, count, field, begin, address.digits);
@@ -43,7 +52,7 @@ Address read_value(Reader& in, std::size_t count, std::string_view field) {
 }
 
 /// Type octet and value; `count` gets the number of useful semi-octets.
-Result<Octets> value_of(const Address& address, std::string_view field, std::size_t& count) {
+Result<Octets> value_of(const Address& address, std::string_view field, std::size_t& count, bool in_octets = false) {
     if (address.npi > 0x0F || static_cast<unsigned>(address.ton) > 7) return fail(PduErrc::bad_address, std::string{field});
     Octets out{static_cast<std::uint8_t>(0x80 | static_cast<unsigned>(address.ton) << 4 | address.npi)};
     if (address.ton == Ton::alphanumeric) {
@@ -53,6 +62,7 @@ Result<Octets> value_of(const Address& address, std::string_view field, std::siz
         for (const char32_t c : *text) {
             if (!Gsm7{}.append(c, septets)) return fail(PduErrc::not_encodable, std::string{field});
         }
+        if (in_octets && ends_in_fill(septets)) return fail(PduErrc::not_encodable, std::string{field});
         count = (septets.size() * 7 + 3) / 4;
         const Octets packed = pack(septets);
         out.insert(out.end(), packed.begin(), packed.end());
@@ -105,7 +115,7 @@ std::optional<Address> read_service_centre(Reader& in) {
     const std::size_t octets = in.octet("SCA");
     if (octets > most_centre_octets) in.stop(PduErrc::bad_address, "SCA", begin);
     if (octets == 0 || !in.ok()) return std::nullopt;
-    return read_value(in, (octets - 1) * 2, "SCA");
+    return read_value(in, (octets - 1) * 2, "SCA", true);
 }
 
 Result<void> write_address(Octets& out, const Address& address, std::string_view field) {
@@ -124,7 +134,7 @@ Result<void> write_service_centre(Octets& out, const std::optional<Address>& add
         return {};
     }
     std::size_t count = 0;
-    const Result<Octets> value = value_of(*address, "SCA", count);
+    const Result<Octets> value = value_of(*address, "SCA", count, true);
     if (!value) return value.error();
     if (value->size() > most_centre_octets) return fail(PduErrc::bad_address, "SCA");
     out.push_back(static_cast<std::uint8_t>(value->size()));
