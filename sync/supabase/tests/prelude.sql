@@ -37,6 +37,30 @@ create or replace function auth.role() returns text language sql stable as $$ se
 create or replace function auth.email() returns text language sql stable as $$ select auth.jwt() ->> 'email' $$;
 grant usage on schema auth to anon, authenticated, service_role, hosted_postgres;
 grant select, insert, update, delete, references on auth.users to hosted_postgres;
+-- Realtime's table as far as the project sees it. What is inserted is notified: tests/support/supabase/realtime.mjs passes it on.
+create table if not exists realtime.messages (
+  id uuid not null default gen_random_uuid(), topic text not null, extension text not null, payload jsonb, event text,
+  private boolean default false, inserted_at timestamp not null default now(), updated_at timestamp not null default now());
+alter table realtime.messages owner to supabase_realtime_admin;
+alter table realtime.messages enable row level security;
+create or replace function realtime.topic() returns text language sql stable as $$
+  select nullif(current_setting('realtime.topic', true), '')::text $$;
+create or replace function realtime.send(payload jsonb, event text, topic text, private boolean default true) returns void
+language plpgsql as $$
+begin
+  insert into realtime.messages (payload, event, topic, private, extension)
+    values (payload || jsonb_build_object('id', gen_random_uuid()), event, topic, private, 'broadcast');
+exception when others then raise warning 'ErrorSendingBroadcastMessage: %', sqlerrm;
+end $$;
+create or replace function realtime.pass_on() returns trigger language plpgsql security definer as $$
+begin
+  perform pg_notify('realtime', jsonb_build_object('topic', new.topic, 'event', new.event, 'payload', new.payload, 'private', new.private)::text);
+  return null;
+end $$;
+drop trigger if exists pass_on on realtime.messages;
+create trigger pass_on after insert on realtime.messages for each row execute function realtime.pass_on();
+grant usage on schema realtime to anon, authenticated, service_role, hosted_postgres;
+grant select, insert on realtime.messages to anon, authenticated, service_role, hosted_postgres;
 grant usage on schema extensions to anon, authenticated, service_role, hosted_postgres;
 grant usage, create on schema public to hosted_postgres with grant option;
 grant usage on schema public to anon, authenticated, service_role;

@@ -95,3 +95,13 @@ TEST_CASE("API.md: every example is what happens") {
     CHECK(w.stack.count("messages") == 3);
     CHECK(w.stack.sql("select status, delivery_status from scheduled_messages") == "delivered|delivered");
 }
+
+TEST_CASE("the vendor's own client accepts the Realtime of these tests, and hears the doorbell") {
+    World w;
+    const harness::TempDir folder;
+    const auto judged =
+        harness::run({"node", SOURCE_DIR "/tests/support/supabase/realtime_check.mjs", w.stack.ready().dump()}, folder.path());
+    CHECK_MESSAGE(judged.status == 0, judged.out << judged.err);
+    CHECK(judged.out.find("ok - 1.0.0: a row rings") != std::string::npos);
+    CHECK(judged.out.find("ok - 2.0.0: a row rings") != std::string::npos);
+}

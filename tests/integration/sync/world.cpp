@@ -5,8 +5,9 @@
 namespace conductor::sync_test {
 
 supabase_stack::Stack& fresh_stack() {
-    static supabase_stack::Stack stack{{"--gateways", "1"}};
+    static supabase_stack::Stack stack{{"--gateways", "1", "--tls"}};
     stack.reset();
+    stack.realtime({{"mute", false}, {"refuse", 0}, {"drop", 0}, {"joinError", ""}, {"do", "kill"}});
     stack.token_life(3600);
     stack.postgrest(true);
     stack.sql(

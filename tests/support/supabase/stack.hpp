@@ -31,6 +31,12 @@ public:
     /// {"id", "pool", "email", "password"} of the n-th box, from 0.
     const json& gateway(std::size_t n = 0) const { return ready_.at("gateways").at(n); }
 
+    /// All that it said when it was ready, for a program that needs it.
+    const json& ready() const { return ready_; }
+    /// What Realtime does from now on, and now (control() of realtime.mjs): {"mute", "refuse", "drop", "joinError", "do", "why"}; where it
+    /// stands: {"sockets", "channels", "joins"}.
+    json realtime(const json& what) const { return control("POST", "/realtime", what.dump()).json(); }
+
     /// Runs SQL as superuser; what psql -At prints, without the last newline.
     std::string sql(const std::string& text) const {
         std::string out = control("POST", "/sql", text).body;

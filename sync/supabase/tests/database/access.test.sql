@@ -20,6 +20,24 @@ insert into gateway_commands (gateway_id, kind) values ('access-box', 'sync');
 insert into message_events (event_id, gateway_id, kind, at, verdict) values (gen_random_uuid(), 'access-box', 'opt_in', now(), 'applied');
 insert into opt_outs (phone_number) values ('+15550100002');
 insert into consents (phone_number, source, text_shown) values ('+15550100001', 'form', 'I agree');
+-- The shop's own tables: one row each.
+insert into products (sku) values ('access-1');
+insert into transactions (transaction_id, date) values ('access-1', now());
+insert into transaction_items (line_id, transaction_id) values ('access-1', 'access-1');
+insert into customer_visit_patterns (customer_id) values ('access-1');
+insert into customer_product_affinity (customer_id, product_sku) values ('access-1', 'access-1');
+insert into staff (staff_name) values ('access-1');
+insert into budtenders (first_name) values ('access-1');
+insert into product_pairs values ('access-1', 'access-2', 1);
+insert into campaigns (campaign_name) values ('access-1');
+insert into campaign_messages (phone_number, message_content) values ('+15550100001', 'hi');
+insert into message_feedback (action) values ('approved');
+insert into leads (phone_number) values ('+15550100001');
+insert into customer_intelligence (customer_email) values ('access-1@example.com');
+insert into device_tracking (customer_email) values ('access-1@example.com');
+insert into bundle_offers (customer_email, bundle_products, total_quantity, base_price, discount_amount, final_price)
+  values ('access-1@example.com', '[]', 1, 10, 1, 9);
+insert into behavioral_events (event_type) values ('view');
 
 -- 'yes' when the statement works on at least one row, 'no' when it is refused or finds none, else the error. Leaves no trace.
 create function pg_temp.can(who text, statement text) returns text language plpgsql as $$
@@ -56,7 +74,29 @@ insert into statements values
      values (gen_random_uuid(), 'access-box', 'opt_in', now(), 'applied')$$, $$update message_events set detail = '{}'$$),
   ('opt_outs', $$insert into opt_outs (phone_number) values ('+15550100003')$$, $$update opt_outs set active = false$$),
   ('consents', $$insert into consents (phone_number, source, text_shown) values ('+15550100003', 'form', 'yes')$$, $$update consents set revoked_at = now()$$),
-  ('staff_roles', $$insert into staff_roles values ('10000000-0000-4000-8000-000000000001', 'admin')$$, $$update staff_roles set role = 'admin'$$);
+  ('staff_roles', $$insert into staff_roles values ('10000000-0000-4000-8000-000000000001', 'admin')$$, $$update staff_roles set role = 'admin'$$),
+  ('shop_settings', $$insert into shop_settings (singleton) values (false)$$, $$update shop_settings set vip_visits = 17$$),
+  ('products', $$insert into products (sku) values ('access-2')$$, $$update products set name = 'x'$$),
+  ('transactions', $$insert into transactions (transaction_id, date) values ('access-2', now())$$, $$update transactions set total_amount = 1$$),
+  ('transaction_items', $$insert into transaction_items (line_id, transaction_id) values ('access-2', 'access-1')$$, $$update transaction_items set quantity = 2$$),
+  ('customer_visit_patterns', $$insert into customer_visit_patterns (customer_id) values ('access-1')$$, $$update customer_visit_patterns set total_visits = 1$$),
+  ('customer_product_affinity', $$insert into customer_product_affinity (customer_id, product_sku) values ('access-1', 'access-2')$$,
+     $$update customer_product_affinity set purchase_count = 1$$),
+  ('staff', $$insert into staff (staff_name) values ('access-2')$$, $$update staff set total_sales = 1$$),
+  ('budtenders', $$insert into budtenders (first_name) values ('access-2')$$, $$update budtenders set points = 1$$),
+  ('product_pairs', $$insert into product_pairs values ('access-2', 'access-3', 1)$$, $$update product_pairs set baskets = 2$$),
+  ('campaigns', $$insert into campaigns (campaign_name) values ('access-2')$$, $$update campaigns set description = 'x'$$),
+  ('campaign_messages', $$insert into campaign_messages (phone_number, message_content) values ('+15550100001', 'x')$$,
+     $$update campaign_messages set priority = 60$$),
+  ('message_feedback', $$insert into message_feedback (action) values ('approved')$$, $$update message_feedback set training_weight = 2$$),
+  ('leads', $$insert into leads (phone_number) values ('+15550100002')$$, $$update leads set last_message = 'x'$$),
+  ('customer_intelligence', $$insert into customer_intelligence (customer_email) values ('access-2@example.com')$$,
+     $$update customer_intelligence set total_orders = 1$$),
+  ('device_tracking', $$insert into device_tracking (customer_email) values ('access-2@example.com')$$, $$update device_tracking set visit_count = 2$$),
+  ('bundle_offers', $$insert into bundle_offers (customer_email, bundle_products, total_quantity, base_price, discount_amount, final_price)
+     values ('access-2@example.com', '[]', 1, 10, 1, 9)$$, $$update bundle_offers set bonus_points = 1$$),
+  ('insights', $$insert into insights (name, numbers, area, description) values ('access-2', '{}', 'x', 'x')$$, $$update insights set area = 'x'$$),
+  ('behavioral_events', $$insert into behavioral_events (event_type) values ('view')$$, $$update behavioral_events set page_url = 'x'$$);
 
 -- s = select, i = insert, u = update, d = delete; '-' = refused, or no row seen.
 create temp table expected (who text, tab text, may text) on commit drop;
@@ -76,8 +116,39 @@ select who, tab, coalesce(may, '----') from
     ('viewer', 'consents', 's---'), ('reviewer', 'consents', 'siu-'), ('admin', 'consents', 'siu-'), ('agent', 'consents', 'si--'),
     ('web', 'consents', '-i--'),
     ('viewer', 'staff_roles', 's---'), ('reviewer', 'staff_roles', 's---'), ('admin', 'staff_roles', 'si-d'), ('agent', 'staff_roles', 's---'),
-    ('web', 'staff_roles', 's---')) e (w, t, may) on e.w = who and e.t = tab;
+    ('web', 'staff_roles', 's---'),
+    -- read by staff; what is calculated is written by nobody
+    ('viewer', 'customer_visit_patterns', 's---'), ('reviewer', 'customer_visit_patterns', 's---'), ('admin', 'customer_visit_patterns', 's---'),
+    ('agent', 'customer_visit_patterns', 's---'),
+    ('viewer', 'customer_product_affinity', 's---'), ('reviewer', 'customer_product_affinity', 's---'),
+    ('admin', 'customer_product_affinity', 's---'), ('agent', 'customer_product_affinity', 's---'),
+    ('viewer', 'staff', 's---'), ('reviewer', 'staff', 's---'), ('admin', 'staff', 's---'), ('agent', 'staff', 's---'),
+    ('viewer', 'product_pairs', 's---'), ('reviewer', 'product_pairs', 's---'), ('admin', 'product_pairs', 's---'), ('agent', 'product_pairs', 's---'),
+    ('viewer', 'leads', 's---'), ('reviewer', 'leads', 's---'), ('admin', 'leads', 's---'), ('agent', 'leads', 's---'),
+    ('viewer', 'insights', 's---'), ('reviewer', 'insights', 's---'), ('admin', 'insights', 's---'), ('agent', 'insights', 's---'),
+    ('reviewer', 'message_feedback', 's---'), ('admin', 'message_feedback', 's---'),
+    -- imported by an administrator
+    ('viewer', 'shop_settings', 's---'), ('reviewer', 'shop_settings', 's---'), ('admin', 'shop_settings', 's-u-'), ('agent', 'shop_settings', 's---'),
+    ('viewer', 'products', 's---'), ('reviewer', 'products', 's---'), ('admin', 'products', 'siud'), ('agent', 'products', 's---'),
+    ('viewer', 'transactions', 's---'), ('reviewer', 'transactions', 's---'), ('admin', 'transactions', 'siud'), ('agent', 'transactions', 's---'),
+    ('viewer', 'transaction_items', 's---'), ('reviewer', 'transaction_items', 's---'), ('admin', 'transaction_items', 'siud'),
+    ('agent', 'transaction_items', 's---'),
+    ('viewer', 'budtenders', 's---'), ('reviewer', 'budtenders', 's---'), ('admin', 'budtenders', 'siud'), ('agent', 'budtenders', 's---'),
+    -- planned by reviewers and agents; their states move through functions alone
+    ('viewer', 'campaigns', 's---'), ('reviewer', 'campaigns', 'siu-'), ('admin', 'campaigns', 'siu-'), ('agent', 'campaigns', 'si--'),
+    ('viewer', 'campaign_messages', 's---'), ('reviewer', 'campaign_messages', 'siu-'), ('admin', 'campaign_messages', 'siu-'),
+    ('agent', 'campaign_messages', 'si--'),
+    -- the web shop's own
+    ('viewer', 'customer_intelligence', 's---'), ('reviewer', 'customer_intelligence', 's---'), ('admin', 'customer_intelligence', 'siu-'),
+    ('web', 'customer_intelligence', 'siu-'),
+    ('viewer', 'device_tracking', 's---'), ('reviewer', 'device_tracking', 's---'), ('admin', 'device_tracking', 'siud'),
+    ('web', 'device_tracking', 'siu-'),
+    ('viewer', 'bundle_offers', 's---'), ('reviewer', 'bundle_offers', 's---'), ('admin', 'bundle_offers', 'siu-'), ('web', 'bundle_offers', 'siu-'),
+    ('viewer', 'behavioral_events', 's---'), ('reviewer', 'behavioral_events', 's---'), ('admin', 'behavioral_events', 'si-d'),
+    ('web', 'behavioral_events', 'si--')) e (w, t, may) on e.w = who and e.t = tab;
 
+select is_empty($$select c.relname from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind = 'r'
+  and c.relname not in (select tab from statements)$$, 'every table stands in the table of roles');
 select results_eq(
   $$select e.who, e.tab,
       replace(replace(pg_temp.can(e.who, 'select 1 from public.' || e.tab), 'yes', 's'), 'no', '-') ||
@@ -105,7 +176,7 @@ select is(pg_temp.can('box', $$select private.act_as('reaper')$$), 'no', 'a box 
 select is(pg_temp.can('admin', $$select 1 from private.transitions$$), 'no', 'the guard''s table is closed');
 select set_eq(
   $$select p.proname::text from pg_proc p where p.pronamespace = 'private'::regnamespace and has_function_privilege('authenticated', p.oid, 'execute')$$,
-  array['jwt', 'has_role', 'actor', 'touch', 'potency_band'], 'only what policies, triggers and views need may be executed in "private"');
+  array['jwt', 'has_role', 'actor', 'touch', 'potency_band', 'may_listen'], 'only what policies, triggers and views need may be executed in "private"');
 select is_empty($$select p.oid::regprocedure from pg_proc p where p.pronamespace in ('private'::regnamespace, 'public'::regnamespace)
   and has_function_privilege('anon', p.oid, 'execute')$$, 'anon may execute nothing');
 select is_empty($$select p.oid::regprocedure from pg_proc p where p.pronamespace in ('private'::regnamespace, 'public'::regnamespace)

@@ -12,7 +12,7 @@ begin
   return query execute $q$
     select p.oid::regprocedure || ': ' || c from pg_proc p join pg_language l on l.oid = p.prolang
       left join pg_trigger t on t.tgfoid = p.oid and not t.tgisinternal,
-      lateral plpgsql_check_function(p.oid, coalesce(t.tgrelid, 0), security_warnings => true) c
+      lateral plpgsql_check_function(p.oid, coalesce(t.tgrelid, 0), security_warnings => true, oldtable => t.tgoldtable, newtable => t.tgnewtable) c
     where l.lanname = 'plpgsql' and p.pronamespace in ('public'::regnamespace, 'private'::regnamespace)
       and (t.oid is not null or p.prorettype <> 'trigger'::regtype)$q$;
 end $$;

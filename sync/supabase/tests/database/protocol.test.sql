@@ -89,6 +89,41 @@ select is(pg_temp.ids(gw_claim_v1('{"request_id": "e", "limit": 1}')), '{920020}
 select is(pg_temp.tell_local(21, 2, 'sent'), 'applied', 'second round, the same message');
 select results_eq($$select claim_epoch, status from messages where scheduled_message_id = 920020$$, $$values (2::bigint, 'sent'::text)$$, 'has one row');
 
+-- A row that its box may send without asking: when its lease is over, nobody knows. The box that did not send it gives it back.
+insert into scheduled_messages (id, pool, phone_number, message_content, status, priority) values (920021, 'p', '+15550100021', 'x', 'scheduled', 100);
+select is(pg_temp.ids(gw_claim_v1('{"request_id": "f", "limit": 1, "instance": "i"}')), '{920021}', 'claimed alone in the pool');
+select results_eq($$select pinned, claimed_instance from scheduled_messages where id = 920021$$, $$values (true, 'i'::text)$$, 'is pinned, by this instance');
+select set_config('conductor.actor', 'test', true);
+update scheduled_messages set lease_expires_at = now() - interval '1 minute' where id = 920021;
+select set_config('conductor.actor', '', true);
+select is(pg_temp.ids(gw_claim_v1('{"request_id": "g", "limit": 1}')), '{}', 'nobody gets it');
+select is(pg_temp.state(920021), 'unknown unknown lease-over', 'it is unknown');
+select is(gw_report_v1('{"items": [{"event_id": "30000000-0000-4000-8000-000000000022", "kind": "released", "job_id": 920021, "epoch": 1, "reason": "lease-lost"}]}')
+  -> 'verdicts' -> 0 ->> 'verdict', 'applied', 'the box gives it back');
+select is(pg_temp.state(920021), 'queued none lease-lost', 'so that it goes out after all');
+
+-- The doorbell: once a statement and pool, for what may be taken soon, whoever puts it into the queue; and a box for its commands.
+create function pg_temp.rings() returns text language sql as $$
+  with gone as (delete from realtime.messages returning topic) select coalesce(string_agg(topic, ' ' order by topic), '-') from gone $$;
+select pg_temp.rings();
+insert into scheduled_messages (id, pool, phone_number, message_content, status, scheduled_send_time)
+  select 930000 + g, case when g < 50 then 'p' else 'q' end, '+15550100001', 'x', 'scheduled', now() from generate_series(1, 60) g;
+select is(pg_temp.rings(), 'gw-pool:p gw-pool:q', 'sixty rows ring two pools once each');
+insert into scheduled_messages (id, pool, phone_number, message_content, status, scheduled_send_time) values
+  (930101, 'p', '+15550100001', 'x', 'draft', now()), (930102, 'p', '+15550100001', 'x', 'scheduled', now() + interval '1 hour');
+select is(pg_temp.rings(), '-', 'a draft and a row for later ring nobody');
+update scheduled_messages set priority = 7 where pool = 'p';
+select is(pg_temp.rings(), '-', 'nor does what changes no time');
+update scheduled_messages set scheduled_send_time = now() where id = 930102;
+select is(pg_temp.rings(), 'gw-pool:p', 'a row that is due sooner rings');
+select is(jsonb_array_length(gw_claim_v1('{"request_id": "h", "limit": 3}') -> 'jobs'), 3, 'taking rows');
+select is(pg_temp.rings(), '-', 'rings nobody');
+insert into gateway_commands (gateway_id, kind) values ('p1', 'sync'), ('p1', 'doctor'), ('p2', 'sync');
+select is(pg_temp.rings(), 'gw-box:p1 gw-box:p2', 'a command rings its box');
+select ok(private.may_listen('gw-box:p1') and private.may_listen('gw-pool:p'), 'a box listens on its own channels');
+select ok(not private.may_listen('gw-box:p2') and not private.may_listen('gw-pool:q'), 'and on no other');
+delete from scheduled_messages where id > 930000;
+
 -- Plans: with many rows for later, claiming and promoting walk their indexes.
 insert into scheduled_messages (pool, phone_number, message_content, status, scheduled_send_time)
   select 'p', '+15550100001', 'x', 'scheduled', now() + interval '30 days' + g * interval '1 second' from generate_series(1, 20000) g;
