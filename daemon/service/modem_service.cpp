@@ -186,9 +186,10 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
                 co_return std::move(answer->submission);
             }
             if (free && answer->look_again) look_again(*answer->look_again, *now);
+            room_at_.reset();
             if (answer->needs_room > 0) {
-                const auto room = window_.next_slot(*now, answer->needs_room);
-                if (!answer->look_again || room < *answer->look_again) look_again(room, *now);
+                room_at_ = window_.next_slot(*now, answer->needs_room);
+                if (!answer->look_again || *room_at_ < *answer->look_again) look_again(*room_at_, *now);
                 shared_.wake_one();  // another SIM may have the room
             }
             idle_ = free && answer->needs_room == 0;
