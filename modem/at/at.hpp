@@ -41,6 +41,8 @@ struct Command {
     Shape shape = Shape::prefixed;
     bool prompt = false;  ///< the answer may be "> "
     bool blind = false;   ///< written even to a modem that does not answer any more (a restart)
+    /// Where it is not 0: the deadline moves on while lines of the answer come no further apart than this, but not past `at_most`.
+    std::chrono::milliseconds between_lines{0}, at_most{0};
 };
 /// The command with prefix, shape and deadline from the command table; the prefix of an unlisted one is its name and ":".
 Command command(std::string line);

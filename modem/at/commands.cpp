@@ -53,6 +53,9 @@ constexpr Row timed_commands[] = {
     {"H", "", 6s},
 };
 
+// A full SIM at 9600 baud takes 100 s to list (FIELD row 1): while entries come, the modem is not mute.
+constexpr auto list_goes_on = 8s, longest_list = 600s;
+
 std::string name_of(std::string_view line) {
     std::size_t end = 0;
     while (end < line.size() && (end == 0 || (line[end] >= 'A' && line[end] <= 'Z') || (line[end] >= 'a' && line[end] <= 'z') ||
@@ -76,6 +79,10 @@ Command command(std::string line) {
         made.timeout = best->timeout;
         made.shape = best->shape;
         made.prompt = best->prompt;
+        if (best->name == "+CMGL") {
+            made.between_lines = list_goes_on;
+            made.at_most = longest_list;
+        }
     } else if (made.line.size() > 1 && !(made.line[0] >= 'A' && made.line[0] <= 'Z') && made.line[0] != '&') {
         made.info_prefix = name_of(made.line) + ":";
     }

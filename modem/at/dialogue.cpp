@@ -11,6 +11,7 @@ constexpr int max_text_lines = 64;  ///< of one +CUSD; its text has 182 characte
 void Dialogue::start(Command command) {
     last_written_ = "AT" + command.line;
     reply_ = {};
+    owned_ = 0;
     pair_open_ = false;
     lexer_.expect_prompt(command.prompt);
     running_ = std::move(command);
@@ -85,6 +86,7 @@ void Dialogue::line(std::string text, const Sink& sink) {
     if (!text_.empty() && goes_on(text, sink)) return;
     if (running_ && pair_open_ && is_hex(text)) {
         pair_open_ = false;
+        ++owned_;
         reply_.lines.push_back(upper(text));
         return;
     }
@@ -96,6 +98,7 @@ void Dialogue::line(std::string text, const Sink& sink) {
         }
         case Owner::command:
             pair_open_ = running_->shape == Shape::pairs;
+            ++owned_;
             if (reply_.lines.size() < max_lines) reply_.lines.push_back(std::move(text));
             return;
         case Owner::urc: {

@@ -40,6 +40,8 @@ public:
     bool running() const { return running_.has_value(); }
     /// The lines that the running command owns so far.
     std::span<const std::string> so_far() const { return reply_.lines; }
+    /// How many lines the running command was given, also of those that are dropped.
+    std::size_t owned() const { return owned_; }
     /// Forgets half a line and a URC that waits for its second line.
     void reset();
     void feed(std::span<const std::uint8_t> octets, const Sink& sink);
@@ -58,6 +60,7 @@ private:
     Lexer lexer_;
     std::optional<Command> running_;
     Reply reply_;
+    std::size_t owned_ = 0;
     std::string last_written_;
     const UrcRule* half_ = nullptr;  ///< a two-line URC that waits for its PDU
     std::string half_header_;

@@ -201,6 +201,17 @@ aio::awaitable<Result<void>> AtSession::wait_for(std::function<bool()> done, Ins
     }
 }
 
+/// Until the deadline, or as long as lines of the answer come no further apart than `between`, to `last` at most.
+aio::awaitable<Result<void>> AtSession::wait_for_reply(Instant until, std::chrono::milliseconds between, Instant last, std::string what) {
+    const std::function<bool()> finished = [this] { return reply_.has_value(); };
+    for (;;) {
+        const std::size_t owned = dialogue_.owned();
+        auto done = co_await wait_for(finished, until, what);
+        if (done || !done.error().is(AtErrc::timeout) || dialogue_.owned() == owned || BootClock::now() >= last) co_return done;
+        until = std::min(BootClock::now() + between, last);
+    }
+}
+
 aio::awaitable<bool> AtSession::in_step() {
     if (!out_of_step_) co_return true;
     co_return co_await resync(2);
@@ -220,14 +231,11 @@ aio::awaitable<Result<at::Reply>> AtSession::run(at::Command command) {
     if (rebooted_) co_return fail(AtErrc::rebooted, command.line);
     reply_.reset();
     answer_.clear();
-    const auto timeout = command.timeout;
+    const auto timeout = command.timeout, between = command.between_lines, most = command.at_most;
     const std::string line = command.line;
     dialogue_.start(std::move(command));
     Result<void> done = co_await write("AT" + line + "\r");
-    if (done) {
-        const std::function<bool()> finished = [this] { return reply_.has_value(); };
-        done = co_await wait_for(finished, BootClock::now() + timeout, line);
-    }
+    if (done) done = co_await wait_for_reply(BootClock::now() + timeout, between, BootClock::now() + most, line);
     if (done) {
         inbox_->answered_at = BootClock::now();
         co_return std::move(*std::exchange(reply_, std::nullopt));

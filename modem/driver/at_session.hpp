@@ -105,6 +105,7 @@ private:
     aio::awaitable<Result<void>> write_paced(std::string octets, std::size_t pace);
     /// Waits for `done()`; an error when it never comes.
     aio::awaitable<Result<void>> wait_for(std::function<bool()> done, Instant until, std::string what);
+    aio::awaitable<Result<void>> wait_for_reply(Instant until, std::chrono::milliseconds between, Instant last, std::string what);
     aio::awaitable<Result<void>> open_prompt(at::Command command, std::chrono::milliseconds patience);
     aio::awaitable<SubmitOutcome> before_prompt(Result<void> waited);
     aio::awaitable<SubmitOutcome> after_ctrl_z(Instant until);

@@ -48,6 +48,23 @@ TEST_CASE("two memories in one batch: each message is deleted where it lies") {
     CHECK(rig.host.incoming[2].memory == "SM");
 }
 
+TEST_CASE("a full memory on a slow line: 250 messages take 95 s to list, and the modem is not taken for mute") {
+    Up rig;
+    rig.modem->answers["AT+CMGL=4"] = "";
+    for (int i = 1; i <= 250; ++i) rig.modem->store(i, delivered(i % 100));
+    rig.start();
+    REQUIRE(rig.until([&] { return rig.modem->saw("AT+CMGL=4"); }));
+    const auto list = rig.modem->storage;
+    for (const auto& [index, entry] : list) {
+        rig.modem->raw("\r\n+CMGL: " + std::to_string(index) + "," + entry);
+        rig.pass(380ms);
+    }
+    rig.modem->raw("\r\n\r\nOK\r\n");
+    CHECK(rig.until([&] { return rig.host.incoming.size() == 250 && rig.modem->storage.empty(); }, 5s));
+    CHECK(rig.host.incidents.empty());
+    CHECK(rig.modem->count("AT+CFUN=") == 0);
+}
+
 TEST_CASE("what was cut on its way is read again in its own memory") {
     Keeping rig;
     rig.up();

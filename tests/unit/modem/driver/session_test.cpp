@@ -222,3 +222,39 @@ TEST_CASE("nothing is written to a modem that said that it restarted, until that
     CHECK(talk.session->take_reboot());
     CHECK(talk.run("+CSQ").has_value());
 }
+
+TEST_CASE("a list that takes longer than its deadline: entries keep it open, URCs and silence do not, and it has an end") {
+    struct Row {
+        const char* name;
+        const char* says;  ///< each second, `times` times
+        int times;
+        bool finishes;
+        std::size_t lines;
+        BootClock::duration ends_within;
+    };
+    const std::string entry = std::string{"\r\n+CMGL: 1,1,,29\r\n"} + delivered_pdu + "\r\n";
+    const Row rows[] = {
+        {"entries", entry.c_str(), 90, true, 180, 95s},
+        {"entries that cease", entry.c_str(), 30, false, 0, 50s},
+        {"URCs alone", "\r\n+CREG: 1\r\n", 90, false, 0, 21s},
+        {"entries without end", entry.c_str(), 700, false, 0, 605s},
+    };
+    for (const Row& row : rows) {
+        CAPTURE(row.name);
+        Talk talk;
+        talk.modem->answers["AT+CMGL=4"] = "";
+        MaybeReply reply;
+        boost::asio::co_spawn(talk.ctx, run_into(talk.session, "+CMGL=4", reply), boost::asio::detached);
+        const Instant begun = VirtualTime::current();
+        for (int i = 0; i < row.times && !reply; ++i) {
+            talk.modem->raw(row.says);
+            talk.pass(1s);
+        }
+        if (row.finishes) talk.modem->raw("\r\nOK\r\n");
+        REQUIRE(talk.until([&] { return reply.has_value(); }, 700s));
+        CHECK(VirtualTime::current() - begun <= row.ends_within);
+        REQUIRE(reply->has_value() == row.finishes);
+        if (row.finishes) CHECK((*reply)->lines.size() == row.lines);
+        if (!row.finishes) CHECK(reply->error().is(at::AtErrc::timeout));
+    }
+}
