@@ -66,6 +66,7 @@ bool Dialogue::goes_on(const std::string& text, const Sink& sink) {
 }
 
 void Dialogue::end_text(const Sink& sink) {
+    lexer_.expect_text(false);
     const std::string one[] = {std::exchange(text_, {})};
     urc(*find_rule(one[0], urc_rules()), one, sink);
 }
@@ -111,6 +112,7 @@ void Dialogue::line(std::string text, const Sink& sink) {
             if (starts_with(text, "+CUSD:") && ussd_continues(text)) {
                 text_ = std::move(text);
                 text_lines_ = 1;
+                lexer_.expect_text(true);
                 return;
             }
             const std::string one[] = {std::move(text)};

@@ -25,7 +25,7 @@ std::optional<Token> Lexer::next() {
 
 void Lexer::reset() {
     line_.clear();
-    skipping_ = false;
+    skipping_ = in_text_ = false;
     waiting_.clear();
     ready_.clear();
 }
@@ -33,9 +33,10 @@ void Lexer::reset() {
 void Lexer::octet(std::uint8_t o) {
     if (o == '\r' || o == '\n') return end_of_line();
     if (skipping_) return;
-    if (o == '\t') o = ' ';
-    if (o < 0x20 || o == 0x7f) return;
-    if (line_.empty()) {
+    const bool is_letter = in_text_ || ((o < 0x20 || o == 0x7f) && starts_with(line_, "+CUSD:"));
+    if (o == '\t' && !is_letter) o = ' ';
+    if ((o < 0x20 || o == 0x7f) && !is_letter) return;
+    if (line_.empty() && !in_text_) {
         if (o == ' ' || o >= 0x80) return;
         if (o == '>' && expecting_) {
             ready_.push_back({Token::Kind::prompt, ">"});

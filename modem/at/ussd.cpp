@@ -40,19 +40,32 @@ pdu::Octets without_language(const pdu::Octets& octets) {
     return {octets.begin() + 2, octets.end()};
 }
 
-std::string as_utf8(const std::string& text) {
+/// DCS 01xx 01xx: 8 bit data (TS 23.038 §5).
+bool is_data(int dcs) {
+    return (dcs & 0xcc) == 0x44;
+}
+
+std::string as_utf8(std::string text) {
+    std::erase_if(text, [](char c) { return (c >= 0 && c < ' ' && c != '\n') || c == '\x7f'; });
     if (pdu::from_utf8(text)) return text;
     std::u32string latin1;
     for (const char c : text) latin1 += static_cast<unsigned char>(c);
     return pdu::to_utf8(latin1);
 }
 
+/// Where an octet is no septet, the modem does not keep to its alphabet.
+std::string from_septets(const std::string& text) {
+    const pdu::Septets septets{text.begin(), text.end()};
+    const bool all = std::ranges::all_of(septets, [](std::uint8_t s) { return s < 0x80; });
+    return all ? pdu::Gsm7{}.decode(septets) : as_utf8(text);
+}
+
 }  // namespace
 
-std::string ussd_text(const Ussd& answer, bool packed_expected) {
+std::string ussd_text(const Ussd& answer, bool packed_expected, bool gsm_alphabet) {
     const auto octets = is_hex(answer.text) && answer.text.size() >= 4 ? pdu::from_hex(answer.text) : Result<pdu::Octets>{pdu::Octets{}};
-    if (!octets || octets->empty()) return as_utf8(answer.text);
     const int dcs = answer.dcs.value_or(15);
+    if (!octets || octets->empty()) return gsm_alphabet && !is_data(dcs) ? from_septets(answer.text) : as_utf8(answer.text);
     if (dcs == 17) return from_ucs2(without_language(*octets));
     if ((dcs & 0xcc) == 0x48 || looks_like_ucs2(*octets)) return from_ucs2(*octets);
     // Digits alone ("12345678") are a text unless the family is known to pack.

@@ -18,9 +18,9 @@ enum class UssdStatus : int {
     timeout = 5,        ///< of the network
 };
 
-/// The text of a +CUSD as UTF-8: plain, UCS-2 hex (whatever the dcs, T75), or packed 7 bit hex (T43). Octets that are no UTF-8 are read as
-/// Latin-1. Never fails.
-std::string ussd_text(const Ussd& answer, bool packed_expected);
+/// The text of a +CUSD as UTF-8: plain, UCS-2 hex (whatever the dcs, T75), or packed 7 bit hex (T43). A plain one has a septet in each
+/// octet under AT+CSCS="GSM" (`gsm_alphabet`, TS 27.007 §5.5, T77); else what is no UTF-8 is read as Latin-1. Never fails.
+std::string ussd_text(const Ussd& answer, bool packed_expected, bool gsm_alphabet = false);
 /// Upper case hex of the code in packed GSM 7 bit; a last septet that would be mistaken for '@' is CR (TS 23.038 §6.1.2.3.1). Empty when a
 /// character has no septet.
 std::optional<std::string> pack_ussd(std::string_view code);

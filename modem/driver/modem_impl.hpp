@@ -219,6 +219,8 @@ private:
     aio::awaitable<Result<bool>> send_ussd(std::string code, bool packed);
     void note_session(const at::Ussd& answer);
     bool ussd_packs() const { return ussd_form_.value_or(profile_->ussd_packed); }
+    aio::awaitable<Result<void>> learn_alphabet();
+    bool ussd_in_gsm() const;
     void unasked(const at::Ussd& answer);
     aio::awaitable<Result<void>> ask_balance();
     void balance_came(Result<at::Ussd> answer);

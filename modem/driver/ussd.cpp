@@ -17,6 +17,22 @@ bool is(const at::Ussd& answer, UssdStatus status) {
 }
 }  // namespace
 
+/// The alphabet of the texts, where the audit has not come to it yet.
+aio::awaitable<Result<void>> Modem::Impl::learn_alphabet() {
+    if (found_.contains("CSCS")) co_return Result<void>{};
+    auto value = co_await read_setting("CSCS");
+    if (!value) co_return value.error();
+    found_["CSCS"] = std::move(*value);
+    co_return Result<void>{};
+}
+
+/// AT+CSCS as the modem has it; the audit sets "GSM" in place of one that would give hex.
+bool Modem::Impl::ussd_in_gsm() const {
+    const auto found = found_.find("CSCS");
+    const std::string alphabet = found == found_.end() ? "" : at::upper(found->second);
+    return alphabet == "GSM" || ((alphabet == "UCS2" || alphabet == "HEX") && !audit_wanted_);
+}
+
 /// False when the modem refuses this form of the code.
 aio::awaitable<Result<bool>> Modem::Impl::send_ussd(std::string code, bool packed) {
     std::string written = code;
@@ -67,6 +83,7 @@ aio::awaitable<Result<AtAnswer>> Modem::Impl::run_ussd(std::string code) {
     if (status_.ussd_open && begins) co_await tell("+CUSD=2");
     const bool replies = status_.ussd_open && !begins;
     if (balance_until_ != Instant{}) balance_came(fail(AtErrc::interrupted, "ussd"));
+    if (const auto known = co_await learn_alphabet(); !known) co_return known.error();
     const bool first = ussd_packs();
     auto answer = co_await ussd_exchange(code, first);
     if (!answer && answer.error().is(AtErrc::refused) && !replies && at::pack_ussd(code)) answer = co_await ussd_exchange(code, !first);
@@ -76,7 +93,7 @@ aio::awaitable<Result<AtAnswer>> Modem::Impl::run_ussd(std::string code) {
     }
     note_session(*answer);
     AtAnswer out;
-    out.final_result = at::ussd_text(*answer, ussd_packs());
+    out.final_result = at::ussd_text(*answer, ussd_packs(), ussd_in_gsm());
     out.lines.push_back(std::to_string(answer->status));
     co_return out;
 }
@@ -85,7 +102,7 @@ aio::awaitable<Result<AtAnswer>> Modem::Impl::run_ussd(std::string code) {
 void Modem::Impl::unasked(const at::Ussd& answer) {
     if (balance_until_ != Instant{}) return balance_came(answer);
     note_session(answer);
-    const std::string text = at::ussd_text(answer, ussd_packs());
+    const std::string text = at::ussd_text(answer, ussd_packs(), ussd_in_gsm());
     log_.notice("ussd-received", {{"status", answer.status}, {"octets", text.size()}});
     if (!text.empty()) host_.noted("ussd-received", text);
 }
@@ -95,6 +112,10 @@ aio::awaitable<Result<void>> Modem::Impl::ask_balance() {
     const std::string code = host_.balance_code();
     busy_at_ = BootClock::now();
     if (code.empty()) co_return Result<void>{};
+    if (auto known = co_await learn_alphabet(); !known) {
+        host_.balance_answered(known.error());
+        co_return known;
+    }
     balance_forms_ = 1;
     balance_until_ = BootClock::now() + answer_limit;
     auto sent = co_await send_ussd(code, ussd_packs());
@@ -120,7 +141,7 @@ void Modem::Impl::balance_came(Result<at::Ussd> answer) {
         if (balance_forms_ == 1) ussd_form_ = !ussd_packs();  // the next question goes in the other form
         return host_.balance_answered(fail(AtErrc::refused, "+CUSD: 4"));
     }
-    host_.balance_answered(at::ussd_text(*answer, ussd_packs()));
+    host_.balance_answered(at::ussd_text(*answer, ussd_packs(), ussd_in_gsm()));
 }
 
 }  // namespace conductor::driver

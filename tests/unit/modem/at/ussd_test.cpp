@@ -94,3 +94,44 @@ TEST_CASE("+CUSD that never closes leaves the next command's answer alone") {
     feed("\r\nEX100\r\n\r\nOK\r\n");
     CHECK(lines == std::vector<std::string>{"EX100"});
 }
+
+TEST_CASE("+CUSD under AT+CSCS=\"GSM\": each octet is a septet of the GSM alphabet (T77)") {
+    using namespace std::string_literals;
+    struct Row {
+        const char* name;
+        std::string octets;  ///< of the quoted text
+        int dcs;
+        const char* gsm;
+        const char* other;  ///< with another AT+CSCS
+    };
+    const Row rows[] = {
+        {"escape, at sign, umlauts", "\x1b\x65 {|\x1b(\x1b)\x00}"s, 15, "\u20ac \u00e4\u00f6{}@\u00f1", "e {|()}"},
+        {"letters below the blank", "\x01 5 \x05t\x05, \x09\x11\x7f"s, 15, "\u00a3 5 \u00e9t\u00e9, \u00c7_\u00e0", " 5 t, "},
+        {"a second line that begins with one", "A\r\n\x04\x00"s, 15, "A\n\u00e8@", "A\n"},
+        {"Latin-1, whatever the modem says its alphabet is", "caf\xe9 @"s, 15, "caf\u00e9 @", "caf\u00e9 @"},
+        {"8 bit data", "A@"s, 68, "A@", "A@"},
+        {"UCS-2", "00410040"s, 72, "A@", "A@"},
+    };
+    for (const Row& row : rows) {
+        CAPTURE(row.name);
+        const std::string octets = "\r\n+CUSD: 0,\"" + row.octets + "\"," + std::to_string(row.dcs) + "\r\n\r\nOK\r\n\x1b\r\nOK\r\n";
+        for (const std::size_t piece : {octets.size(), std::size_t{1}}) {
+            Dialogue dialogue;
+            dialogue.start(command("+CUSD=1,\"*100#\",15"));
+            std::vector<Ussd> got;
+            int finals = 0;
+            const auto sink = [&](const Event& event) {
+                const auto* urc = std::get_if<Urc>(&event);
+                if (urc) got.push_back(std::get<Ussd>(*urc));
+                if (std::holds_alternative<Finished>(event) || std::holds_alternative<Stray>(event)) ++finals;
+            };
+            for (std::size_t i = 0; i < octets.size(); i += piece)
+                dialogue.feed({reinterpret_cast<const std::uint8_t*>(octets.data()) + i, std::min(piece, octets.size() - i)}, sink);
+            CHECK(finals == 2);
+            REQUIRE(got.size() == 1);
+            CHECK(got[0].dcs == row.dcs);
+            CHECK(ussd_text(got[0], false, true) == row.gsm);
+            CHECK(ussd_text(got[0], false, false) == row.other);
+        }
+    }
+}

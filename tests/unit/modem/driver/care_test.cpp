@@ -248,6 +248,20 @@ TEST_CASE("USSD: the packed form is found by retry and kept (row 8); the network
     CHECK(!rig.ussd("*100#").has_value());
 }
 
+TEST_CASE("USSD: read with the alphabet that AT+CSCS names, also before the first audit") {
+    for (const char* alphabet : {"GSM", "IRA"}) {
+        CAPTURE(std::string{alphabet});
+        Up rig;
+        auto& m = *rig.modem;
+        m.answers["AT+CSCS?"] = info("+CSCS: \"" + std::string{alphabet} + "\"");
+        m.answers["AT+CUSD=1,\"*100#\",15"] = "\r\nOK\r\n\r\n+CUSD: 0,\"w{hlen\",15\r\n";
+        rig.up();
+        const auto answer = rig.ussd("*100#");
+        REQUIRE(answer.has_value());
+        CHECK(answer->text == (alphabet == std::string_view{"GSM"} ? "w\u00e4hlen" : "w{hlen"));
+    }
+}
+
 TEST_CASE("balance: asked when idle, answered while messages go out, its silence told") {
     Cared rig;
     auto& m = *rig.modem;
