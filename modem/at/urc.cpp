@@ -44,6 +44,16 @@ Result<Urc> sim_change(Lines lines) {
 Result<Urc> ring(Lines) {
     return Urc{Ring{}};
 }
+/// "+CLIP: 1,1" is the late answer to AT+CLIP?.
+Result<Urc> caller(Lines lines) {
+    constexpr std::size_t most_digits = 32;
+    const Fields f{lines[0]};
+    if (f.size() == 0 || !f[0].quoted) return Urc{Noise{}};
+    std::string number = f.text(0);
+    std::erase_if(number, [](char c) { return (c < '0' || c > '9') && c != '+' && c != '*' && c != '#'; });
+    if (number.size() > most_digits) number.resize(most_digits);
+    return Urc{Ring{std::move(number)}};
+}
 Result<Urc> noise(Lines) {
     return Urc{Noise{}};
 }
@@ -81,7 +91,7 @@ constexpr UrcRule rules[] = {
     {"+CMSS:", 1, reference},
     {"RING", 1, ring, true},
     {"+CRING:", 1, ring},
-    {"+CLIP:", 1, noise},
+    {"+CLIP:", 1, caller},
     {"NO CARRIER", 1, noise, true},  // ends no command of ours (T45)
     {"BUSY", 1, noise, true},
     {"NO ANSWER", 1, noise, true},

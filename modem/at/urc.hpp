@@ -37,7 +37,9 @@ struct Ussd {
     std::optional<int> dcs;
     bool operator==(const Ussd&) const = default;
 };
+/// RING, +CRING, or +CLIP behind it (TS 27.007 §7.6), which has the caller's number unless that is withheld: digits, '+', '*', '#'.
 struct Ring {
+    std::string number{};
     bool operator==(const Ring&) const = default;
 };
 /// The modem has just started, or goes down. `sure` is false for a line that some modems repeat for ever (^BOOT, T49) and for a mere

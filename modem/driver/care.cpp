@@ -10,9 +10,11 @@ using namespace std::chrono_literals;
 using at::AtErrc;
 
 namespace {
-constexpr auto settled = 3s;    ///< without a submission, before the settings are audited
-constexpr auto quiet = 10s;     ///< without a submission, before the balance is asked for
-constexpr auto one_call = 10s;  ///< RINGs that are closer together are one call
+constexpr auto settled = 3s;        ///< without a submission, before the settings are audited
+constexpr auto quiet = 10s;         ///< without a submission, before the balance is asked for
+constexpr auto one_call = 8s;       ///< RINGs that are closer together are one call, unless +CLIP says other; 6 s is the longest cadence
+constexpr auto clip_limit = 300ms;  ///< +CLIP comes that soon behind RING
+constexpr auto same_ring = 1500ms;  ///< what comes sooner behind the answer to ATH was said before it: RING and +CRING of one ring
 }  // namespace
 
 /// AT+CMMS=1 ends by itself when the next part comes too late (TS 27.005 §3.5.6), so it is given again then (row 47). What the modem
@@ -27,25 +29,65 @@ aio::awaitable<Result<void>> Modem::Impl::keep_link() {
     co_return Result<void>{};
 }
 
+/// All that rang since the last look, hung up once. +CLIP comes behind RING, also behind each one; another number, or a pause, is another
+/// call.
+aio::awaitable<Result<void>> Modem::Impl::take_rings(std::vector<at::Ring> rings) {
+    const auto is_caller = [](const at::Urc& urc) {
+        return std::holds_alternative<at::Ring>(urc) && !std::get<at::Ring>(urc).number.empty();
+    };
+    const bool known = std::ranges::any_of(rings, [](const at::Ring& ring) { return !ring.number.empty(); });
+    const Instant now = BootClock::now(), patience = now + clip_limit;
+    const bool goes_on = rang_at_ != Instant{} && now - rang_at_ < one_call;
+    while (!known && !goes_on && tells_callers_ && BootClock::now() < patience && condition() == End::ok) {
+        const auto found = std::ranges::find_if(inbox_->urcs, is_caller);
+        if (found != inbox_->urcs.end()) {
+            rings.push_back(std::get<at::Ring>(*found));
+            inbox_->urcs.erase(found);
+            break;
+        }
+        co_await session_->listen_until(patience);
+    }
+    if (!goes_on) {
+        ++status_.calls;
+        caller_.clear();
+        hung_up_at_ = {};
+    }
+    rang_at_ = now;
+    bool told = goes_on;
+    for (const at::Ring& ring : rings) {
+        if (ring.number.empty() || ring.number == caller_) continue;
+        if (!caller_.empty()) {
+            ++status_.calls;
+            hung_up_at_ = {};
+        }
+        caller_ = ring.number;
+        note_call(caller_);
+        told = true;
+    }
+    if (!told) note_call("");
+    publish();
+    const bool just_done = hung_up_at_ != Instant{} && now - hung_up_at_ < same_ring;
+    if (just_done) co_return Result<void>{};
+    co_return co_await hang_up();
+}
+
+void Modem::Impl::note_call(const std::string& number) {
+    log_.info("call-refused", {{"from", masked(number)}, {"calls", status_.calls}});
+    host_.noted("call-refused", number.empty() ? "an incoming call was hung up; its number was not told"
+                                               : "an incoming call from " + number + " was hung up");
+}
+
 /// ATH ends a call unless AT+CVHU=1 makes the modem ignore it, and then it says OK all the same (TS 27.007 §6.20): a call that rings on
 /// gets the next form, and the form that helped is kept.
 aio::awaitable<Result<void>> Modem::Impl::hang_up() {
-    const Instant now = BootClock::now();
-    const bool rings_on = rang_at_ != Instant{} && now - rang_at_ < one_call;
-    rang_at_ = now;
-    if (!rings_on) {
-        ++status_.calls;
-        log_.info("call-refused");
-        host_.noted("call-refused", "an incoming call was hung up");
-    } else {
-        hang_up_form_ = (hang_up_form_ + 1) % 3;
-    }
+    if (hung_up_at_ != Instant{}) hang_up_form_ = (hang_up_form_ + 1) % 3;
     Result<bool> hung_up = false;
     for (std::size_t tried = 0; tried < 3 && hung_up && !*hung_up; ++tried) {
         if (tried > 0) hang_up_form_ = (hang_up_form_ + 1) % 3;
         if (hang_up_form_ == 2) co_await tell("+CVHU=0");
         hung_up = co_await tell(hang_up_form_ == 1 ? "+CHUP" : "H");
     }
+    hung_up_at_ = BootClock::now();
     if (!hung_up) co_return hung_up.error();
     co_return Result<void>{};
 }

@@ -72,6 +72,8 @@ private:
     aio::awaitable<void> rest(BootClock::duration most);  ///< until then, a wake or a URC; requests are served
     aio::awaitable<void> hold(BootClock::duration time);  ///< that long whatever the modem says; a stop or a person's wish ends it
     void attach(std::unique_ptr<port::ByteStream> stream, std::string name);
+    void note_loss();
+    BootClock::duration after_loss() const;
     void set(ModemState state, std::string reason = {}, std::string text = {});
     void publish();
     bool unwanted() const { return host_.stopping() || !host_.enabled(); }
@@ -228,6 +230,8 @@ private:
     // care.cpp: what is done when nothing else is
     Instant care_due() const;
     aio::awaitable<Result<void>> care();
+    aio::awaitable<Result<void>> take_rings(std::vector<at::Ring> rings);
+    void note_call(const std::string& number);
     aio::awaitable<Result<void>> hang_up();
     aio::awaitable<Result<void>> find_one_store();
     aio::awaitable<Result<int>> count_in(std::string memory);
@@ -253,6 +257,8 @@ private:
     std::deque<std::shared_ptr<Request>> requests_;
 
     bool ended_ = false;  ///< run() has ended: its helpers must too
+    Instant opened_at_{};
+    int fruitless_ = 0;  ///< opens in a row that were lost without an answer
     bool reset_wanted_ = false;
     std::optional<std::uint64_t> echoes_;  ///< since echo is off; empty while that is not known to work
     std::uint64_t echoes_at_off_ = 0;
@@ -319,7 +325,9 @@ private:
     Instant busy_at_{};     ///< the last submission or bring-up
     Instant link_until_{};  ///< AT+CMMS holds until then
     bool link_refused_ = false;
-    Instant rang_at_{};  ///< the last RING
+    Instant rang_at_{}, hung_up_at_{};  ///< the last RING of the call, and when it was hung up; Instant{}: not yet
+    bool tells_callers_ = false;        ///< AT+CLIP=1 was accepted
+    std::string caller_;                ///< its number, once +CLIP told it
     std::size_t hang_up_form_ = 0;
 };
 

@@ -87,7 +87,12 @@ aio::awaitable<Result<void>> Modem::Impl::take_urcs() {
     // what a command of another URC may not hold up, and a bring-up does not find
     std::ranges::stable_partition(
         queue, [](const at::Urc& urc) { return std::holds_alternative<at::Reference>(urc) || std::holds_alternative<at::Ussd>(urc); });
+    std::vector<at::Ring> rings;
     for (const at::Urc& urc : queue) {
+        if (const auto* ring = std::get_if<at::Ring>(&urc)) {
+            rings.push_back(*ring);
+            continue;
+        }
         if (const auto* stored = std::get_if<at::Stored>(&urc)) {
             Slot slot{stored->memory, stored->index};
             (stored->report ? reports : messages).push_back(std::move(slot));
@@ -99,6 +104,10 @@ aio::awaitable<Result<void>> Modem::Impl::take_urcs() {
     if (std::exchange(registration_told_, false)) {  // once, however often it was told
         if (!registered()) co_await read_registration();
         publish();
+    }
+    if (!rings.empty()) {
+        auto done = co_await take_rings(std::move(rings));
+        if (!done) co_return done;
     }
     if (!messages.empty()) {
         auto done = co_await read_slots(std::move(messages), false);
@@ -122,8 +131,6 @@ aio::awaitable<Result<void>> Modem::Impl::take(const at::Urc& urc) {
     } else if (const auto* full = std::get_if<at::StorageFull>(&urc)) {
         log_.warning("storage-full", {{"memory", full->memory}});
         sweep_wanted_ = true;
-    } else if (std::holds_alternative<at::Ring>(urc)) {
-        co_return co_await hang_up();
     } else if (std::holds_alternative<at::Ready>(urc)) {
         if (unset_rounds_ > 0) bring_up_wanted_ = true;
     } else if (const auto* boot = std::get_if<at::Boot>(&urc)) {

@@ -153,6 +153,9 @@ aio::awaitable<Result<void>> Modem::Impl::audit_settings() {
         if (!done) co_return done.error();
         if (const End end = co_await set_up_centre(); end != End::ok) co_return fail(at::AtErrc::timeout, "+CSCA");
     }
+    const auto callers = co_await tell("+CLIP=1");  // who calls
+    if (!callers) co_return callers.error();
+    tells_callers_ = *callers;
     std::vector<ModemStatus::Setting> all;
     for (const std::string_view name : audited) {
         ModemStatus::Setting s;

@@ -27,7 +27,7 @@ std::string text_of(const at::Urc& urc) {
                    },
                    [&](const at::Registration& u) { return "registration " + u.domain + " " + n(u.stat); },
                    [&](const at::Ussd& u) { return "ussd " + n(u.status) + " \"" + u.text + "\" " + (u.dcs ? n(*u.dcs) : "-"); },
-                   [](const at::Ring&) { return std::string{"ring"}; },
+                   [](const at::Ring& u) { return u.number.empty() ? "ring" : "ring " + u.number; },
                    [](const at::Boot& u) { return std::string{u.sure ? "boot " : "boot-line "} + u.text; },
                    [](const at::Ready&) { return std::string{"sms-ready"}; },
                    [](const at::StorageFull& u) { return "storage-full " + u.memory; },

@@ -334,6 +334,56 @@ TEST_CASE("a call that rings on gets another way to hang up, and is one call") {
     CHECK(rig.host.has_note("call-refused"));
 }
 
+TEST_CASE("each call is counted and told with its number, where the modem gives it") {
+    Up rig;
+    auto& m = *rig.modem;
+    rig.up();
+    REQUIRE(rig.until([&] { return m.saw("AT+CLIP=1"); }));
+    rig.pass(1s);
+    const auto calls = [&] {
+        std::vector<std::string> told;
+        for (const auto& [what, detail] : rig.host.notes)
+            if (what == "call-refused") told.push_back(detail);
+        return told;
+    };
+    const auto from = [](const char* n) { return "an incoming call from +155501001" + std::string{n} + " was hung up"; };
+    for (const char* n : {"31", "32", "33"}) {  // 5 s apart: three calls, since the numbers differ
+        m.say("RING");
+        rig.pass(100ms);
+        m.raw("\r\n+CLIP: \"+155501001" + std::string{n} + "\",145,,,,0\r\n");
+        rig.pass(5s);
+    }
+    CHECK(calls() == std::vector<std::string>{from("31"), from("32"), from("33")});
+    CHECK(rig.driver->status().calls == 3);
+    CHECK(m.count("ATH") == 3);
+    CHECK(m.count("AT+CHUP") == 0);
+    rig.pass(10s);
+    for (int i = 0; i < 2; ++i) {
+        m.raw("\r\nRING\r\n\r\n+CLIP: \"\",128,,,,1\r\n");  // withheld
+        rig.pass(9s);
+    }
+    CHECK(rig.driver->status().calls == 5);
+    CHECK(calls().back() == "an incoming call was hung up; its number was not told");
+    // two that came and rang on while a message was sent, with the second form of RING: each once, and hung up once
+    m.on_pdu = [&](const std::string&) {
+        for (const char* n : {"34", "34", "35"})
+            m.raw("\r\nRING\r\n\r\n+CRING: VOICE\r\n\r\n+CLIP: \"+155501001" + std::string{n} + "\",145\r\n");
+        return false;
+    };
+    m.log.clear();
+    rig.queue(1);
+    REQUIRE(rig.outcome_soon());
+    rig.pass(3s);
+    CHECK(rig.driver->status().calls == 7);
+    CHECK(calls().size() == 7);
+    CHECK(calls().back() == from("35"));
+    CHECK(m.count("ATH") == 1);
+    rig.pass(10s);
+    m.raw("\r\n+CLIP: 1,1\r\n");  // the late answer to a question
+    rig.pass(1s);
+    CHECK(rig.driver->status().calls == 7);
+}
+
 TEST_CASE("incidents: what is worth a flight record") {
     Cared rig;
     rig.up();
