@@ -182,6 +182,7 @@ constexpr Sentence sentences[] = {
     {"port-busy", "Another program holds the modem's port. Stop it (often ModemManager); it is tried again by itself."},
     {"port-hung", "The modem's USB device hangs. It is reset where that is possible; else unplug it and plug it in again."},
     {"port-denied", "The daemon may not open the modem's port. A technician must install the udev rules."},
+    {"port-hangs-up", "The modem's port opens and hangs up at once. See to what is behind it; it is opened again every few seconds."},
     {"open-failed", "The modem's port could not be opened. It is tried again by itself; replug the modem if this stays."},
     {"mute", "The modem does not answer. It is reset by itself, step by step."},
     {"not-ready", "The modem is still being set up. It is tried again by itself."},

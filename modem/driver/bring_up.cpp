@@ -82,8 +82,10 @@ aio::awaitable<End> Modem::Impl::bring_up() {
     status_.ussd_open = false;
     if (balance_until_ != Instant{}) balance_came(fail(AtErrc::lost, "ussd"));
     stores_compared_ = false;
-    if (status_.state != ModemState::recovering && status_.state != ModemState::blocked)
-        set(ModemState::opening, "", "The port is open; the modem is being identified and set up.");
+    const char* const being_set_up = "The port is open; the modem is being identified and set up.";
+    const bool hangs_up = status_.reason == "port-hangs-up";  // until something answers
+    if (status_.state != ModemState::recovering && status_.state != ModemState::blocked && !hangs_up)
+        set(ModemState::opening, "", being_set_up);
     bool answers = co_await session_->resync(1);
     if (!answers) {
         answers = co_await session_->resync(3);
@@ -93,6 +95,7 @@ aio::awaitable<End> Modem::Impl::bring_up() {
         const End end = condition();
         co_return end == End::ok ? End::mute : end;
     }
+    if (hangs_up) set(ModemState::opening, "", being_set_up);
     End end = co_await identify();
     if (end == End::ok) end = co_await unlock();
     if (end == End::ok) end = co_await check_sim();

@@ -17,6 +17,7 @@ using at::AtErrc;
 
 namespace {
 constexpr auto look_at_blocked = 30s;  ///< not every modem says that its SIM is back
+constexpr int hangs_up = 3;            ///< opens in a row without an answer, before a port is said to hang up
 }  // namespace
 
 std::string_view to_string(ModemState s) {
@@ -202,12 +203,12 @@ aio::awaitable<void> Modem::Impl::live() {
             case End::again:
             case End::stop: break;
             case End::lost:
-                log_.warning("port-lost", {{"port", status_.port}});
+                note_loss();
                 if (ctrl_z_at_ && BootClock::now() - *ctrl_z_at_ <= PowerWatch::transmitting) note_restart();
                 ladder_.new_incarnation(BootClock::now());
                 refuses_acknowledgement_.clear();
                 co_await close();
-                co_await aio::sleep_for(200ms);  // one that opens and hangs up at once does not keep the processor busy
+                co_await hold(after_loss());
                 break;
             case End::mute: co_await recover(silence()); break;
             case End::unable: co_await recover(Trouble::no_sending); break;
@@ -228,6 +229,26 @@ aio::awaitable<void> Modem::Impl::live() {
     }
 }
 
+/// A port that was opened and lost again without an answer says nothing new each time.
+void Modem::Impl::note_loss() {
+    fruitless_ = inbox_->answered_at >= opened_at_ ? 0 : fruitless_ + 1;
+    if (fruitless_ <= hangs_up) log_.warning("port-lost", {{"port", status_.port}});
+    if (fruitless_ < hangs_up) return;
+    set(ModemState::absent, "port-hangs-up",
+        "The port opens and hangs up at once: what is behind it (a terminal server, a stick) has no modem to give. It is opened again "
+        "every "
+        "few seconds.");
+}
+
+/// How long to wait before the next open: a terminal server with its line busy is not asked more often than every 10 s; a device that was
+/// plugged in may need a few tries in its first second.
+BootClock::duration Modem::Impl::after_loss() const {
+    const BootClock::duration most = settings_.port.starts_with("tcp:") ? 10s : 2s;
+    BootClock::duration pause = 200ms;
+    for (int i = hangs_up; i < fruitless_ && pause < most; ++i) pause *= 2;
+    return std::min(pause, most);
+}
+
 void Modem::Impl::attach(std::unique_ptr<port::ByteStream> stream, std::string name) {
     const int descriptor = stream->descriptor();
     recorder_->remark("opened " + name, BootClock::now());
@@ -245,6 +266,7 @@ void Modem::Impl::attach(std::unique_ptr<port::ByteStream> stream, std::string n
     network_ = NetworkWatch{};
     network_trouble_at_ = {};
     ++status_.opened;
+    opened_at_ = BootClock::now();
     if (finder_) finder_->opened(settings_.index, status_.port);
     host_.port_changed(descriptor);
     session_->start();  // last: what is there already is read within this call

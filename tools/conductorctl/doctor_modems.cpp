@@ -56,6 +56,8 @@ constexpr StateRow states[] = {
     {"port-hung", Verdict::fail,
      "Unplug the modem and plug it in again, on a hub with its own power; enable conductor-reset@.path for the next time."},
     {"port-denied", Verdict::fail, "The port's group must be conductor (udev rules), and DeviceAllow of the unit must name its kind."},
+    {"port-hangs-up", Verdict::fail,
+     "See to what is behind the port: the terminal server's own line or device, its power, its other users."},
     {"wrong-modem", Verdict::fail, "Name this modem in match, or plug in the one that is named."},
     {"wrong-sim", Verdict::fail, "Put the named SIM in, or correct match.iccid."},
     {"sim-changed", Verdict::fail, "`conductorctl modem accept-sim I` if the swap was meant; else put the old SIM back."},

@@ -144,3 +144,35 @@ TEST_CASE("unplugged, restarting, unregistered and full neighbours: the healthy 
         bench.flooded.modem.answers.clear();
     }
 }
+
+TEST_CASE("a port that opens and hangs up at once is opened less and less often, and said to be so") {
+    struct Row {
+        const char* port;
+        std::size_t most_opens;  ///< in the first two minutes
+        BootClock::duration back_within;
+    };
+    const Row rows[] = {{"tcp:192.0.2.1:3001", 20, 11s}, {"pty:/example/modem0", 70, 3s}};
+    for (const Row& row : rows) {
+        CAPTURE(row.port);
+        ModemSettings settings;
+        settings.port = row.port;
+        Rig rig{settings};
+        rig.line->lose();
+        rig.start();
+        REQUIRE(rig.until([&] { return rig.driver->status().reason == "port-hangs-up"; }, 2s));
+        rig.host.states.clear();
+        rig.pass(120s);
+        CHECK(rig.opens > 10);
+        CHECK(static_cast<std::size_t>(rig.opens) <= row.most_opens);
+        CHECK(rig.host.states.size() <= 1);  // it says the same all the time
+        rig.line->lost = false;
+        CHECK(rig.until_state("ready", row.back_within));
+        rig.line->lose();
+        REQUIRE(rig.until([&] { return rig.driver->status().reason == "port-hangs-up"; }, 2s));
+        rig.pass(60s);
+        const Instant told = VirtualTime::current();
+        rig.stop();
+        CHECK(rig.ended);
+        CHECK(VirtualTime::current() - told < 1s);
+    }
+}
