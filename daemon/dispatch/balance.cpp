@@ -62,6 +62,19 @@ std::optional<double> value_of(std::string_view amount) {
     return failed == std::errc{} && end == digits.data() + digits.size() ? std::optional{value} : std::nullopt;
 }
 
+/// What nobody writes into a pattern, behind its text: blanks, a colon, a currency's sign (of Latin-1, or U+2080 to U+20BF), a minus.
+bool is_gap(std::string_view text) {
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (std::string_view{" :;.,=*$#+-()"}.find(text[i]) != std::string_view::npos) continue;
+        const std::string_view rest = text.substr(i);
+        const bool latin = rest.size() >= 2 && rest[0] == '\xC2' && rest[1] >= '\xA2' && rest[1] <= '\xA5';
+        const bool currency = rest.size() >= 3 && rest.starts_with("\xE2\x82");
+        if (!latin && !currency) return false;
+        i += latin ? 1 : 2;
+    }
+    return true;
+}
+
 }  // namespace
 
 std::optional<double> balance_in(std::string_view answer, std::string_view pattern) {
@@ -75,7 +88,7 @@ std::optional<double> balance_in(std::string_view answer, std::string_view patte
         // an amount may stand behind what nobody writes into a pattern: blanks, a colon, a currency's sign
         const std::size_t first = text.find_first_of("0123456789", i);
         if (first == std::string::npos) return std::nullopt;
-        if (!before.empty() && first - i > 8) continue;
+        if (!before.empty() && !is_gap(std::string_view{text}.substr(i, first - i))) continue;
         i = first;
         const std::size_t length = length_of_amount(std::string_view{text}.substr(i));
         const std::string_view rest = std::string_view{text}.substr(i + length);

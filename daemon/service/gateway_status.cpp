@@ -54,7 +54,7 @@ json Gateway::describe(const ModemService& modem) const {
                             {"now", one.now},
                             {"held", one.held}});
     json advice = json::array();
-    for (const auto& one : s.advice) advice.push_back({{"code", one.code}, {"text", one.text}});
+    for (const auto& one : modem.advice()) advice.push_back({{"code", one.code}, {"text", one.text}});
     json out = {{"index", modem.index()},
                 {"state", driver::to_string(s.state)},
                 {"reason", s.reason},

@@ -29,6 +29,8 @@ public:
     bool idle() const { return idle_; }
     const dispatch::BalanceState& balance() const { return balance_; }
     bool balance_low() const { return balance_.amount && *balance_.amount < config_.balance.low; }
+    /// The driver's, and what the SIM's balance needs.
+    std::vector<driver::Advice> advice() const;
     void poke() {
         idle_ = false;
         found_nothing_.reset();
@@ -128,6 +130,8 @@ private:
     std::string window_iccid_;
     dispatch::SimStrikes strikes_;
     dispatch::BalanceState balance_;
+    bool balance_pattern_fails_ = false;
+    std::string balance_problem_;  ///< why the last answer gave no amount; empty after a restart
     std::string balance_iccid_;               ///< whose `balance_` is; empty before the SIM is known
     Instant notes_since_{};                   ///< of `notes_`
     int notes_ = 0;                           ///< lines of the audit in this hour

@@ -25,6 +25,8 @@ void print_modems(Session& session, const json& modems) {
         if (signal != "-") signal += " dBm";
         std::string note = cell(m, "reason_text");
         if (note == "-") note = cell(m, "reason");
+        if (const auto advice = m.find("advice"); note == "-" && advice != m.end() && advice->is_array() && !advice->empty())
+            note = cell(advice->front(), "text");
         table.add({cell(m, "index"), state, cell(m, "operator"), signal, cell(m, "iccid"), cell(m, "port"), note}, 1, colour_of(state));
     }
     table.print(session.io.out, session.colours());

@@ -31,6 +31,12 @@ TEST_CASE("balance_in: amounts as operators write them") {
         {"Balance of card ending in 1234", "Balance", std::nullopt},
         {"", "{balance}", std::nullopt},
         {"nothing", "", std::nullopt},
+        {"Balance abc 7", "Balance {balance}", std::nullopt},
+        {"Balance abc 7", "Balance abc {balance}", 7},
+        {"Balance not known. Balance 8", "Balance", 8},
+        {"Balance: \u20ac 5,20", "Balance {balance}", 5.20},
+        {"Balance = -\u00a33.50", "Balance", 3.50},
+        {"Balance: - 3.50 USD", "Balance", -3.50},
         {"Balance 99999999999999999999999999", "Balance", 1e26},
     };
     for (const Row& row : rows) {

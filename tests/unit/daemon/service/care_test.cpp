@@ -409,6 +409,7 @@ TEST_CASE("balance: asked once in `every` per SIM over restarts; low and silence
         CHECK(life.modem->balance_due() == clock.now() + 24h);
         life.modem->balance_answered(std::string{"Your balance is 7.50 USD"});
         CHECK(!life.modem->balance_low());
+        CHECK(life.modem->advice().empty());
     }
     clock.pass(1h);
     Life life{folder, clock, config};
@@ -422,7 +423,13 @@ TEST_CASE("balance: asked once in `every` per SIM over restarts; low and silence
         life.modem->balance_answered(std::string{text});
     }
     CHECK(life.modem->balance_low());
-    for (int i = 0; i < 4; ++i) life.modem->balance_answered(std::string{"Service not available"});
+    REQUIRE(life.modem->advice().size() == 1);
+    CHECK(life.modem->advice()[0].code == "balance-low");
+    CHECK(life.modem->advice()[0].text.find("4.5 USD, below 5") != std::string::npos);
+    life.modem->balance_answered(std::string{"Debt: 3"});  // once is enough, where the answer came and was not understood
+    REQUIRE(life.modem->advice().size() == 2);
+    CHECK(life.modem->advice()[1].code == "balance-unknown");
+    for (int i = 0; i < 3; ++i) life.modem->balance_answered(std::string{"Service not available"});
     CHECK(life.modem->balance().failures == 4);
     CHECK(life.modem->balance().amount == 4.5);
     life.settle();
