@@ -25,9 +25,11 @@ TEST_CASE("reasons: each word once, with a whole sentence in every form") {
         }
         CHECK(reason_text(word) == reason_text(word, MessageStatus::queued));
     }
-    for (const std::string_view word : {"quiet-hours", "per-recipient-gap", "no-modem", "no-consent", "opted-out", "restored", "timeout",
-                                        "incomplete", "validity-expired", "paused", "sim-limit", "daily-budget", "duplicate", "expired",
-                                        "port-lost", "unregistered", "bad-number", "unconfirmed"})
+    for (const std::string_view word :
+         {"quiet-hours", "per-recipient-gap", "no-modem",         "no-consent",    "opted-out",  "restored",
+          "timeout",     "incomplete",        "validity-expired", "paused",        "sim-limit",  "daily-budget",
+          "duplicate",   "expired",           "port-lost",        "unregistered",  "bad-number", "unconfirmed",
+          "denied",      "emergency-only",    "no-coverage",      "not-searching", "interrupted"})
         CHECK(seen.contains(word));
 }
 
@@ -66,7 +68,13 @@ TEST_CASE("reasons: no word in the daemon's sources is without a sentence") {
             std::stringstream whole;
             whole << in.rdbuf();
             const std::string text = whole.str();
-            for (const std::string_view before : {"reason = \"", "refuse(\"", "abandon(row, MessageStatus::failed, \""})
+            for (std::size_t at = text.find("set(ModemState::"); at != text.npos; at = text.find("set(ModemState::", at + 1)) {
+                const std::string call = text.substr(at, text.find(';', at) - at);  // set(ModemState::blocked, "word", "sentence")
+                const std::size_t begin = call.find(", \"");
+                if (begin != call.npos) words.insert(call.substr(begin + 3, call.find('"', begin + 3) - begin - 3));
+            }
+            for (const std::string_view before :
+                 {"reason = \"", "refuse(\"", "abandon(row, MessageStatus::failed, \"", "block(\"", "misplaced(\""})
                 for (std::size_t at = text.find(before); at != std::string::npos; at = text.find(before, at + 1)) {
                     const std::size_t begin = at + before.size();
                     words.insert(text.substr(begin, text.find('"', begin) - begin));
