@@ -93,6 +93,13 @@ std::optional<EncodePlan> plan_of(const PduEncodeOptions& options, std::ostream&
     return plan;
 }
 
+std::string_view word_of(const Error& error) {
+    if (error.is(sms::SmsErrc::empty)) return "empty";
+    if (error.is(sms::SmsErrc::bad_utf8)) return "bad_utf8";
+    if (error.is(sms::SmsErrc::too_long)) return "too_long";
+    return "not_encodable";
+}
+
 void print_encoded(const std::vector<Encoded>& pdus, std::string_view encoding, bool json, std::ostream& out) {
     if (json) {
         Json list = Json::array();
@@ -295,9 +302,7 @@ std::string without_spaces(std::string_view text) {
 int decode_lines(std::optional<Way> way, std::istream& in, std::ostream& out) {
     bool all_good = true;
     for (std::string line; std::getline(in, line);) {
-        const std::string hex = without_spaces(line);
-        if (hex.empty()) continue;
-        const Result<Pdu> pdu = decode_some_way(hex, way);
+        const Result<Pdu> pdu = decode_some_way(without_spaces(line), way);
         all_good = all_good && pdu.has_value();
         out << dump(pdu ? to_json(*pdu) : to_json(pdu.error())) << '\n';
     }
@@ -319,20 +324,19 @@ void print_for_people(const Json& json, std::ostream& out) {
 int pdu_encode(const PduEncodeOptions& options, bool json, std::ostream& out, std::ostream& err) {
     auto plan = plan_of(options, err);
     if (!plan) return 2;
-    const auto segmented = sms::segment(options.text, plan->segmentation);
-    if (!segmented) {
-        err << "pdu encode: " << segmented.error().text() << '\n';
+    const auto refuse = [&](const Error& error, std::string_view code) {
+        err << "pdu encode: " << error.text() << '\n';
+        if (json) out << dump(Json{{"error", {{"code", code}, {"message", error.code.message()}, {"field", error.where}}}}) << '\n';
         return 1;
-    }
+    };
+    const auto segmented = sms::segment(options.text, plan->segmentation);
+    if (!segmented) return refuse(segmented.error(), word_of(segmented.error()));
     plan->submit.dcs = parse_dcs(make_dcs(segmented->alphabet, options.flash ? std::optional{0} : std::nullopt));
     std::vector<Encoded> pdus;
     for (const sms::Segment& segment : segmented->segments) {
         plan->submit.data = segment.data;
         auto encoded = encode({.smsc = plan->smsc, .tpdu = plan->submit});
-        if (!encoded) {
-            err << "pdu encode: " << encoded.error().text() << '\n';
-            return 1;
-        }
+        if (!encoded) return refuse(encoded.error(), "not_encodable");
         pdus.push_back(std::move(*encoded));
     }
     print_encoded(pdus, encoding_name(plan->submit.dcs), json, out);

@@ -99,6 +99,7 @@ TEST_CASE("pdu encode: exit codes") {
         const char* name;
         PduEncodeOptions options;
         int exit;
+        const char* error = "";
     };
     const Row rows[] = {{"no number", {.to = "", .text = "x"}, 2},
                         {"letters", {.to = "CALLME", .text = "x"}, 2},
@@ -108,14 +109,17 @@ TEST_CASE("pdu encode: exit codes") {
                         {"bad reference", {.to = "15555", .text = "x", .ref = 65536}, 2},
                         {"bad encoding", {.to = "15555", .text = "x", .encoding = "latin1"}, 2},
                         {"bad centre", {.to = "15555", .text = "x", .smsc = "abc"}, 2},
-                        {"empty text", {.to = "15555", .text = ""}, 1},
-                        {"not in GSM-7", {.to = "15555", .text = "ж", .encoding = "gsm7"}, 1}};
+                        {"empty text", {.to = "15555", .text = ""}, 1, "empty"},
+                        {"bad UTF-8", {.to = "15555", .text = "\xff"}, 1, "bad_utf8"},
+                        {"not in GSM-7", {.to = "15555", .text = "ж", .encoding = "gsm7"}, 1, "not_encodable"}};
     for (const Row& row : rows) {
         CAPTURE(row.name);
         const Ran ran = run_encode(row.options);
         CHECK(ran.exit == row.exit);
-        CHECK(ran.out.empty());
         CHECK_FALSE(ran.err.empty());
+        REQUIRE(ran.out.empty() == (row.exit == 2));
+        if (row.exit == 1) CHECK(json::parse(ran.out)["error"]["code"] == row.error);
+        CHECK(run_encode(row.options, false).out.empty());
     }
     CHECK(run_encode({.to = "15555", .text = "x"}, false).out ==
           "gsm7, 1 segment\nAT+CMGS=11\n000100058151"
@@ -241,10 +245,11 @@ TEST_CASE("pdu decode: errors") {
     std::istringstream in{lines.out};
     std::vector<json> got;
     for (std::string line; std::getline(in, line);) got.push_back(json::parse(line));
-    REQUIRE(got.size() == 3);
+    REQUIRE(got.size() == 4);  // one for each line: they pair
     CHECK(got[0]["text"] == "abc");
-    CHECK(got[1]["error"]["field"] == "hex@0");
-    CHECK(got[2]["text"] == "hellohello");
+    CHECK(got[1]["error"]["code"] == "truncated");
+    CHECK(got[2]["error"]["field"] == "hex@0");
+    CHECK(got[3]["text"] == "hellohello");
 }
 
 TEST_CASE("pdu decode for people: a stranger's text does not steer the terminal") {
