@@ -63,4 +63,46 @@ std::string upper(std::string_view text) {
     return out;
 }
 
+namespace {
+constexpr std::string_view extended_that_send[] = {"+CMGS", "+CMGW", "+CMGC", "+CMSS", "+CGDATA"};
+
+bool is_letter(char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+/// Where the extended command that begins at 0 ends: behind a ';' outside quotes.
+std::size_t end_of_extended(std::string_view line) {
+    bool quoted = false;
+    for (std::size_t i = 0; i < line.size(); ++i) {
+        if (line[i] == '"') quoted = !quoted;
+        if (line[i] == ';' && !quoted) return i + 1;
+    }
+    return line.size();
+}
+}  // namespace
+
+bool sends_or_calls(std::string_view line) {
+    std::string whole;  // blanks outside quotes mean nothing
+    bool quoted = false;
+    for (const char c : line) {
+        if (c == '"') quoted = !quoted;
+        if (c != ' ' || quoted) whole += c;
+    }
+    std::string_view rest = whole;
+    if (starts_with(rest, "AT")) rest.remove_prefix(2);
+    while (!rest.empty()) {
+        const char c = rest.front();
+        if (std::string_view{"+^*#$%_!@-"}.find(c) != std::string_view::npos) {
+            for (const std::string_view name : extended_that_send)
+                if (starts_with(rest, name)) return true;
+            rest.remove_prefix(end_of_extended(rest));
+            continue;
+        }
+        rest.remove_prefix(1);
+        if (c == '&' && !rest.empty()) rest.remove_prefix(1);
+        if (is_letter(c) && std::string_view{"DAOdao"}.find(c) != std::string_view::npos) return true;
+    }
+    return false;
+}
+
 }  // namespace conductor::at

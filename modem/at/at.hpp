@@ -47,6 +47,10 @@ struct Command {
 /// The command with prefix, shape and deadline from the command table; the prefix of an unlisted one is its name and ":".
 Command command(std::string line);
 
+/// True when a command line (with "AT" or without) holds, at whatever place of a concatenated one (V.250 §5.4.1), what sends past the queue
+/// or ends in a prompt, a call or data mode: +CMGS, +CMGW, +CMGC, +CMSS, +CGDATA, D, A, O.
+bool sends_or_calls(std::string_view line);
+
 /// A final result code. `code` is the number of +CMS ERROR or +CME ERROR, also where the modem wrote its text; empty when it is neither.
 struct FinalResult {
     enum class Kind : std::uint8_t { ok, error, cms, cme, not_supported };

@@ -164,3 +164,67 @@ TEST_CASE("compare_echo") {
         CHECK(compare_echo(row.heard, "0011aB") == row.want);
     }
 }
+
+TEST_CASE("a technician's line that sends or calls is known, wherever that stands in it") {
+    for (const char* line : {"AT+CMGS=17",
+                             "+CMGS=17",
+                             "at+cmgs=17",
+                             " +CMGS=17",
+                             "AT + CMGS=17",
+                             "+CSQ;+CMGS=5",
+                             "+CSQ; +CMSS=3",
+                             "E1+CMGS=17",
+                             "E0V1Q0+CMGW=4",
+                             "&FE0+CMGC=3",
+                             "+CUSD=1,\"a;b\";+CMGS=3",
+                             "D+15550100123;",
+                             "ATD*100#",
+                             "+CSQ;D1;",
+                             "E0D1",
+                             "A",
+                             "ATA",
+                             "ata",
+                             "E0A",
+                             "+CSQ;A",
+                             "O",
+                             "ATO",
+                             "S0=0A",
+                             "&C1D1",
+                             "+CGDATA=\"PPP\",1",
+                             "AT+CSQ;;A"}) {
+        CAPTURE(std::string{line});
+        CHECK(sends_or_calls(line));
+    }
+    for (const char* line : {"",
+                             "AT",
+                             "I",
+                             "ATI",
+                             "Z",
+                             "H",
+                             "&F",
+                             "&D2",
+                             "&A1",
+                             "E0V1Q0",
+                             "S0=0",
+                             "S3?",
+                             "+CSQ",
+                             "+CMGF=0",
+                             "+CMGD=3",
+                             "+CMGL=4",
+                             "+COPS=0;+CSQ",
+                             "+CUSD=1,\"+CMGS=5;D1\",15",
+                             "^SYSCFG=2,2,3FFFFFFF,1,2",
+                             "+CPIN?",
+                             "#PCT",
+                             "+CGSMS=1",
+                             "*PSRDY?",
+                             "+CUSD=1,\"*100#\"",
+                             "$QCPDPP",
+                             "%CPI=1",
+                             "&W",
+                             "!GSTATUS?",
+                             "@BRIC?"}) {
+        CAPTURE(std::string{line});
+        CHECK(!sends_or_calls(line));
+    }
+}

@@ -490,6 +490,13 @@ TEST_CASE("calls are hung up; USSD and commands of a technician; stop and disabl
     REQUIRE(answer->has_value());
     CHECK((*answer)->lines == std::vector<std::string>{"Example EX100", "Revision: 1.0"});
     CHECK(!forbidden->has_value());
+    forbidden.reset();
+    boost::asio::co_spawn(rig.ctx, rig.driver->command("AT+CSQ;A"),
+                          [&](std::exception_ptr, Result<AtAnswer> r) { forbidden = std::move(r); });
+    REQUIRE(rig.until([&] { return forbidden.has_value(); }));
+    REQUIRE(forbidden->has_error());
+    CHECK(forbidden->error().is(at::AtErrc::forbidden));
+    CHECK(!rig.modem->saw("AT+CSQ;A"));
 
     rig.host.on = false;
     rig.host.wake().raise();
