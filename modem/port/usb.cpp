@@ -139,13 +139,15 @@ aio::awaitable<Result<void>> reset_usb_node(std::string node, std::chrono::milli
 aio::awaitable<Result<void>> request_power_cycle(std::string folder, int index, std::string usb, std::chrono::milliseconds limit) {
     const std::string name = folder + "/" + std::to_string(index);
     const std::string fresh = folder + "/.new-" + std::to_string(index);
+    const std::string answer = name + ".answer";
+    ::unlink(answer.c_str());
     {
         std::ofstream out{fresh, std::ios::trunc};
         out << usb << '\n';
         if (!out.flush()) co_return fail(PortErrc::not_found, folder);
     }
     if (::rename(fresh.c_str(), name.c_str()) != 0) co_return port_error(errno, name);
-    const Instant until = BootClock::now() + limit;
+    const Instant until = BootClock::now() + limit, answered_by = until + 2 * limit;
     while (::access(name.c_str(), F_OK) == 0) {
         if (BootClock::now() >= until) {
             ::unlink(name.c_str());
@@ -153,7 +155,14 @@ aio::awaitable<Result<void>> request_power_cycle(std::string folder, int index, 
         }
         co_await aio::sleep_for(200ms);
     }
-    co_return Result<void>{};
+    std::string said;
+    while (BootClock::now() < answered_by) {
+        if (std::ifstream in{answer}; in && std::getline(in, said)) break;
+        co_await aio::sleep_for(200ms);
+    }
+    ::unlink(answer.c_str());
+    if (!said.empty() && said != "done") co_return fail(PortErrc::denied, "conductor-reset: " + said);
+    co_return Result<void>{};  // a helper that says nothing in time has taken it, and may be at it still
 }
 
 }  // namespace conductor::port

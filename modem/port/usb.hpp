@@ -18,7 +18,8 @@ std::string usb_node_of(const std::string& device, const std::string& sys = "/sy
 aio::awaitable<Result<void>> reset_usb_node(std::string node, std::chrono::milliseconds limit);
 
 /// Asks the privileged unit conductor-reset@INDEX for a power cycle: a file INDEX in `folder` that holds the USB device's name. not_found
-/// when nobody takes it within `limit`: the unit's path is not enabled.
+/// when nobody takes it within `limit`: the unit's path is not enabled; denied when the unit refuses or fails, as it says in INDEX.answer.
+/// Returns when the device is on again, or after three times `limit`.
 aio::awaitable<Result<void>> request_power_cycle(std::string folder, int index, std::string usb, std::chrono::milliseconds limit);
 
 }  // namespace conductor::port

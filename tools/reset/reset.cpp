@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -95,6 +96,29 @@ Result<void> write_word(const std::string& file, const std::string& word) {
     return {};
 }
 
+/// Nobody but the owner or root may change what is at `path`. In a folder with the sticky bit others may not replace what is not theirs.
+bool is_safe(const fs::path& path, uid_t owner) {
+    struct stat st {};
+    if (::lstat(path.c_str(), &st) != 0 || (st.st_uid != 0 && st.st_uid != owner)) return false;
+    const bool folder = S_ISDIR(st.st_mode), others_write = (st.st_mode & (S_IWGRP | S_IWOTH)) != 0;
+    return !others_write || (folder && (st.st_mode & S_ISVTX) != 0);
+}
+
+/// The program of a reset.command, without symbolic links; refused where somebody else could have put it there.
+Result<std::string> program_of(const std::string& word, uid_t owner) {
+    std::error_code ec;
+    const fs::path real = fs::canonical(word, ec);
+    if (ec || !fs::is_regular_file(real, ec)) return fail(ResetErrc::refused, word + ": no such program");
+    for (fs::path at = real;; at = at.parent_path()) {
+        if (!is_safe(at, owner)) return fail(ResetErrc::refused, at.string() + ": others than root may write to it");
+        if (at == at.parent_path()) return real.string();
+    }
+}
+
+std::string state_file(const std::string& state, ModemIndex index) {
+    return state + "/" + std::to_string(index);
+}
+
 Result<void> run(const Plan& plan) {
     std::vector<std::string> words = plan.command;
     std::vector<std::string> environment{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "CONDUCTOR_MODEM=" + std::to_string(plan.index),
@@ -105,7 +129,7 @@ Result<void> run(const Plan& plan) {
     argv.push_back(nullptr);
     envp.push_back(nullptr);
     pid_t child = -1;
-    if (const int rc = ::posix_spawn(&child, argv[0], nullptr, nullptr, argv.data(), envp.data()))
+    if (const int rc = ::posix_spawn(&child, plan.program.c_str(), nullptr, nullptr, argv.data(), envp.data()))
         return fail(ResetErrc::failed, words[0] + ": " + std::strerror(rc));
     int status = 0;
     while (::waitpid(child, &status, 0) < 0)
@@ -160,23 +184,26 @@ Result<Plan> plan(const config::Modem& modem, const std::string& usb, const Plac
         made.command = words_of(modem.reset_command);
         if (made.command.empty() || !made.command[0].starts_with('/'))
             return fail(ResetErrc::refused, who + ": reset.command must begin with the absolute path of a program");
-        struct stat st {};
-        if (::stat(made.command[0].c_str(), &st) != 0 || !S_ISREG(st.st_mode))
-            return fail(ResetErrc::refused, made.command[0] + ": no such program");
-        if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0) return fail(ResetErrc::refused, made.command[0] + ": others may write to it");
+        auto program = program_of(made.command[0], places.owner);
+        if (!program) return program.error();
+        made.program = std::move(*program);
         return made;
     }
     if (!modem.reset_usb) return fail(ResetErrc::refused, who + ": reset.usb is off and there is no reset.command");
-    if (!is_device_name(usb)) return fail(ResetErrc::refused, who + ": the request names no USB device");
-    if (!modem.usb.empty() && modem.usb != usb) return fail(ResetErrc::refused, who + " is bound to " + modem.usb + ", not to " + usb);
-    const fs::path device = fs::path{places.sys} / "bus/usb/devices" / usb;
+    const std::string device_name = usb.empty() ? modem.usb : usb;
+    if (!is_device_name(device_name)) return fail(ResetErrc::refused, who + ": the request names no USB device");
+    const bool named = modem.usb == device_name;
+    if (!named && !modem.usb.empty() && !device_name.starts_with(modem.usb + "."))
+        return fail(ResetErrc::refused, who + " is bound to " + modem.usb + ", not to " + device_name);
+    made.usb = device_name;
+    const fs::path device = fs::path{places.sys} / "bus/usb/devices" / device_name;
     std::error_code ec;
     const bool there = fs::exists(device, ec);
-    if (there && first_word(device / "bDeviceClass") == "09") return fail(ResetErrc::refused, usb + " is a hub");
-    if (modem.usb.empty() && !there) return fail(ResetErrc::refused, usb + " is not there, and match.usb does not name it");
-    if (modem.usb.empty() && !has_port_of_group(usb, places))
-        return fail(ResetErrc::refused, usb + " has no serial port of the service's group, and match.usb does not name it");
-    made.file = port_switch(usb, places);
+    if (there && first_word(device / "bDeviceClass") == "09") return fail(ResetErrc::refused, device_name + " is a hub");
+    if (!named && !there) return fail(ResetErrc::refused, device_name + " is not there, and match.usb does not name it");
+    if (!named && !has_port_of_group(device_name, places))
+        return fail(ResetErrc::refused, device_name + " has no serial port of the service's group, and match.usb does not name it");
+    made.file = port_switch(device_name, places);
     made.way = Way::port_power;
     made.off = "1";
     made.on = "0";
@@ -185,15 +212,59 @@ Result<Plan> plan(const config::Modem& modem, const std::string& usb, const Plac
     made.way = Way::authorising;
     made.off = "0";
     made.on = "1";
-    if (!fs::exists(made.file, ec)) return fail(ResetErrc::refused, usb + " is not there and its port has no switch");
+    if (!fs::exists(made.file, ec)) return fail(ResetErrc::refused, device_name + " is not there and its port has no switch");
     return made;
 }
 
-Result<void> perform(const Plan& plan, std::chrono::milliseconds pause) {
+void tell(const std::string& folder, ModemIndex index, const std::string& text) {
+    const std::string name = std::to_string(index) + ".answer";
+    const Fd dir{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+    if (dir.get() < 0) return;
+    ::unlinkat(dir.get(), name.c_str(), 0);
+    const Fd file{::openat(dir.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644)};
+    if (file.get() < 0 || ::fchmod(file.get(), 0644) != 0) return;
+    const std::string line = text.substr(0, 400) + "\n";
+    if (::write(file.get(), line.data(), line.size()) != static_cast<ssize_t>(line.size())) ::unlinkat(dir.get(), name.c_str(), 0);
+}
+
+Result<void> perform(const Plan& plan, const std::string& state, std::chrono::milliseconds pause, std::chrono::milliseconds patience) {
     if (plan.way == Way::command) return run(plan);
-    if (auto off = write_word(plan.file, plan.off); !off) return off;
-    ::poll(nullptr, 0, static_cast<int>(pause.count()));  // a program of one thread that has nothing else to do
-    return write_word(plan.file, plan.on);
+    const std::string note = state_file(state, plan.index);
+    {
+        std::ofstream out{note, std::ios::trunc};
+        out << plan.file << '\n' << plan.on << '\n';
+        if (!out.flush()) return fail(ResetErrc::failed, note + ": cannot be written, so nothing is switched off");
+    }
+    sigset_t ending, before;
+    ::sigemptyset(&ending);
+    for (const int number : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&ending, number);
+    ::sigprocmask(SIG_BLOCK, &ending, &before);  // a stop does not come between off and on
+    const auto off = write_word(plan.file, plan.off);
+    if (off) ::poll(nullptr, 0, static_cast<int>(pause.count()));  // a program of one thread that has nothing else to do
+    auto on = write_word(plan.file, plan.on);
+    for (auto left = off ? patience : std::chrono::milliseconds{0}; !on && left.count() > 0; left -= std::chrono::milliseconds{200}) {
+        ::poll(nullptr, 0, 200);
+        on = write_word(plan.file, plan.on);
+    }
+    if (on || !off) ::unlink(note.c_str());
+    ::sigprocmask(SIG_SETMASK, &before, nullptr);
+    return off ? on : off;
+}
+
+Result<void> put_on(const std::string& state, ModemIndex index) {
+    const std::string note = state_file(state, index);
+    std::string file, on;
+    {
+        std::ifstream in{note};
+        if (!in) return {};
+        std::getline(in, file);
+        std::getline(in, on);
+    }
+    std::error_code ec;
+    if (!file.empty() && fs::exists(file, ec))  // else the device went, and the next one at its place begins anew
+        if (auto done = write_word(file, on); !done) return done;
+    ::unlink(note.c_str());
+    return {};
 }
 
 }  // namespace conductor::reset

@@ -24,7 +24,9 @@ std::string_view describe(ResetErrc e);
 /// Where things are; other places in tests.
 struct Places {
     std::string sys = "/sys", dev = "/dev", requests = "/run/conductor/reset";
-    gid_t group = 0;  ///< of the service: what the udev rule has given to it is a modem
+    std::string state = "/run/conductor-reset";  ///< root's own: what is switched off now
+    gid_t group = 0;                             ///< of the service: what the udev rule has given to it is a modem
+    uid_t owner = 0;                             ///< of a reset.command and of every folder above it
 };
 
 enum class Way {
@@ -35,6 +37,7 @@ enum class Way {
 struct Plan {
     Way way = Way::authorising;
     std::vector<std::string> command;  ///< its words
+    std::string program;               ///< its file, without symbolic links
     std::string file;                  ///< of sysfs
     std::string off, on;               ///< what is written to it
     ModemIndex index = 0;
@@ -46,11 +49,20 @@ struct Plan {
 /// so that the unit is not started again for it. Symbolic links and long files are refused.
 Result<std::string> take_request(const std::string& folder, ModemIndex index);
 
+/// Tells the daemon how its request ended: "done", or why not, in the file INDEX.answer beside it. Nothing when it cannot be written.
+void tell(const std::string& folder, ModemIndex index, const std::string& text);
+
 /// What to do for `modem`, or why nothing. A device is bound when match.usb names it, or when one of its serial ports belongs to the
-/// service's group. Hubs are refused.
+/// service's group and match.usb names nothing or a hub above it. Hubs are refused. A reset.command and the folders that lead to it must be
+/// root's, and nobody else may write to them.
 Result<Plan> plan(const config::Modem& modem, const std::string& usb, const Places& places);
 
-/// Off, `pause`, on; or the command with CONDUCTOR_MODEM and CONDUCTOR_USB in an otherwise bare environment.
-Result<void> perform(const Plan& plan, std::chrono::milliseconds pause);
+/// Off, `pause`, on; or the command with CONDUCTOR_MODEM and CONDUCTOR_USB in an otherwise bare environment. On is tried for `patience`,
+/// also where off failed. What is off meanwhile stands in a file of `state`, for put_on().
+Result<void> perform(const Plan& plan, const std::string& state, std::chrono::milliseconds pause,
+                     std::chrono::milliseconds patience = std::chrono::seconds{10});
+
+/// Switches on what a run before this one left off, because it was killed or its write failed. Nothing to do is no error.
+Result<void> put_on(const std::string& state, ModemIndex index);
 
 }  // namespace conductor::reset

@@ -114,9 +114,25 @@ TEST_CASE("usb: a power cycle is asked for by a file, and it is known when nobod
             std::getline(in, line);
             CHECK(line == "1-1.2");
             fs::remove(file);
+            co_await aio::sleep_for(300ms);
+            write(file.string() + ".answer", "done\n");
         }(folder.top / "3"),
         boost::asio::detached);
+    const Instant asked = BootClock::now();
+    write(folder.top / "3.answer", "of an hour ago\n");
     CHECK(get(ctx, port::request_power_cycle(folder.top, 3, "1-1.2", 5s)).has_value());
+    CHECK(BootClock::now() - asked >= 300ms);
+    boost::asio::co_spawn(
+        ctx,
+        [](fs::path file) -> aio::awaitable<void> {
+            while (!fs::exists(file)) co_await aio::sleep_for(5ms);
+            fs::remove(file);
+            write(file.string() + ".answer", "1-1.2 is a hub: refused\n");
+        }(folder.top / "3"),
+        boost::asio::detached);
+    const auto refused = get(ctx, port::request_power_cycle(folder.top, 3, "1-1.2", 5s));
+    REQUIRE(!refused.has_value());
+    CHECK(refused.error().where.find("1-1.2 is a hub") != std::string::npos);
     auto nobody = get(ctx, port::request_power_cycle(folder.top, 4, "1-1.2", 250ms));
     REQUIRE(!nobody.has_value());
     CHECK(nobody.error().where.find("conductor-reset@4.path") != std::string::npos);

@@ -33,8 +33,14 @@ struct World {
         char name[] = "/tmp/conductor-reset-XXXXXX";
         REQUIRE(::mkdtemp(name) != nullptr);
         top = name;
-        places = {.sys = top / "sys", .dev = top / "dev", .requests = top / "run", .group = ::getgid()};
+        places = {.sys = top / "sys",
+                  .dev = top / "dev",
+                  .requests = top / "run",
+                  .state = top / "state",
+                  .group = ::getgid(),
+                  .owner = ::getuid()};
         fs::create_directories(top / "run");
+        fs::create_directories(top / "state");
         device("1-1", "09");
         device("1-1.2", "00");
         device("1-1.3", "00");
@@ -140,6 +146,10 @@ TEST_CASE("reset: bound devices alone") {
                         {"named, not there, and no switch", modem("1-9"), "1-9", true, "no switch"},
                         {"none", modem(), "", true, "names no USB device"},
                         {"a path", modem(), "../1-1.2", true, "names no USB device"},
+                        {"behind the hub that is named", modem("1-1"), "1-1.2", true, nullptr},
+                        {"a disk behind the hub that is named", modem("1-1"), "1-1.3", true, "no serial port of the service's group"},
+                        {"a name that begins alike", modem("1-1"), "1-12", true, "bound to 1-1"},
+                        {"named by the configuration alone", modem("1-1.2"), "", false, nullptr},
                         {"switched off", off, "1-1.2", true, "reset.usb is off"}};
     for (const Row& row : rows) {
         CAPTURE(row.name);
@@ -154,7 +164,7 @@ TEST_CASE("reset: bound devices alone") {
         }
         CHECK(made->way == Way::authorising);
         CHECK(made->file == world.places.sys + "/bus/usb/devices/1-1.2/authorized");
-        REQUIRE(perform(*made, std::chrono::milliseconds{1}).has_value());
+        REQUIRE(perform(*made, world.places.state, std::chrono::milliseconds{1}).has_value());
         CHECK(read(world.real("1-1.2") / "authorized") == "1\n");  // "1" over "0" over "1\n"
         CHECK(read(world.real("1-4") / "authorized") == "1\n");
     }
@@ -183,13 +193,13 @@ TEST_CASE("reset: the hub port's switch where there is one, for a device that is
         REQUIRE(made.has_value());
         CHECK(made->way == Way::port_power);
         CHECK(made->off == "1");
-        REQUIRE(perform(*made, std::chrono::milliseconds{1}).has_value());
+        REQUIRE(perform(*made, world.places.state, std::chrono::milliseconds{1}).has_value());
         CHECK(read(world.top / "sys/bus/usb/devices" / row.file / "disable") == "0\n");
     }
     World world;
     const auto made = plan(modem(), "1-1.2", world.places);
     fs::remove_all(world.real("1-1.2"));  // it goes between plan and deed
-    const auto done = perform(*made, std::chrono::milliseconds{1});
+    const auto done = perform(*made, world.places.state, std::chrono::milliseconds{1});
     REQUIRE(!done.has_value());
     CHECK(done.error().is(ResetErrc::failed));
 }
@@ -205,13 +215,13 @@ TEST_CASE("reset: a configured command, word for word and without a shell") {
     m.reset_command = script.string() + "  outlet 4; touch /tmp/x `id` $HOME";
     auto made = plan(m, "1-1.3", world.places);  // the command is the configuration's own: no device needs to be bound
     REQUIRE(made.has_value());
-    REQUIRE(perform(*made, std::chrono::milliseconds{1}).has_value());
+    REQUIRE(perform(*made, world.places.state, std::chrono::milliseconds{1}).has_value());
     CHECK(read(seen) == "[outlet]\n[4;]\n[touch]\n[/tmp/x]\n[`id`]\n[$HOME]\n3 1-1.3 \n");
 
     m.reset_command = script.string() + " fail";
     made = plan(m, "", world.places);
     REQUIRE(made.has_value());
-    const auto failed = perform(*made, std::chrono::milliseconds{1});
+    const auto failed = perform(*made, world.places.state, std::chrono::milliseconds{1});
     REQUIRE(!failed.has_value());
     CHECK(failed.error().where.find("exit code 1") != std::string::npos);
 
@@ -219,9 +229,82 @@ TEST_CASE("reset: a configured command, word for word and without a shell") {
     CHECK(!plan(m, "", world.places).has_value());
     m.reset_command = (world.top / "absent").string();
     CHECK(!plan(m, "", world.places).has_value());
-    fs::permissions(script, fs::perms::all);
     m.reset_command = script.string();
-    CHECK(!plan(m, "", world.places).has_value());  // anybody could have written it
+    const auto refused = [&](const char* name, const fs::path& at) {
+        CAPTURE(name);
+        const auto got = plan(m, "", world.places);
+        REQUIRE(!got.has_value());
+        CHECK(got.error().where == at.string() + ": others than root may write to it");
+    };
+    fs::permissions(script, fs::perms::all);
+    refused("anybody could have written it", script);
+    fs::permissions(script, fs::perms::owner_all);
+    fs::permissions(world.top, fs::perms::all);
+    refused("anybody could have put it there", world.top);
+    fs::permissions(world.top, fs::perms::owner_all);
+    ++world.places.owner;
+    if (::getuid() != 0) refused("it is not root's", script);
+    if (::getuid() == 0) {
+        REQUIRE(::chown(script.c_str(), 65534, 65534) == 0);
+        refused("it is not root's", script);
+    }
+}
+
+TEST_CASE("reset: what was switched off is switched on, whatever comes between") {
+    World world;
+    world.port_switch("1-1:1.0/1-1-port2");
+    const fs::path file = world.top / "sys/bus/usb/devices/1-1:1.0/1-1-port2/disable", note = world.top / "state/0";
+    auto made = plan(modem(), "1-1.2", world.places);
+    REQUIRE(made.has_value());
+    REQUIRE(made->file == file.string());
+    // killed between off and on, as a timeout of the unit kills it
+    const pid_t child = ::fork();
+    if (child == 0) ::_exit(perform(*made, world.places.state, std::chrono::hours{1}).has_value() ? 0 : 1);
+    for (int i = 0; i < 500 && read(file) != "1\n"; ++i) ::usleep(10'000);
+    CHECK(read(file) == "1\n");
+    ::kill(child, SIGTERM);  // that waits for the end
+    ::usleep(50'000);
+    CHECK(::waitpid(child, nullptr, WNOHANG) == 0);
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+    CHECK(read(file) == "1\n");
+    CHECK(fs::exists(note));
+    REQUIRE(put_on(world.places.state, 0).has_value());
+    CHECK(read(file) == "0\n");
+    CHECK(!fs::exists(note));
+    REQUIRE(put_on(world.places.state, 0).has_value());  // nothing to do
+
+    // the switch does not take "on" for a while
+    const pid_t blocker = ::fork();
+    if (blocker == 0) {
+        while (read(file) != "1\n") ::usleep(1000);
+        fs::rename(file, file.string() + ".away");
+        ::usleep(300'000);
+        fs::rename(file.string() + ".away", file);
+        ::_exit(0);
+    }
+    CHECK(perform(*made, world.places.state, std::chrono::milliseconds{100}).has_value());
+    ::waitpid(blocker, nullptr, 0);
+    CHECK(read(file) == "0\n");
+    CHECK(!fs::exists(note));
+
+    // it never does: the next look does it
+    const pid_t remover = ::fork();
+    if (remover == 0) {
+        while (read(file) != "1\n") ::usleep(1000);
+        fs::rename(file, file.string() + ".away");
+        ::_exit(0);
+    }
+    CHECK(!perform(*made, world.places.state, std::chrono::milliseconds{100}, std::chrono::milliseconds{400}).has_value());
+    ::waitpid(remover, nullptr, 0);
+    CHECK(fs::exists(note));
+    fs::rename(file.string() + ".away", file);
+    REQUIRE(put_on(world.places.state, 0).has_value());
+    CHECK(read(file) == "0\n");
+
+    fs::remove_all(world.top / "state");
+    CHECK(!perform(*made, world.places.state, std::chrono::milliseconds{1}).has_value());  // nothing is switched off that cannot be noted
+    CHECK(read(file) == "0\n");
 }
 
 TEST_CASE("reset: the program as the unit starts it") {
@@ -233,7 +316,8 @@ TEST_CASE("reset: the program as the unit starts it") {
     const auto run = [&](const std::string& arguments) {
         const std::string line = std::string{BINARY_DIR} + "/conductor-reset " + arguments + " --config " +
                                  (world.top / "conductor.toml").string() + " --sys " + world.places.sys + " --dev " + world.places.dev +
-                                 " --requests " + world.places.requests + " --group " + own->gr_name + " 2>" + (world.top / "err").string();
+                                 " --requests " + world.places.requests + " --state " + world.places.state + " --group " + own->gr_name +
+                                 " 2>" + (world.top / "err").string();
         const int status = std::system(line.c_str());
         return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     };
@@ -250,4 +334,15 @@ TEST_CASE("reset: the program as the unit starts it") {
     world.request("1-1.2\n");
     CHECK(run("0") == 0);
     CHECK(read(world.top / "err").find("modem=0 usb=1-1.2") != std::string::npos);
+    CHECK(read(world.top / "run/0.answer") == "done\n");
+    world.request("1-1.3\n");
+    CHECK(run("0") == 5);
+    CHECK(read(world.top / "run/0.answer").find("no serial port of the service's group") != std::string::npos);
+    const fs::path file = world.real("1-1.2") / "authorized";
+    write(file, "0\n");
+    write(world.top / "state/0", file.string() + "\n1\n");
+    CHECK(run("0 --on") == 0);
+    CHECK(read(file) == "1\n");
+    CHECK(run("0 --on") == 0);
+    CHECK(run("--on") == 2);
 }
