@@ -33,16 +33,39 @@ std::optional<config::Config> load(const std::string& path) {
     return std::move(loaded.config);
 }
 
+constexpr const char* no_pin = " holds no PIN: 4 to 8 digits on its first line";
+
 /// A secret that may be absent: an empty name is none.
 Result<std::string> secret(const std::string& name) {
     return name.empty() ? Result<std::string>{std::string{}} : read_secret(name);
 }
 
-/// A secret that cannot be read must not keep the rest down: its modem says that it needs a PIN, the others work.
+/// A secret that cannot be read, or is no PIN, must not keep the rest down: its modem says so if its SIM asks for a PIN, the others work.
 driver::ModemSettings modem_settings(const config::Config& config, const config::Modem& modem, const Log& log) {
     auto pin = secret(modem.pin_file);
+    const bool bad = pin && !pin->empty() && !config::is_pin(*pin);
     if (!pin) log.error("secret-unreadable", {{"modem", modem.index}, {"error", pin.error().text()}, {"remedy", "mend it and restart"}});
-    return service::modem_settings(config, modem, pin ? std::move(*pin) : std::string{});
+    if (bad) log.error("bad-pin", {{"modem", modem.index}, {"pin_file", modem.pin_file}, {"remedy", "mend it and restart"}});
+    auto settings = service::modem_settings(config, modem, pin && !bad ? std::move(*pin) : std::string{});
+    if (!pin) settings.pin_problem = "pin_file " + modem.pin_file + " cannot be read, or is empty";
+    if (bad) settings.pin_problem = "pin_file " + modem.pin_file + no_pin;
+    return settings;
+}
+
+/// What --check finds in the PINs' files that this user can read; a service's credentials are looked for where the unit loads them from.
+bool pins_are_good(const config::Config& config, const std::string& path) {
+    const char* directory = std::getenv("CREDENTIALS_DIRECTORY");
+    bool good = true;
+    for (const config::Modem& modem : config.modems) {
+        if (modem.pin_file.empty()) continue;
+        const auto pin = read_secret(config::secret_path(modem.pin_file, directory ? directory : "/etc/conductor/credentials"));
+        const std::string where = fmt::format("{}: modem[{}].pin_file: {}", path, modem.index, modem.pin_file);
+        if (!pin) std::cerr << "warning: " << where << " is empty, or cannot be read here; it was not checked\n";
+        if (!pin || config::is_pin(*pin)) continue;
+        std::cerr << where << no_pin << '\n';
+        good = false;
+    }
+    return good;
 }
 
 Result<sync::ClientSettings> client_settings(const config::Supabase& supabase) {
@@ -320,6 +343,7 @@ int run(const Options& options) {
     auto config = load(options.config);
     if (!config) return 2;
     if (options.check) {
+        if (!pins_are_good(*config, options.config)) return 2;
         std::cout << options.config << ": no problems\n";
         return 0;
     }

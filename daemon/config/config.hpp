@@ -211,6 +211,9 @@ std::string show(const Config& config);
 /// poll, horizon, lease, batch), send (journal alone), modem (which modems there are, their match, port, baud and PIN file).
 std::vector<std::string> needs_restart(const Config& running, const Config& wanted);
 
+/// A PIN of a SIM: 4 to 8 digits (TS 31.101 §9.5.1). Anything else costs a try and is never right.
+bool is_pin(std::string_view pin);
+
 /// Path of a secret: an absolute path as it is, else inside `credentials_directory`; empty for an empty name.
 std::string secret_path(std::string_view file, std::string_view credentials_directory);
 

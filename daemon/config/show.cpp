@@ -227,6 +227,10 @@ std::vector<std::string> needs_restart(const Config& running, const Config& want
     return out;
 }
 
+bool is_pin(std::string_view pin) {
+    return pin.size() >= 4 && pin.size() <= 8 && std::ranges::all_of(pin, [](char c) { return c >= '0' && c <= '9'; });
+}
+
 std::string secret_path(std::string_view file, std::string_view credentials_directory) {
     if (file.empty() || file.front() == '/') return std::string{file};
     std::string out{credentials_directory};

@@ -29,6 +29,7 @@ struct ModemSettings {
     std::string imei, iccid, imsi, usb, port;
     unsigned baud = 115200;
     std::optional<std::string> pin;  ///< 4-8 digits
+    std::string pin_problem;         ///< why there is none though one is configured: a clause for people
     std::string smsc;                ///< set if not empty
     bool delivery_reports = true;
     bool journal_in_modem = false;  ///< journal = "modem": parts go out by AT+CMGW and AT+CMSS

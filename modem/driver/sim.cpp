@@ -111,6 +111,8 @@ bool Modem::Impl::pin_was_refused(const Identity& who) const {
 aio::awaitable<End> Modem::Impl::enter_pin(std::string state) {
     if (state.find("PUK") != std::string::npos) co_return block("puk-needed", "The SIM asks for its PUK; a person must enter it.");
     if (state != "SIM PIN") co_return block("locked", "The modem asks for a code that is not the SIM's PIN (" + state + ").");
+    if (!settings_.pin && !settings_.pin_problem.empty())
+        co_return block("pin-needed", "The SIM asks for its PIN, but " + settings_.pin_problem + ": mend it and restart the service.");
     if (!settings_.pin) co_return block("pin-needed", "The SIM asks for its PIN; name it in pin_file of this modem.");
     const auto iccid = co_await read_iccid_by(BootClock::now() + profile_->sms_ready);
     if (!iccid) co_return end_of(iccid.error());

@@ -6,6 +6,15 @@ set_tests_properties(format systemd_unit PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 
 
 if(TARGET conductord)
   add_test(NAME example_config COMMAND conductord --config ${CMAKE_SOURCE_DIR}/systemd/conductor.toml --check)
+  set(pins ${CMAKE_CURRENT_BINARY_DIR}/pins)
+  file(WRITE ${pins}/bad "12a4\n")
+  file(WRITE ${pins}/good "1234\n")
+  file(WRITE ${pins}/c.toml "[gateway]\nid = \"box-1\"\nregion = \"US\"\n\
+[[modem]]\nindex = 0\nmatch = { port = \"/dev/x\" }\npin_file = \"${pins}/good\"\n\
+[[modem]]\nindex = 3\nmatch = { port = \"/dev/y\" }\npin_file = \"${pins}/bad\"\n")
+  add_test(NAME check_names_a_bad_pin COMMAND conductord --config ${pins}/c.toml --check)
+  set_tests_properties(check_names_a_bad_pin PROPERTIES
+    PASS_REGULAR_EXPRESSION "c.toml: modem.3..pin_file: [^\n]*/bad holds no PIN" FAIL_REGULAR_EXPRESSION "modem.0.")
 endif()
 
 conductor_test(unit_tools_harness unit/tools/harness LINK tools_harness)

@@ -305,6 +305,11 @@ TEST_CASE("config: what needs a restart") {
     CHECK(needs_restart(running, wanted) == std::vector<std::string>{"gateway", "http", "send", "modem", "supabase", "webhook", "log"});
 }
 
+TEST_CASE("config: is_pin") {
+    for (const char* pin : {"0000", "1234", "12345678"}) CHECK(is_pin(pin));
+    for (const char* no : {"", "123", "123456789", "12a4", "1234 ", " 1234", "+123", "١٢٣٤"}) CHECK_FALSE(is_pin(no));
+}
+
 TEST_CASE("config: secret_path") {
     CHECK(secret_path("/etc/k", "/run/c") == "/etc/k");
     CHECK(secret_path("k", "/run/c") == "/run/c/k");

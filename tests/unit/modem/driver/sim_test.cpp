@@ -306,3 +306,15 @@ TEST_CASE("result codes as numbers, or none, are switched back at once") {
         CHECK(rig.driver->status().resets == 0);
     }
 }
+
+TEST_CASE("a pin_file that holds no PIN: nothing is entered, and the modem says why") {
+    ModemSettings settings;
+    settings.pin_problem = "pin_file sim0-pin holds no PIN";
+    Rig rig{settings};
+    rig.modem->answers["AT+CPIN?"] = "\r\n+CPIN: SIM PIN\r\n\r\nOK\r\n";
+    rig.start();
+    REQUIRE(rig.until_state("blocked"));
+    CHECK(rig.driver->status().reason == "pin-needed");
+    CHECK(rig.driver->status().reason_text.find("pin_file sim0-pin holds no PIN: mend it") != std::string::npos);
+    CHECK(rig.modem->count("AT+CPIN=") == 0);
+}
