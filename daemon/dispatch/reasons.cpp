@@ -186,6 +186,7 @@ constexpr Sentence sentences[] = {
     {"port-hangs-up", "The modem's port opens and hangs up at once. See to what is behind it; it is opened again every few seconds."},
     {"open-failed", "The modem's port could not be opened. It is tried again by itself; replug the modem if this stays."},
     {"mute", "The modem does not answer. It is reset by itself, step by step."},
+    {"boot-loop", "The modem restarts again and again. It is reset by itself, step by step; see to its supply if this stays."},
     {"not-ready", "The modem is still being set up. It is tried again by itself."},
     {"pin-needed", "The SIM wants its PIN. Put it into the modem's pin_file; it is tried once."},
     {"pin-refused", "The PIN was wrong and is not tried again. Correct the pin_file, before the SIM locks itself."},

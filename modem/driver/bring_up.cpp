@@ -72,6 +72,7 @@ aio::awaitable<End> Modem::Impl::bring_up() {
     if (session_->take_reboot()) {
         acknowledgements_due_.clear();
         note_restart();
+        boots_.push_back(BootClock::now());
         host_.incident("reboot");
     }
     bring_up_wanted_ = false;
@@ -102,6 +103,7 @@ aio::awaitable<End> Modem::Impl::bring_up() {
     if (end == End::ok) end = co_await set_up();
     if (end != End::ok) co_return end;
     note_silence();
+    boots_.clear();
     if (registered())
         ladder_.healthy(BootClock::now());
     else
@@ -155,7 +157,7 @@ aio::awaitable<End> Modem::Impl::identify() {
     imei_unread_ = unread ? imei_unread_ + 1 : 0;
     if (unread && imei_unread_ <= 15) co_return End::again;  // not told for a moment: no other modem
     if (who.imei != status_.identity.imei) {
-        if (!status_.identity.imei.empty()) ladder_.new_incarnation(BootClock::now());
+        if (!status_.identity.imei.empty() && ladder_.new_incarnation(BootClock::now())) network_trouble_at_ = {};
         ussd_form_.reset();
         link_refused_ = network_time_asked_ = false;
         swallowed_.clear();

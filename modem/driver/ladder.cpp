@@ -119,6 +119,8 @@ LadderStep Ladder::trouble(Trouble what, Instant now) {
         if (!is_hard(step.rung)) {
             if (step.human && silent) step.rung = look;
             ++at_;
+        } else if (step.human && what == Trouble::sim_unseen) {
+            step.rung = look;  // once for each time that the device comes
         } else if (may_reset(now)) {
             note_reset(now);
             ++at_;
@@ -137,13 +139,21 @@ void Ladder::healthy(Instant now) {
     rung_ = Rung::none;
 }
 
-void Ladder::new_incarnation(Instant now) {
+void Ladder::refused() {
+    if (recent_.empty()) return;
+    recent_.pop_back();
+    if (resets_in_row_ > 0) --resets_in_row_;
+    if (hard_resets_ > 0) --hard_resets_;
+}
+
+bool Ladder::new_incarnation(Instant now) {
     const bool ours = !recent_.empty() && now - recent_.back() < own_replug;
-    if (ours) return;
+    if (ours) return false;
     start_over();
     sends();
     rung_ = Rung::none;
     healthy_ = false;
+    return true;
 }
 
 }  // namespace conductor::driver

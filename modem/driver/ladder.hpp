@@ -14,7 +14,7 @@ namespace conductor::driver {
 
 enum class Trouble : std::uint8_t {
     mute,          ///< port open, no answer
-    boot_loop,     ///< ^BOOT lines and nothing else for a minute (FIELD row 16): only power helps
+    boot_loop,     ///< ^BOOT lines and nothing else for a minute (FIELD row 16), or restart upon restart: only power helps
     unregistered,  ///< answers, but no network for minutes
     denied,        ///< the network refuses the SIM: a plan or SIM matter, so it is asked again rarely
     no_sending,    ///< answers, but takes no message: errors of its own, or no prompt, again and again
@@ -65,6 +65,8 @@ public:
     explicit Ladder(LadderLimits limits = {}) : limits_{limits} {}
     void limits(const LadderLimits& limits) { limits_ = limits; }
     LadderStep trouble(Trouble what, Instant now);
+    /// The hard reset of the last step could not be made: it does not count.
+    void refused();
     /// It works again. The rung is kept for a minute: what fails again at once goes on where it stopped.
     void healthy(Instant now);
     /// It answers, whatever else is wrong: a silence is over.
@@ -72,8 +74,8 @@ public:
         if (last_ == Trouble::mute || last_ == Trouble::boot_loop) healthy(now);
     }
     /// The device was unplugged, or is another one: rung 0. The hour's count stays, and so does the rung when our own reset took the device
-    /// away.
-    void new_incarnation(Instant now);
+    /// away: false then.
+    bool new_incarnation(Instant now);
     /// The modem, or the network through it, answered a submission: no_sending is over. A bring-up alone does not say so.
     void sends() {
         sending_at_ = 0;

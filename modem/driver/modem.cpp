@@ -185,8 +185,8 @@ aio::awaitable<void> Modem::Impl::live() {
             co_await rest(1h);
             continue;
         }
-        if (session_ && std::exchange(reset_wanted_, false)) {  // also of one that is blocked
-            co_await perform(Rung::restart);
+        if (session_ && reset_wanted_) {  // also of one that is blocked
+            co_await reset_for_a_person();
             continue;
         }
         End end = End::ok;
@@ -195,6 +195,7 @@ aio::awaitable<void> Modem::Impl::live() {
             session_->resume();
             end = co_await bring_up();
             if (end == End::again) co_await aio::sleep_for(500ms);  // one that restarts for ever does not keep the processor busy
+            if (end == End::again && boots_again_and_again()) co_await recover(Trouble::boot_loop);
         }
         if (end == End::ok) end = co_await serve();
         if (session_) ctrl_z_at_ = session_->ctrl_z_at();
@@ -205,14 +206,14 @@ aio::awaitable<void> Modem::Impl::live() {
             case End::lost:
                 note_loss();
                 if (ctrl_z_at_ && BootClock::now() - *ctrl_z_at_ <= PowerWatch::transmitting) note_restart();
-                ladder_.new_incarnation(BootClock::now());
+                if (ladder_.new_incarnation(BootClock::now())) network_trouble_at_ = {};
                 refuses_acknowledgement_.clear();
                 co_await close();
                 co_await hold(after_loss());
                 break;
             case End::mute: co_await recover(silence()); break;
             case End::unable: co_await recover(Trouble::no_sending); break;
-            case End::reset: co_await perform(Rung::restart); break;
+            case End::reset: co_await reset_for_a_person(); break;
             case End::mismatch:
                 co_await close();
                 co_await rest(settings_.port.empty() && finder_ ? 1s : 10s);
@@ -264,7 +265,6 @@ void Modem::Impl::attach(std::unique_ptr<port::ByteStream> stream, std::string n
     status_.port = std::move(name);
     status_.usb = port::usb_device_of(status_.port);
     network_ = NetworkWatch{};
-    network_trouble_at_ = {};
     ++status_.opened;
     opened_at_ = BootClock::now();
     if (finder_) finder_->opened(settings_.index, status_.port);

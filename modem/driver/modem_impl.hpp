@@ -198,6 +198,10 @@ private:
     // recover.cpp
     aio::awaitable<void> recover(Trouble what);
     aio::awaitable<void> perform(Rung rung);
+    aio::awaitable<void> reset_for_a_person();
+    Rung reset_rung() const;
+    bool boots_again_and_again();
+    bool refused_lately(HardReset how) const;
     aio::awaitable<void> restart_modem();
     aio::awaitable<void> switch_radio();
     aio::awaitable<void> reset_device(HardReset how);
@@ -310,12 +314,14 @@ private:
     PowerWatch power_;
     std::optional<Instant> ctrl_z_at_;  ///< when the last PDU was handed over
     int open_endings_ = 0;              ///< submissions in a row that the network did not answer, though the modem was registered
-    bool registration_told_ = false, reject_cause_asked_ = false, radio_switched_off_ = false, reset_refused_ = false;
-    std::optional<at::Ussd> ussd_answer_;
-    std::optional<bool> ussd_form_;  ///< packed or text, once an answer proved it; empty: as the profile says
-    Instant ussd_until_{};           ///< the open session ends by itself
-    Instant balance_until_{};        ///< an answer is awaited; Instant{} when none is
-    int balance_forms_ = 0;          ///< forms tried for this question
+    bool registration_told_ = false, reject_cause_asked_ = false, radio_switched_off_ = false;
+    std::string reset_refused_;                    ///< why the last power cycle was not done
+    std::map<HardReset, Instant> resets_refused_;  ///< when
+    std::deque<Instant> boots_;                    ///< restarts that came before the modem was set up
+    std::optional<bool> ussd_form_;                ///< packed or text, once an answer proved it; empty: as the profile says
+    Instant ussd_until_{};                         ///< the open session ends by itself
+    Instant balance_until_{};                      ///< an answer is awaited; Instant{} when none is
+    int balance_forms_ = 0;                        ///< forms tried for this question
 
     std::map<std::string, std::string> found_;    ///< settings as they were before this bring-up wrote them
     std::map<std::string, std::string> centres_;  ///< by ICCID: what was seen or set since the start

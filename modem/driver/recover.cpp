@@ -9,15 +9,29 @@ LadderLimits Modem::Impl::ladder_limits() const {
     LadderLimits limits;
     limits.radio = !profile_->radio_off.empty();
     limits.restart = profile_->restart_is_safe;
-    limits.usb_reset = host_.can_reset(HardReset::usb, status_.usb);
-    limits.power = host_.can_reset(HardReset::power, status_.usb);
+    limits.usb_reset = host_.can_reset(HardReset::usb, status_.usb) && !refused_lately(HardReset::usb);
+    limits.power = host_.can_reset(HardReset::power, status_.usb) && !refused_lately(HardReset::power);
     return limits;
+}
+
+/// No helper, no right: the other rungs are climbed meanwhile, and this one is tried again in an hour.
+bool Modem::Impl::refused_lately(HardReset how) const {
+    const auto found = resets_refused_.find(how);
+    return found != resets_refused_.end() && BootClock::now() - found->second < 1h;
 }
 
 /// Which silence it is: ^BOOT again and again without an answer for a minute is a firmware that only power brings back (FIELD row 16).
 Trouble Modem::Impl::silence() const {
     const bool boots = inbox_->boot_line_at > inbox_->answered_at && BootClock::now() - inbox_->boot_line_at < 60s;
     return boots && BootClock::now() - inbox_->answered_at >= 60s ? Trouble::boot_loop : Trouble::mute;
+}
+
+/// Restarts that it told of, each before it was set up.
+bool Modem::Impl::boots_again_and_again() {
+    constexpr std::size_t often = 5;
+    constexpr auto within = 3min;
+    while (!boots_.empty() && BootClock::now() - boots_.front() > within) boots_.pop_front();
+    return boots_.size() >= often;
 }
 
 void Modem::Impl::note_restart() {
@@ -47,10 +61,17 @@ aio::awaitable<void> Modem::Impl::recover(Trouble what) {
         network_trouble_at_ = BootClock::now() + step.hold;
         co_return co_await perform(step.rung);
     }
-    if (status_.state != ModemState::recovering) host_.incident("mute");
-    set(ModemState::recovering, "mute",
-        step.human ? "The modem does not answer and no remedy helped; it is asked again every few seconds. Power it off and on."
-                   : "The modem does not answer; the recovery ladder is at work.");
+    const bool boots = boots_again_and_again();
+    boots_.clear();  // the next rung is for restarts after this one
+    if (status_.state != ModemState::recovering) host_.incident(boots ? "boot-loop" : "mute");
+    if (boots)
+        set(ModemState::recovering, "boot-loop",
+            step.human ? "The modem restarts again and again and no remedy helped. Look at its supply and its firmware."
+                       : "The modem restarts again and again before it is set up; the recovery ladder is at work.");
+    else
+        set(ModemState::recovering, "mute",
+            step.human ? "The modem does not answer and no remedy helped; it is asked again every few seconds. Power it off and on."
+                       : "The modem does not answer; the recovery ladder is at work.");
     publish();
     if (step.rung == Rung::resync && session_) {
         const bool answers = co_await session_->resync(2);
@@ -79,6 +100,21 @@ aio::awaitable<void> Modem::Impl::perform(Rung rung) {
         case Rung::usb_reset: co_await reset_device(HardReset::usb); co_return;
         case Rung::power: co_await reset_device(HardReset::power); co_return;
     }
+}
+
+/// What comes back as a CD-ROM from a restart (rows 11, 72) is reset in the next best way.
+Rung Modem::Impl::reset_rung() const {
+    if (profile_->restart_is_safe) return Rung::restart;
+    if (host_.can_reset(HardReset::usb, status_.usb)) return Rung::usb_reset;
+    return profile_->radio_off.empty() ? Rung::reopen : Rung::radio;
+}
+
+aio::awaitable<void> Modem::Impl::reset_for_a_person() {
+    reset_wanted_ = false;
+    const Rung rung = reset_rung();
+    log_.notice("reset-asked", {{"by", to_string(rung)}});
+    host_.noted("modem-reset", "a person asked for it; done by " + std::string{to_string(rung)});
+    co_await perform(rung);
 }
 
 /// Mute or not: what hears without answering obeys too.
@@ -117,8 +153,14 @@ aio::awaitable<void> Modem::Impl::reset_device(HardReset how) {
     log_.warning("hard-reset", {{"how", how == HardReset::usb ? "usb" : "power"}, {"usb", status_.usb}, {"port", status_.port}});
     co_await close();
     const auto done = co_await host_.hard_reset(how, status_.usb);
-    reset_refused_ = !done && how == HardReset::power;
-    if (!done) log_.error("hard-reset-failed", {{"why", done.error().text()}});
+    if (how == HardReset::power) reset_refused_ = done ? "" : done.error().text();
+    if (done) {
+        resets_refused_.erase(how);
+        co_return;
+    }
+    resets_refused_[how] = BootClock::now();
+    ladder_.refused();
+    log_.error("hard-reset-failed", {{"why", done.error().text()}});
 }
 
 }  // namespace conductor::driver

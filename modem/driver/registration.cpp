@@ -168,9 +168,10 @@ std::vector<Advice> Modem::Impl::advise(Instant now) const {
                                      "`conductorctl modem at`: " +
                                      commands + "."});
     }
-    if (reset_refused_)
-        out.push_back({"reset-helper", "The modem needs its power cycled, and nothing here may do that: enable conductor-reset@" +
-                                           std::to_string(settings_.index) + ".path, or set reset.command."});
+    if (!reset_refused_.empty())
+        out.push_back({"reset-helper", "The modem needs its power cycled, and nothing here could do that (" + reset_refused_ +
+                                           "): enable conductor-reset@" + std::to_string(settings_.index) +
+                                           ".path, or set reset.command."});
     if (ladder_.rung() == Rung::human)
         out.push_back({"human", "Every remedy was tried. Unplug the modem, check cable and supply, and plug it in again."});
     return out;

@@ -45,7 +45,6 @@ aio::awaitable<Result<bool>> Modem::Impl::send_ussd(std::string code, bool packe
 /// One code or reply, and the network's answer: a URC, before or after the OK (T41). Fails with `refused` where the modem or the network
 /// does not take this form of the code.
 aio::awaitable<Result<at::Ussd>> Modem::Impl::ussd_exchange(std::string code, bool packed) {
-    ussd_answer_.reset();
     const auto sent = co_await send_ussd(std::move(code), packed);
     if (!sent) co_return sent.error();
     if (!*sent) co_return fail(AtErrc::refused, "+CUSD");

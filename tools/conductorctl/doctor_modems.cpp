@@ -72,6 +72,7 @@ constexpr StateRow states[] = {
     {"locked", Verdict::fail, "The device asks for a code that is not the SIM's PIN: ask its seller."},
     {"unregistered", Verdict::fail, "Check antenna, plan and roaming; other modems of the place tell whether it is the network."},
     {"mute", Verdict::fail, "Power the modem off and on; check its cable and its supply."},
+    {"boot-loop", Verdict::fail, "Give it a supply of 2 A with short thick wires; then look at its firmware."},
     {"restarting", Verdict::warn, "Wait a minute."},
     {"disabled", Verdict::warn, "`conductorctl modem enable I`."},
 };

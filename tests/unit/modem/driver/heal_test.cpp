@@ -108,6 +108,11 @@ TEST_CASE("no helper for the power rung: it is said who can help, and the lookin
     rig.modem->mute = true;
     REQUIRE(rig.until([&] { return !rig.host.resets.empty(); }, 300s));
     CHECK(rig.until([&] { return rig.advised("reset-helper"); }, 30s));
+    CHECK(rig.driver->status().resets == 1);  // the restart; what was not done does not count
+    rig.modem->log.clear();
+    rig.pass(60min);
+    CHECK(rig.modem->count("AT+CFUN=1,1") >= 1);  // what can be done is done meanwhile
+    CHECK(rig.host.resets.size() <= 2);
     rig.modem->mute = false;
     CHECK(rig.until_state("ready", 60s));
 }
@@ -131,6 +136,61 @@ TEST_CASE("deaf to the network for minutes: registered anew, then CFUN=4 and 1 (
     CHECK(rig.heard({"AT+COPS=0", "AT+CFUN=4", "AT+CFUN=1", "AT+CRESET"}) ==
           std::vector<std::string>{"AT+COPS=0", "AT+CFUN=4", "AT+CFUN=1"});
     CHECK(rig.driver->status().resets == 0);
+}
+
+TEST_CASE("no network for hours: restarts as far apart as the ladder says, though each opens the port anew") {
+    Up rig;
+    rig.registration("2", "2");
+    rig.modem->say("+CREG: 2");
+    std::vector<long> restarts;
+    const Instant begun = VirtualTime::current();
+    rig.line->to_modem = [&, inner = rig.line->to_modem](std::string_view octets) {
+        inner(octets);
+        if (octets == "AT+CFUN=1,1\r")
+            restarts.push_back(std::chrono::duration_cast<std::chrono::minutes>(VirtualTime::current() - begun).count());
+    };
+    rig.pass(150min);
+    REQUIRE(restarts.size() == 3);
+    CHECK(restarts[1] - restarts[0] >= 39);  // 2400 s
+    for (std::size_t i = 2; i < restarts.size(); ++i) CHECK(restarts[i] - restarts[i - 1] >= 59);
+}
+
+TEST_CASE("a modem that restarts again and again before it is set up: its power is cycled, and it is said") {
+    Rig rig;
+    rig.host.power_reset = true;
+    rig.modem->on_command = [&](const std::string& line) {
+        if (line == "AT+CPIN?" && rig.host.resets.empty()) rig.modem->say("RDY");
+    };
+    rig.start();
+    REQUIRE(rig.until([&] { return rig.driver->status().reason == "boot-loop"; }, 30s));
+    CHECK(rig.until([&] { return !rig.host.resets.empty(); }, 60s));
+    CHECK(rig.until_state("ready", 60s));
+    CHECK(std::ranges::count(rig.host.incidents, "boot-loop") == 1);
+}
+
+TEST_CASE("a person's reset: by a restart only where that brings the modem back as a modem (rows 11, 72)") {
+    struct Row {
+        const char *name, *maker;
+        bool usb;
+        const char* seen;  ///< of the modem; empty: a reset of its USB device
+    };
+    const Row rows[] = {
+        {"generic", "Example", true, "AT+CFUN=1,1"}, {"Huawei, USB", "huawei", true, ""}, {"Huawei, no USB", "huawei", false, "AT+CFUN="}};
+    for (const Row& row : rows) {
+        CAPTURE(row.name);
+        Up rig(row.maker);
+        rig.host.usb_reset = row.usb;
+        rig.modem->log.clear();
+        CHECK(rig.driver->request_reset());
+        CHECK(
+            rig.until([&] { return *row.seen ? rig.modem->count(row.seen) > 0 : rig.host.resets == std::vector<std::string>{"usb"}; }, 5s));
+        CHECK((rig.modem->count("AT+CFUN=1,1") > 0) == (row.maker == std::string_view{"Example"}));
+        CHECK(rig.host.has_note("modem-reset"));
+        CHECK(rig.until_state("ready", 30s));
+        rig.pass(60s);
+        CHECK(rig.modem->count("AT+CFUN=1,1") <= 1);
+        CHECK(rig.host.resets.size() <= 1);
+    }
 }
 
 TEST_CASE("an operator that a person chose is not taken back") {

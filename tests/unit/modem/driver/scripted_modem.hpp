@@ -85,6 +85,7 @@ public:
     }
 
     std::map<std::string, std::string> answers;                ///< whole command line -> all that comes back; else the built-in answer
+    std::function<void(const std::string& line)> on_command;   ///< before its answer
     std::function<bool(const std::string& pdu)> on_pdu;        ///< true: it has answered (or not) itself
     std::map<int, std::string> storage;                        ///< of "ME" and "MT": index -> "stat,,length\r\nPDU"
     std::map<std::string, std::map<int, std::string>> others;  ///< the same of "SM", "SR" ...
@@ -157,6 +158,7 @@ private:
     void command(const std::string& line) {
         log.push_back(line);
         if (mute) return;
+        if (on_command) on_command(line);
         if (line.find("V1Q0") != std::string::npos) terse.reset();
         if (terse) return raw(*terse);
         if (echo) raw(line + "\r");
