@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/post.hpp>
 #include <filesystem>
 
@@ -17,7 +18,8 @@ using at::AtErrc;
 
 namespace {
 constexpr auto look_at_blocked = 30s;  ///< not every modem says that its SIM is back
-constexpr int hangs_up = 3;            ///< opens in a row without an answer, before a port is said to hang up
+constexpr auto patience_of_people = 180s;
+constexpr int hangs_up = 3;  ///< opens in a row without an answer, before a port is said to hang up
 }  // namespace
 
 std::string_view to_string(ModemState s) {
@@ -78,7 +80,8 @@ Modem::Impl::Impl(aio::Executor ex, Log log, ModemSettings settings, Host& host,
       finder_{finder},
       inbox_{std::make_shared<Inbox>(ex)},
       recorder_{std::make_shared<port::FlightRecorder>()},
-      profile_{&profile::generic()} {
+      profile_{&profile::generic()},
+      unwanted_{ex} {
     status_.index = settings_.index;
     status_.since = BootClock::now();
     ladder_.limits(ladder_limits());
@@ -142,6 +145,8 @@ aio::awaitable<void> Modem::Impl::watch_host() {
         co_await host_.wake().wait();
         if (ended_) co_return;
         if (unwanted() && session_) session_->interrupt();
+        if (unwanted()) unwanted_.raise();
+        host_woke_ = true;
         inbox_->attention.raise();
     }
 }
@@ -204,6 +209,7 @@ aio::awaitable<void> Modem::Impl::live() {
             case End::again:
             case End::stop: break;
             case End::lost:
+                if (status_.state == ModemState::blocked) set(ModemState::absent, "no-port", "The modem was unplugged.");
                 note_loss();
                 if (ctrl_z_at_ && BootClock::now() - *ctrl_z_at_ <= PowerWatch::transmitting) note_restart();
                 if (ladder_.new_incarnation(BootClock::now())) network_trouble_at_ = {};
@@ -219,12 +225,13 @@ aio::awaitable<void> Modem::Impl::live() {
                 co_await rest(settings_.port.empty() && finder_ ? 1s : 10s);
                 break;
             case End::blocked:
+                host_woke_ = false;
                 co_await aio::sleep_for(500ms);  // a flood of URCs does not make it ask all the time
                 if (const auto what = sim_trouble(); what && BootClock::now() >= network_trouble_at_) {
                     co_await recover(*what);
                     if (bring_up_wanted_) break;  // the radio was off and on: look at once
                 }
-                if (session_) co_await rest(look_at_blocked);
+                co_await rest_blocked();
                 break;
         }
     }
@@ -349,14 +356,33 @@ aio::awaitable<Result<std::unique_ptr<port::ByteStream>>> Modem::Impl::open_cand
     status_.port = name;
     port::PortSettings settings;
     settings.baud = settings_.baud;
-    auto stream = co_await opener_(name, settings);
+    using namespace boost::asio::experimental::awaitable_operators;
+    auto opening = opener_(name, settings);  // a connection may take a while: a stop does not wait for it
+    auto given_up = until_unwanted();
+    auto first = co_await (std::move(opening) || std::move(given_up));
+    Result<std::unique_ptr<port::ByteStream>> stream = fail(port::PortErrc::closed, name);
+    if (first.index() == 0) stream = std::move(std::get<0>(first));
     if (!stream && finder_) finder_->released(settings_.index, Finder::Release::gone);
     co_return stream;
 }
 
+aio::awaitable<void> Modem::Impl::until_unwanted() {
+    while (!unwanted()) co_await unwanted_.wait();
+}
+
+namespace {
+/// No such file any more: what was behind the name was taken away.
+bool is_gone(const std::string& port) {
+    std::error_code ec;
+    const std::string path = port.starts_with("pty:") ? port.substr(4) : port;
+    return path.starts_with('/') && !std::filesystem::exists(path, ec) && !ec;
+}
+}  // namespace
+
 void Modem::Impl::not_open(const Error& error) {
     const bool misplaced = status_.state == ModemState::blocked && (status_.reason == "wrong-modem" || status_.reason == "wrong-sim");
-    if (misplaced) return;  // that says more: it is looked for elsewhere meanwhile
+    if (misplaced && settings_.port.empty()) return;  // that says more: it is looked for elsewhere meanwhile
+    if (misplaced && !(error.is(port::PortErrc::not_found) && is_gone(settings_.port))) return;
     if (status_.state != ModemState::absent) log_.warning("open-failed", {{"port", status_.port}, {"why", error.text()}});
     if (error.is(port::PortErrc::busy)) {
         set(ModemState::absent, "port-busy", "Another process holds the port; stop it (conductorctl doctor, run as root, names it).");
@@ -389,6 +415,7 @@ aio::awaitable<End> Modem::Impl::open() {
             attach(std::move(*stream), status_.port);
             co_return End::ok;
         }
+        if (unwanted()) co_return End::stop;
         not_open(stream.error());
         if (stream.error().is(port::PortErrc::hung) && BootClock::now() >= network_trouble_at_) {
             if (status_.usb.empty()) status_.usb = port::usb_device_of(status_.port);
@@ -415,6 +442,21 @@ aio::awaitable<void> Modem::Impl::hold(BootClock::duration time) {
     }
 }
 
+/// Until a person, the Host or the SIM does something, or it is time to look again. What else a blocked modem says changes nothing, and
+/// what it said of its SIM while it was asked is known.
+aio::awaitable<void> Modem::Impl::rest_blocked() {
+    const auto is_news = [](const at::Urc& urc) {
+        return std::holds_alternative<at::SimChange>(urc) || std::holds_alternative<at::Boot>(urc);
+    };
+    std::erase_if(inbox_->urcs, is_news);
+    const Instant until = BootClock::now() + look_at_blocked;
+    while (BootClock::now() < until && !std::exchange(host_woke_, false) && condition() == End::ok && !bring_up_wanted_) {
+        if (std::ranges::any_of(inbox_->urcs, is_news)) co_return;
+        co_await inbox_->attention.wait_until(until);
+        if (!requests_.empty()) co_await serve_requests();
+    }
+}
+
 bool Modem::Impl::request_reset() {
     if (!session_ || session_->lost()) return false;
     boost::asio::post(ex_, [this] {
@@ -432,7 +474,9 @@ aio::awaitable<Result<AtAnswer>> Modem::Impl::request(std::string line, bool uss
     request->ussd = ussd;
     requests_.push_back(request);
     inbox_->attention.raise();
-    co_await request->done.wait_until(BootClock::now() + 180s);
+    const bool answered = co_await request->done.wait_until(BootClock::now() + patience_of_people);
+    request->withdrawn = !answered;  // a code or a command that nobody waits for any more is not given later
+    if (!answered) co_return fail(AtErrc::timeout, "request");
     co_return request->answer;
 }
 

@@ -21,6 +21,7 @@ struct Request {
     explicit Request(aio::Executor ex) : done{std::move(ex)} {}
     std::string line;
     bool ussd = false;
+    bool withdrawn = false;
     Result<AtAnswer> answer = fail(at::AtErrc::not_open, "request");
     aio::Event done;
 };
@@ -69,6 +70,8 @@ private:
     aio::awaitable<Result<std::unique_ptr<port::ByteStream>>> open_candidate();
     aio::awaitable<void> close();
     void not_open(const Error& error);
+    aio::awaitable<void> rest_blocked();
+    aio::awaitable<void> until_unwanted();
     aio::awaitable<void> rest(BootClock::duration most);  ///< until then, a wake or a URC; requests are served
     aio::awaitable<void> hold(BootClock::duration time);  ///< that long whatever the modem says; a stop or a person's wish ends it
     void attach(std::unique_ptr<port::ByteStream> stream, std::string name);
@@ -262,7 +265,9 @@ private:
 
     bool ended_ = false;  ///< run() has ended: its helpers must too
     Instant opened_at_{};
-    int fruitless_ = 0;  ///< opens in a row that were lost without an answer
+    bool host_woke_ = false;
+    aio::Event unwanted_;  ///< for what waits for a port alone
+    int fruitless_ = 0;    ///< opens in a row that were lost without an answer
     bool reset_wanted_ = false;
     std::optional<std::uint64_t> echoes_;  ///< since echo is off; empty while that is not known to work
     std::uint64_t echoes_at_off_ = 0;

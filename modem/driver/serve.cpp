@@ -212,6 +212,7 @@ aio::awaitable<void> Modem::Impl::serve_requests() {
     while (!requests_.empty()) {
         const auto request = requests_.front();
         requests_.pop_front();
+        if (request->withdrawn) continue;
         if (session_ && !session_->lost()) request->answer = co_await perform_request(*request);
         // AT+CMGF=1 or ATZ would make the next submission nonsense: whatever may have changed a setting brings all of them back
         if (!request->ussd && may_change_settings(request->line)) bring_up_wanted_ = true;

@@ -244,3 +244,62 @@ TEST_CASE("handed over while nothing can be stored: their order stays") {
     REQUIRE(rig.until([&] { return rig.host.incoming.size() == 4; }, 31s));
     for (std::size_t i = 0; i < 4; ++i) CHECK(rig.host.incoming[i].hex == sent[i]);
 }
+
+TEST_CASE("a blocked modem that talks all the time is asked now and then alone; its SIM, a person and the Host are heard") {
+    Rig rig;
+    auto& m = *rig.modem;
+    m.answers["AT+CPIN?"] = "\r\n+CME ERROR: 10\r\n";
+    m.on_command = [&](const std::string& line) {
+        if (line == "AT+CGMI") m.raw("\r\n+CREG: 2\r\n\r\n+CPIN: NOT INSERTED\r\n");
+    };
+    rig.start();
+    REQUIRE(rig.until_state("blocked"));
+    m.log.clear();
+    for (int i = 0; i < 120; ++i) {
+        m.say("+CREG: 2");
+        rig.pass(500ms);
+    }
+    CHECK(m.count("AT+CGMI") <= 3);
+    m.log.clear();
+    m.say("+CPIN: READY");
+    CHECK(rig.until([&] { return m.saw("AT+CGMI"); }, 2s));
+    REQUIRE(rig.until_state("blocked"));
+    rig.pass(1s);
+    m.log.clear();
+    rig.host.wake().raise();
+    CHECK(rig.until([&] { return m.saw("AT+CGMI"); }, 2s));
+    rig.pass(1s);
+    m.answers.erase("AT+CPIN?");
+    CHECK(rig.until_state("ready", 35s));
+}
+
+TEST_CASE("another modem than the configured one that is pulled out is not said to be there any more") {
+    ModemSettings settings;
+    settings.imei = "350000000000099";
+    Rig rig{settings};
+    rig.start();
+    REQUIRE(rig.until([&] { return rig.driver->status().reason == "wrong-modem"; }));
+    rig.unplug();  // "pty:/example/modem0" is no file either
+    CHECK(rig.until([&] { return rig.driver->status().reason == "no-port"; }, 15s));
+}
+
+TEST_CASE("a command that nobody waits for any more is not given") {
+    Rig rig;
+    rig.start();
+    REQUIRE(rig.until_state("ready"));
+    rig.pass(5s);
+    rig.modem->on_pdu = [](const std::string&) { return true; };
+    for (int i = 0; i < 4; ++i) rig.queue(i);  // each 75 s
+    rig.pass(100ms);
+    std::optional<Result<AtAnswer>> answer;
+    rig.modem->mute = true;
+    boost::asio::co_spawn(rig.ctx, rig.driver->command("AT+CSQ;+CSQ"),
+                          [&](std::exception_ptr, Result<AtAnswer> r) { answer = std::move(r); });
+    REQUIRE(rig.until([&] { return answer.has_value(); }, 200s));
+    REQUIRE(answer->has_error());
+    rig.modem->mute = false;
+    rig.modem->on_pdu = nullptr;
+    REQUIRE(rig.until_state("ready", 100s));
+    rig.pass(60s);
+    CHECK(!rig.modem->saw("AT+CSQ;+CSQ"));
+}
