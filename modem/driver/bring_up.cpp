@@ -100,6 +100,7 @@ aio::awaitable<End> Modem::Impl::bring_up() {
     End end = co_await identify();
     if (end == End::ok) end = co_await unlock();
     if (end == End::ok) end = co_await check_sim();
+    if (end == End::ok && finder_) take_what_the_finder_heard();
     if (end == End::ok) end = co_await set_up();
     if (end != End::ok) co_return end;
     note_silence();
@@ -114,6 +115,18 @@ aio::awaitable<End> Modem::Impl::bring_up() {
                            {"registration", status_.registration}});
     publish();
     co_return End::ok;
+}
+
+/// Never acknowledged: it belonged to the session of the finder.
+void Modem::Impl::take_what_the_finder_heard() {
+    for (at::Direct& pdu : finder_->take_handed_over(settings_.index, status_.identity.imei)) {
+        if (inbox_->handed_over.size() == Inbox::max_handed_over) {
+            ++inbox_->dropped;
+            continue;
+        }
+        inbox_->handed_over.push_back({std::move(pdu), inbox_->incarnation - 1, {}});
+        inbox_->direct.raise();
+    }
 }
 
 /// Echo was switched off at the start of the bring-up. If it obeyed, an echo from now on says that the modem restarted and lost its

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "modem/driver/at_session.hpp"
 #include "modem/profile/profile.hpp"
 
 namespace conductor::driver {
@@ -15,6 +16,7 @@ constexpr auto look_again = 30s;       ///< while somebody searches, should an e
 constexpr auto ask_known_again = 30s;  ///< a SIM may be swapped in a stick that nobody uses
 constexpr auto longest_pause = 60s;    ///< between questions to a port that does not answer
 constexpr auto longest_busy_pause = 10s;
+constexpr auto hangs_up_soon = 10s;
 constexpr auto survey_limit = 20s;
 constexpr auto reopens_within = 40s;  ///< who closed a port that did not hang up opens it again: the ladder's longest pause, and some
 }  // namespace
@@ -180,7 +182,7 @@ void Finder::learnt(ModemIndex index, const Identity& identity) {
     e->silent = false;
     e->found.profile = profile::profile_for(identity.manufacturer, identity.model).name;
     e->knowledge = Knowledge::known;
-    ++e->generation;
+    e->generation = ++generations_;
     ModemSettings& settings = seekers_[index].settings;
     if (!identity.iccid.empty() && fits(settings, *e)) settings.last = identity;
     if (fits(seekers_[index].settings, *e) || !seekers_[index].settings.port.empty()) quieten(*e);
@@ -218,7 +220,26 @@ void Finder::forget(Entry& e) {
     e.silent = false;
     e.fruitless = e.early = 0;
     e.ask_at = BootClock::now() + 50ms;  // a line that hangs up may still have its name for a moment
-    ++e.generation;
+    e.generation = ++generations_;
+}
+
+void Finder::keep_handed_over(const std::string& whose, std::vector<at::Direct> pdus) {
+    auto& kept = handed_over_[whose];
+    const std::size_t room = Inbox::max_handed_over - std::min(kept.size(), Inbox::max_handed_over);
+    if (pdus.size() > room) log_.warning("handed-over-dropped", {{"count", pdus.size() - room}});
+    for (std::size_t i = 0; i < std::min(room, pdus.size()); ++i) kept.push_back(std::move(pdus[i]));
+}
+
+std::vector<at::Direct> Finder::take_handed_over(ModemIndex index, const std::string& imei) {
+    std::vector<at::Direct> all;
+    const Entry* e = entry_of(index);
+    for (const std::string& key : {imei, e ? e->at.group() : std::string{}}) {
+        const auto kept = key.empty() ? handed_over_.end() : handed_over_.find(key);
+        if (kept == handed_over_.end()) continue;
+        std::ranges::move(kept->second, std::back_inserter(all));
+        handed_over_.erase(kept);
+    }
+    return all;
 }
 
 void Finder::tell_all() {
@@ -329,6 +350,8 @@ aio::awaitable<void> Finder::probe(port::Candidate at, std::uint64_t generation,
 
 void Finder::store(const std::string& path, std::uint64_t generation, Probe found) {
     const auto at = entries_.find(path);
+    const std::string device = at == entries_.end() ? path : at->second.at.group();
+    if (!found.handed_over.empty()) keep_handed_over(found.who.imei.empty() ? device : found.who.imei, std::move(found.handed_over));
     if (at == entries_.end() || at->second.generation != generation) {  // pulled out, or another one by now
         if (at != entries_.end() && at->second.knowledge == Knowledge::asking) at->second.knowledge = Knowledge::none;
         return wake_.raise();
@@ -376,6 +399,7 @@ void Finder::quieten_one(Entry& e) {
 
 /// Silences a port that nobody uses and reads what comes there all the same, until it hangs up or is wanted.
 aio::awaitable<void> Finder::drain(std::string path, std::string name, std::shared_ptr<Drain> self) {
+    const Instant begun = BootClock::now();
     auto stream = co_await options_.opener(name, port::PortSettings{});
     if (stream && !self->stopped) {
         self->stream = std::move(*stream);
@@ -403,7 +427,12 @@ aio::awaitable<void> Finder::drain(std::string path, std::string name, std::shar
     const auto at = entries_.find(path);
     if (at == entries_.end() || at->second.drained != self) co_return;
     at->second.drained.reset();
-    if (!self->stopped) forget(at->second);
+    if (!self->stopped) {  // one that hangs up at once is asked less and less often
+        Entry& e = at->second;
+        forget(e);
+        e.hang_ups = BootClock::now() - begun < hangs_up_soon ? std::min(e.hang_ups + 1, 10) : 0;
+        if (e.hang_ups > 0) e.ask_at = BootClock::now() + std::min<std::chrono::milliseconds>(250ms * (1 << e.hang_ups), longest_pause);
+    }
     wake_.raise();
 }
 

@@ -64,6 +64,9 @@ public:
     /// bInterfaceNumber of the port that this modem uses; -1 where it has none.
     int interface_of(ModemIndex index);
 
+    /// What a modem handed over while its port was asked who it is, or another port of its device; taken once.
+    std::vector<at::Direct> take_handed_over(ModemIndex index, const std::string& imei);
+
     /// Looks at the ports of this machine now.
     void refresh();
     std::vector<PortReport> report() const;
@@ -93,6 +96,7 @@ private:
         bool settled = false;      ///< its stick has shown all of its ports, as far as time tells
         std::optional<ModemIndex> modem;
         std::shared_ptr<Drain> drained;
+        int hang_ups = 0;              ///< of the drained port, soon after it was opened, in a row
         std::uint64_t generation = 0;  ///< of what is known: an answer to an older question is void
     };
     struct Seeker {
@@ -122,6 +126,7 @@ private:
     void quieten_one(Entry& e);
     aio::awaitable<void> drain(std::string path, std::string name, std::shared_ptr<Drain> self);
     void stop_draining(Entry& e);
+    void keep_handed_over(const std::string& whose, std::vector<at::Direct> pdus);
     unsigned baud_for(const Entry& e) const;
     Instant next_look() const;
 
@@ -133,7 +138,8 @@ private:
     std::map<std::string, Entry> entries_;  ///< by device path
     std::map<ModemIndex, Seeker> seekers_;
     int probing_ = 0, draining_ = 0;  ///< coroutines under way
-    std::uint64_t probes_ = 0;
+    std::uint64_t probes_ = 0, generations_ = 0;
+    std::map<std::string, std::vector<at::Direct>> handed_over_;  ///< by IMEI, or by device where that is not known
     bool stopping_ = false, survey_ = false;
 };
 

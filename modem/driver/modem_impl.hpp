@@ -92,6 +92,7 @@ private:
     aio::awaitable<End> set_up();
     aio::awaitable<End> set_up_stores();
     void note_silence();
+    void take_what_the_finder_heard();
     bool echo_is_back() const { return echoes_ && session_ && session_->echoes() != *echoes_; }
     aio::awaitable<Result<at::Reply>> query(std::string line);
     bool swallows(const std::string& line) const { return swallowed_.contains(line); }

@@ -108,6 +108,13 @@ public:
         co_return answer;
     }
 
+    std::vector<at::Direct> handed_over() {
+        std::vector<at::Direct> all;
+        for (auto& one : inbox_->handed_over) all.push_back(std::move(one.pdu));
+        inbox_->handed_over.clear();
+        return all;
+    }
+
     bool urcs() const { return !inbox_->urcs.empty() || !inbox_->handed_over.empty() || inbox_->noise > 0; }
 
     aio::awaitable<void> end() {
@@ -196,6 +203,7 @@ aio::awaitable<Probe> probe_port(aio::Executor ex, Opener opener, port::Candidat
     Interview with{ex, std::move(*stream)};
     Probe probe = co_await interview(with, at.usb.interface, tries);
     co_await with.end();
+    probe.handed_over = with.handed_over();
     co_return probe;
 }
 
@@ -240,6 +248,7 @@ aio::awaitable<Examined> examine_port(aio::Executor ex, Opener opener, port::Can
         result.findings = co_await examine(ask);
     }
     co_await with.end();
+    result.probe.handed_over = with.handed_over();
     co_return result;
 }
 

@@ -2,6 +2,7 @@
 // Who is behind a port: asked once, in a dialogue of its own, without a change that a modem would remember.
 #include <functional>
 
+#include "modem/at/urc.hpp"
 #include "modem/driver/modem.hpp"
 #include "modem/port/discover.hpp"
 #include "modem/profile/profile.hpp"
@@ -21,10 +22,11 @@ struct Probe {
     std::string problem;
     Identity who;
     std::string profile;
-    std::string sim;    ///< state of +CPIN: "READY", "SIM PIN"; "absent"; empty when it was not told
-    bool sms = false;   ///< takes the commands of TS 27.005
-    bool urcs = false;  ///< said something unasked
-    int score = 0;      ///< [0, 100]: how well SMS would work on this port; compared within one device
+    std::string sim;                      ///< state of +CPIN: "READY", "SIM PIN"; "absent"; empty when it was not told
+    bool sms = false;                     ///< takes the commands of TS 27.005
+    bool urcs = false;                    ///< said something unasked
+    int score = 0;                        ///< [0, 100]: how well SMS would work on this port; compared within one device
+    std::vector<at::Direct> handed_over;  ///< +CMT and +CDS that came meanwhile: the modem may have no copy
 };
 std::string_view to_string(Probe::Answer answer);
 

@@ -496,3 +496,47 @@ TEST_CASE("a stick that gives its URCs to one port gives them to the one in use 
         CHECK(modem.saw(command));
     }
 }
+
+TEST_CASE("what a modem hands over while it is asked who it is, is kept for it") {
+    for (const bool match : {true, false}) {  // by its IMEI, or by its place
+        CAPTURE(match);
+        Box box;
+        auto& m = box.plug("/dev/example0", stick(1), usb("1-1"));
+        m.on_command = [&](const std::string& line) {
+            if (line == "AT+CGMM") m.raw(std::string{"\r\n+CMT: ,29\r\n"} + delivered_pdu + "\r\n");
+        };
+        ModemSettings settings;
+        if (match) settings.imei = stick(1).imei;
+        if (!match) settings.usb = "1-1";
+        box.configure(settings);
+        box.start_finder();
+        REQUIRE(box.until([&] { return m.saw("AT+CGMM"); }, 5s));
+        m.on_command = nullptr;
+        REQUIRE(box.ready(0, "/dev/example0"));
+        REQUIRE(box.until([&] { return !box.hosts[0]->incoming.empty(); }, 5s));
+        CHECK(box.hosts[0]->incoming.size() == 1);
+        CHECK(box.hosts[0]->incoming[0].hex == delivered_pdu);
+        CHECK(box.hosts[0]->incoming[0].by.imei == stick(1).imei);
+        CHECK(m.count("AT+CNMA") == 0);
+    }
+}
+
+TEST_CASE("a second port that opens and hangs up at once is not asked all the time") {
+    Box box;
+    auto& m = box.plug("/dev/example0", stick(1), usb("1-1"));
+    auto& second = box.plug("/dev/example1", stick(1), usb("1-1", 1));
+    for (ScriptedModem* one : {&m, &second}) one->answers["AT+CGMI"] = "\r\nhuawei\r\n\r\nOK\r\n";
+    ModemSettings settings;
+    settings.imei = stick(1).imei;
+    box.configure(settings);
+    box.start_finder();
+    REQUIRE(box.until([&] { return box.status(0).state == ModemState::ready; }, 10s));
+    box.pass(5s);
+    const std::string other = box.status(0).port == "/dev/example0" ? "/dev/example1" : "/dev/example0";
+    auto& socket = box.sockets.at(other);
+    socket.opens = 0;
+    socket.line->lose();
+    box.pass(120s);
+    CHECK(socket.opens <= 20);
+    CHECK(box.status(0).state == ModemState::ready);
+}
