@@ -38,7 +38,6 @@ public:
 
 struct PortSettings {
     unsigned baud = 115200;
-    bool rts_cts = false;
 };
 
 /// Opens `spec`: "pty:PATH", "tcp:HOST:PORT", or a device path (libserialport; symlinks are resolved at every open).

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
 #include <cerrno>
 
 namespace conductor::port {
@@ -74,6 +75,10 @@ public:
     ~FdStream() override { FdStream::close(); }
 
     aio::awaitable<Result<std::size_t>> read_some(std::span<std::uint8_t> into) override {
+        if (++in_a_row_ >= turn) {  // a peer that writes without end does not keep the others waiting
+            in_a_row_ = 0;
+            co_await asio::post(co_await asio::this_coro::executor, aio::use_awaitable);
+        }
         for (;;) {
             if (!descriptor_.is_open()) co_return fail(PortErrc::closed, "read");
             const ssize_t n = ::read(descriptor_.native_handle(), into.data(), into.size());
@@ -82,6 +87,7 @@ public:
             if (errno == EINTR) continue;
             if (errno != EAGAIN) co_return port_error(errno, "read");
             if (hung_up()) co_return fail(PortErrc::lost, "poll");
+            in_a_row_ = 0;
             const auto [ec] = co_await descriptor_.async_wait(asio::posix::descriptor_base::wait_read, aio::as_value);
             if (ec) co_return fail(PortErrc::closed, "read");
         }
@@ -124,8 +130,10 @@ private:
         pollfd p{descriptor_.native_handle(), POLLIN, 0};
         return ::poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0 && (p.revents & POLLIN) == 0;
     }
+    static constexpr int turn = 16;
     asio::posix::stream_descriptor descriptor_;
     std::string device_;
+    int in_a_row_ = 0;  ///< reads that found octets at once
     bool socket_;
 };
 

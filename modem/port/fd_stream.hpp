@@ -30,9 +30,8 @@ std::unique_ptr<ByteStream> make_fd_stream(aio::Executor ex, Fd fd, std::string 
 Result<std::unique_ptr<ByteStream>> open_pty(aio::Executor ex, const std::string& path);
 /// hung when the device does not let itself be opened within ten seconds.
 aio::awaitable<Result<std::unique_ptr<ByteStream>>> open_serial(std::string path, PortSettings settings);
-/// What libserialport leaves undone on an open tty: hardware flow control as asked for, DTR kept at a close, no XON/XOFF, VMIN 1. 0 or
-/// errno.
-int finish_serial_settings(int fd, bool rts_cts);
+/// What libserialport leaves undone on an open tty: no hardware flow control, DTR kept at a close, no XON/XOFF, VMIN 1. 0 or errno.
+int finish_serial_settings(int fd);
 aio::awaitable<Result<std::unique_ptr<ByteStream>>> open_tcp(std::string host, std::string service);
 
 }  // namespace conductor::port

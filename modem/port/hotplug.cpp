@@ -8,6 +8,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <cerrno>
 #include <filesystem>
+#include <set>
 
 #include "modem/port/fd_stream.hpp"
 
@@ -25,6 +26,7 @@ struct Unreferencer {
 }  // namespace
 
 struct Hotplug::Impl : std::enable_shared_from_this<Impl> {
+    explicit Impl(aio::Executor on) : ex{std::move(on)} {}
     aio::Executor ex;
     Log log;
     std::vector<std::string> folders;
@@ -36,6 +38,8 @@ struct Hotplug::Impl : std::enable_shared_from_this<Impl> {
     std::unique_ptr<sd_device_monitor, Unreferencer<sd_device_monitor_unref>> monitor;
     std::unique_ptr<Descriptor> udev;  ///< the event loop's descriptor, which it owns itself
     bool tty_event = false;
+    std::set<std::string> unwatched;  ///< folders of which it was said
+    aio::Timer again{ex};             ///< until the next try of a monitor that failed
 
     /// Adds a watch for each folder, or for what there is of its path. Watching a folder twice changes nothing.
     void arm() {
@@ -44,7 +48,9 @@ struct Hotplug::Impl : std::enable_shared_from_this<Impl> {
             std::error_code ec;
             while (!fs::is_directory(path, ec) && path.has_relative_path()) path = path.parent_path();
             constexpr std::uint32_t mask = IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
-            if (::inotify_add_watch(watch->native_handle(), path.c_str(), mask) < 0)
+            const bool watched = ::inotify_add_watch(watch->native_handle(), path.c_str(), mask) >= 0;
+            if (watched) unwatched.erase(path.string());
+            if (!watched && unwatched.insert(path.string()).second)
                 log.warning("no-hotplug", {{"folder", path.string()}, {"why", std::generic_category().message(errno)}});
         }
     }
@@ -96,25 +102,41 @@ struct Hotplug::Impl : std::enable_shared_from_this<Impl> {
             if (ec || self->closed) return;
             int rc = 1;
             while (rc > 0) rc = sd_event_run(self->events.get(), 0);
-            if (rc < 0) return self->log.warning("no-hotplug", {{"why", std::generic_category().message(-rc)}});
+            if (rc < 0) return self->udev_failed(rc);
             self->next_udev_event();
             if (std::exchange(self->tty_event, false)) self->changed();
         });
     }
 
-    void close() {
-        closed = true;
-        watch.reset();
+    /// A storm of events may overrun it: a new one is made, and what was missed is looked for.
+    void udev_failed(int rc) {
+        log.warning("hotplug-again", {{"subsystem", "tty"}, {"why", std::generic_category().message(-rc)}});
+        stop_udev();
+        again.expires_after(std::chrono::seconds{5});
+        again.async_wait([self = shared_from_this()](boost::system::error_code ec) {
+            if (ec || self->closed) return;
+            if (const int failed = self->start_udev(); failed < 0) return self->udev_failed(failed);
+            self->changed();
+        });
+    }
+
+    void stop_udev() {
         if (udev) udev->release();  // the loop closes it
         udev.reset();
         monitor.reset();
         events.reset();
     }
+
+    void close() {
+        closed = true;
+        again.cancel();
+        watch.reset();
+        stop_udev();
+    }
 };
 
 Hotplug::Hotplug(aio::Executor ex, Log log, std::vector<std::string> folders, std::function<void()> changed)
-    : impl_{std::make_shared<Impl>()} {
-    impl_->ex = std::move(ex);
+    : impl_{std::make_shared<Impl>(std::move(ex))} {
     impl_->log = std::move(log);
     impl_->folders = std::move(folders);
     impl_->changed = std::move(changed);

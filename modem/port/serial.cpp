@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "modem/port/apart.hpp"
+#include "modem/port/holders.hpp"
 
 namespace conductor::port {
 namespace {
@@ -39,15 +40,11 @@ Error serial_error(sp_return rc, const std::string& path) {
 
 /// What the library does not do: it writes CRTSCTS into c_iflag, sets HUPCL (closing would drop DTR, and a modem with &D2 would reset), and
 /// leaves VMIN at 0, so that a hang-up reads like silence.
-int finish_serial_settings(int fd, bool rts_cts) {
+int finish_serial_settings(int fd) {
     termios tio{};
     if (::tcgetattr(fd, &tio) != 0) return errno;
     tio.c_cflag &= ~static_cast<tcflag_t>(HUPCL);
-    if (rts_cts) {
-        tio.c_cflag |= CRTSCTS;
-    } else {
-        tio.c_cflag &= ~static_cast<tcflag_t>(CRTSCTS);
-    }
+    tio.c_cflag &= ~static_cast<tcflag_t>(CRTSCTS);  // most sticks and cables have no such lines
     tio.c_iflag &= ~static_cast<tcflag_t>(IXON | IXOFF | IXANY);
     tio.c_cc[VMIN] = 1;
     tio.c_cc[VTIME] = 0;
@@ -56,11 +53,16 @@ int finish_serial_settings(int fd, bool rts_cts) {
 
 namespace {
 
-/// Each of these calls may wait for the device: O_NONBLOCK does not cover the control transfers of USB.
+/// Each of these calls may wait for the device: O_NONBLOCK does not cover the control transfers of USB. The port is ours before anything is
+/// set: one that another process holds is left exactly as it is.
 Result<Fd> open_device(const std::string& path, const PortSettings& settings) {
+    Fd fd{::open(path.c_str(), O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)};
+    if (fd.get() < 0) return port_error(errno, path);
+    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return port_error(errno, path);
+    if (const pid_t owner = lock_file_owner(path); owner > 0 && owner != ::getpid()) return fail(PortErrc::busy, path);
     sp_port* found = nullptr;
     if (const sp_return rc = sp_get_port_by_name(path.c_str(), &found); rc != SP_OK) return serial_error(rc, path);
-    const std::unique_ptr<sp_port, PortCloser> port{found};
+    const std::unique_ptr<sp_port, PortCloser> port{found};  // its own descriptor goes when this does
     if (const sp_return rc = sp_open(port.get(), SP_MODE_READ_WRITE); rc != SP_OK) return serial_error(rc, path);
     const auto checked = [&](sp_return rc) { return rc == SP_OK; };
     if (!checked(sp_set_baudrate(port.get(), static_cast<int>(settings.baud))) || !checked(sp_set_bits(port.get(), 8)) ||
@@ -68,13 +70,8 @@ Result<Fd> open_device(const std::string& path, const PortSettings& settings) {
         return port_error(sp_last_error_code(), path);
     if (!checked(sp_set_dtr(port.get(), SP_DTR_ON)) && sp_last_error_code() == EIO)
         return port_error(EIO, path);  // some have no modem lines
-    int handle = -1;
-    if (const sp_return rc = sp_get_port_handle(port.get(), &handle); rc != SP_OK) return serial_error(rc, path);
-    Fd fd{::fcntl(handle, F_DUPFD_CLOEXEC, 3)};  // the library's own descriptor goes when `port` does
-    if (fd.get() < 0) return port_error(errno, path);
-    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return port_error(errno, path);
+    if (const int error = finish_serial_settings(fd.get())) return port_error(error, path);
     if (::ioctl(fd.get(), TIOCEXCL) != 0) return port_error(errno, path);
-    if (const int error = finish_serial_settings(fd.get(), settings.rts_cts)) return port_error(error, path);
     return fd;
 }
 

@@ -2,10 +2,12 @@
 #include <doctest/doctest.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <termios.h>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/post.hpp>
 #include <cerrno>
 #include <thread>
 
@@ -193,20 +195,65 @@ TEST_CASE("serial: what the library leaves undone is done on any tty") {
     REQUIRE(fd.get() >= 0);
     termios before{};
     REQUIRE(::tcgetattr(fd.get(), &before) == 0);
-    before.c_cflag |= HUPCL;
+    before.c_cflag |= HUPCL | CRTSCTS;
     before.c_iflag |= IXON | IXOFF;
     before.c_cc[VMIN] = 0;
     REQUIRE(::tcsetattr(fd.get(), TCSANOW, &before) == 0);
-    for (const bool rts_cts : {true, false}) {
-        CAPTURE(rts_cts);
-        REQUIRE(finish_serial_settings(fd.get(), rts_cts) == 0);
-        termios now{};
-        REQUIRE(::tcgetattr(fd.get(), &now) == 0);
-        CHECK((now.c_cflag & HUPCL) == 0);  // closing must not drop DTR
-        CHECK(((now.c_cflag & CRTSCTS) != 0) == rts_cts);
-        CHECK((now.c_iflag & (IXON | IXOFF | IXANY)) == 0);
-        CHECK(now.c_cc[VMIN] == 1);  // else a hang-up reads like silence
-        CHECK(now.c_cc[VTIME] == 0);
-    }
-    CHECK(finish_serial_settings(-1, false) == EBADF);
+    REQUIRE(finish_serial_settings(fd.get()) == 0);
+    termios now{};
+    REQUIRE(::tcgetattr(fd.get(), &now) == 0);
+    CHECK((now.c_cflag & HUPCL) == 0);  // closing must not drop DTR
+    CHECK((now.c_cflag & CRTSCTS) == 0);
+    CHECK((now.c_iflag & (IXON | IXOFF | IXANY)) == 0);
+    CHECK(now.c_cc[VMIN] == 1);  // else a hang-up reads like silence
+    CHECK(now.c_cc[VTIME] == 0);
+    CHECK(finish_serial_settings(-1) == EBADF);
+}
+
+TEST_CASE("serial: a port that another process holds is left as it is") {
+    const Master master;
+    const Fd other{::open(master.slave.c_str(), O_RDWR | O_NOCTTY | O_CLOEXEC)};
+    REQUIRE(::flock(other.get(), LOCK_EX | LOCK_NB) == 0);
+    termios before{}, after{};
+    REQUIRE(::tcgetattr(other.get(), &before) == 0);
+    boost::asio::io_context ctx;
+    const auto opened = run<Result<std::unique_ptr<ByteStream>>>(ctx, open_serial(master.slave, {}));
+    REQUIRE(opened.has_error());
+    CHECK(opened.error().is(PortErrc::busy));
+    REQUIRE(::tcgetattr(other.get(), &after) == 0);
+    CHECK(before.c_cflag == after.c_cflag);
+    CHECK(before.c_iflag == after.c_iflag);
+}
+
+TEST_CASE("a line that never falls silent leaves the others their turn") {
+    int ends[2];
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
+    const Fd talker{ends[0]};
+    boost::asio::io_context ctx;
+    const auto stream = make_fd_stream(ctx.get_executor(), Fd{ends[1]});
+    const std::string much(64 * 1024, 'x');
+    const ssize_t written = ::send(talker.get(), much.data(), much.size(), MSG_NOSIGNAL);
+    REQUIRE(written > 16 * 1024);
+    int reads = 0, turns = 0, turns_before_the_end = 0;
+    boost::asio::co_spawn(
+        ctx,
+        [](ByteStream& s, ssize_t octets, int& n, int& others, int& seen) -> aio::awaitable<void> {
+            std::array<std::uint8_t, 64> buffer;
+            for (; octets > 0; ++n) {
+                const auto got = co_await s.read_some(buffer);
+                REQUIRE(got.has_value());
+                octets -= static_cast<ssize_t>(*got);
+            }
+            seen = others;
+        }(*stream, written, reads, turns, turns_before_the_end),
+        boost::asio::detached);
+    boost::asio::co_spawn(
+        ctx,
+        [](int& others) -> aio::awaitable<void> {
+            for (; others < 1000; ++others) co_await boost::asio::post(co_await boost::asio::this_coro::executor, aio::use_awaitable);
+        }(turns),
+        boost::asio::detached);
+    ctx.run();
+    CHECK(reads >= 256);
+    CHECK(turns_before_the_end >= reads / 16 - 1);
 }
