@@ -43,6 +43,7 @@ json Gateway::describe(const ModemService& modem) const {
                            {"used", memory.used},
                            {"total", memory.total},
                            {"stuck", memory.stuck},
+                           {"foreign", memory.foreign},
                            {"alarm", memory.full()   ? "full"
                                      : memory.high() ? "high"
                                                      : ""}});

@@ -109,12 +109,14 @@ aio::awaitable<Result<void>> Modem::Impl::read_clock() {
     co_return Result<void>{};
 }
 
-aio::awaitable<Result<int>> Modem::Impl::count_in(std::string memory) {
+aio::awaitable<Result<std::optional<int>>> Modem::Impl::count_in(std::string memory) {
     selected_.clear();
     const auto done = co_await select(memory);
     if (!done) co_return done.error();
     const auto known = std::ranges::find(status_.storage, memory, &ModemStatus::Storage::memory);
-    co_return *done&& known != status_.storage.end() ? known->used : 0;
+    std::optional<int> used;
+    if (*done && known != status_.storage.end()) used = known->used;
+    co_return used;
 }
 
 /// SM and ME are one memory under two names on some modems (row 73): where both hold as many messages, emptying the one shows whether the
@@ -126,17 +128,18 @@ aio::awaitable<Result<void>> Modem::Impl::find_one_store() {
     if (!sim) co_return sim.error();
     const auto device = co_await count_in("ME");
     if (!device) co_return device.error();
+    if (!*sim || !*device) co_return Result<void>{};  // refused now: no verdict
     if (*sim != *device) stores_compared_ = true;
-    if (*sim != *device || *sim == 0) co_return Result<void>{};
+    if (*sim != *device || **sim == 0) co_return Result<void>{};
     const std::string kept = receive_store_ == "ME" ? "ME" : "SM", other = kept == "SM" ? "ME" : "SM";
     if (auto done = co_await sweep_memory(kept, true); !done) co_return done;
     const auto kept_left = co_await count_in(kept);
     if (!kept_left) co_return kept_left.error();
     const auto other_left = co_await count_in(other);
     if (!other_left) co_return other_left.error();
-    if (*kept_left >= *sim) co_return Result<void>{};  // nothing could be deleted: no proof
+    if (!*kept_left || !*other_left || **kept_left >= **sim) co_return Result<void>{};  // nothing could be deleted: no proof
     stores_compared_ = true;
-    if (*other_left >= *device) co_return Result<void>{};
+    if (**other_left >= **device) co_return Result<void>{};
     std::erase(stores_, other);
     std::erase_if(status_.storage, [&](const ModemStatus::Storage& s) { return s.memory == other; });
     status_.one_store = "SM = ME";
@@ -151,10 +154,13 @@ void Modem::Impl::show_ready() {
     if (full == status_.storage.end()) return set(ModemState::ready);
     std::string text =
         "The memory " + full->memory + " is full (" + std::to_string(full->total) + " messages), so nothing new can arrive. ";
-    text += full->stuck > 0 ? std::to_string(full->stuck) +
-                                  " of them are stored here and the modem refuses to delete them: clear it by hand "
-                                  "(conductorctl modem at I 'AT+CMGD=1,4')."
-                            : "It is emptied as soon as the messages are stored here.";
+    const std::string by_hand = ": clear it by hand (conductorctl modem at " + std::to_string(settings_.index) + " 'AT+CMGD=1,4').";
+    if (full->stuck > 0)
+        text += std::to_string(full->stuck) + " of them cannot be read, or are stored here and the modem refuses to delete them" + by_hand;
+    else if (full->foreign > 0)
+        text += std::to_string(full->foreign) + " of them are drafts or sent messages that another program left there" + by_hand;
+    else
+        text += "It is emptied as soon as the messages are stored here.";
     set(ModemState::ready, "storage-full", std::move(text));
 }
 

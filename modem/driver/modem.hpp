@@ -146,7 +146,8 @@ struct ModemStatus {
     struct Storage {
         std::string memory;
         int used = 0, total = 0;
-        int stuck = 0;  ///< slots that the Host has and the modem refuses to delete
+        int stuck = 0;    ///< slots that the Host has and the modem refuses to delete, or that nobody can read
+        int foreign = 0;  ///< drafts and sent messages of others, which are left where they are
         bool high() const { return total > 0 && used * 10 >= total * 7; }
         bool full() const { return total > 0 && used >= total; }
     };

@@ -180,6 +180,7 @@ private:
     aio::awaitable<Result<bool>> select(std::string memory);
     void note_use(const std::string& memory, int used, int total);
     void note_refused(const std::string& memory);
+    void note_foreign(const std::string& memory, const Listing& found, const std::set<int>& strange);
 
     // stored_submit.cpp: journal = "modem"
     aio::awaitable<End> set_up_storing();
@@ -242,7 +243,7 @@ private:
     void note_call(const std::string& number);
     aio::awaitable<Result<void>> hang_up();
     aio::awaitable<Result<void>> find_one_store();
-    aio::awaitable<Result<int>> count_in(std::string memory);
+    aio::awaitable<Result<std::optional<int>>> count_in(std::string memory);  ///< empty: refused
     aio::awaitable<Result<void>> keep_link();
     aio::awaitable<Result<void>> read_clock();
     void show_ready();
@@ -276,17 +277,19 @@ private:
     std::vector<Identity> pin_refused_;  ///< a PIN failed on these SIMs: none is entered any more
     std::set<std::string> swallowed_;    ///< commands that this modem leaves without an answer
     int unanswered_ = 0;
-    int unset_rounds_ = 0;            ///< bring-ups in a row that could not set PDU mode
-    int imei_unread_ = 0;             ///< bring-ups in a row in which a modem whose IMEI is known did not tell it
-    int sim_starts_ = 0;              ///< bring-ups in a row that waited for the SIM in vain
-    int unread_ = 0;                  ///< bring-ups in a row in which a SIM that is known by its ICCID or IMSI did not tell it
-    bool mid_message_ = false;        ///< further parts of the same message follow
-    int submit_failures_ = 0;         ///< in a row, by errors of the modem itself or without a prompt
-    bool set_up_for_errors_ = false;  ///< a bring-up was tried against bare ERRORs
-    std::string boot_seen_;           ///< the last line of a modem that repeats it
+    int unset_rounds_ = 0;                     ///< bring-ups in a row that could not set PDU mode
+    int imei_unread_ = 0;                      ///< bring-ups in a row in which a modem whose IMEI is known did not tell it
+    int sim_starts_ = 0;                       ///< bring-ups in a row that waited for the SIM in vain
+    int unread_ = 0;                           ///< bring-ups in a row in which a SIM that is known by its ICCID or IMSI did not tell it
+    bool mid_message_ = false;                 ///< further parts of the same message follow
+    int submit_failures_ = 0;                  ///< in a row, by errors of the modem itself or without a prompt
+    std::optional<Instant> centre_missed_at_;  ///< the last CMS 330
+    bool set_up_for_errors_ = false;           ///< a bring-up was tried against bare ERRORs
+    std::string boot_seen_;                    ///< the last line of a modem that repeats it
 
     std::vector<std::string> stores_;  ///< memories to sweep
     std::string receive_store_, selected_;
+    std::set<Slot> unreadable_;                           ///< a header without a PDU, also when it was read again
     std::set<std::pair<Slot, std::string>> undeletable_;  ///< kept by the Host, but the modem refuses to delete them; with their PDU
     std::map<std::string, int> memory_refusals_;          ///< of AT+CPMS, in a row
     bool selects_by_three_ = false;                       ///< AT+CPMS wants all its memories

@@ -11,7 +11,8 @@ using at::AtErrc;
 namespace {
 constexpr int refused_often = 3;             ///< by the Host, before what waits behind is tried too
 constexpr std::size_t most_passed_over = 8;  ///< of those, before all of them wait
-constexpr int many_refusals = 5;             ///< in a row, before a memory is asked for by the whole sweeps alone
+constexpr int most_slots = 1000, slots_of_a_sim = 255;
+constexpr int many_refusals = 5;  ///< in a row, before a memory is asked for by the whole sweeps alone
 
 /// A refusal that says no more than that nothing is there. Others (SIM busy) leave open what is.
 bool is_empty_slot(const at::FinalResult& final) {
@@ -270,7 +271,25 @@ aio::awaitable<Result<void>> Modem::Impl::sweep_memory(std::string memory, bool 
     if (!found) co_return found.error();
     const auto strange = co_await judge_memory(memory, *found);
     if (!strange) co_return strange.error();
+    std::erase_if(unreadable_, [&](const Slot& slot) {
+        return slot.memory == memory && std::ranges::find(found->pdus, slot.index, &at::StoredPdu::index) == found->pdus.end();
+    });
+    note_foreign(memory, *found, *strange);
     co_return co_await keep(std::move(memory), std::move(found->pdus), *strange);
+}
+
+/// What is neither a message nor ours.
+void Modem::Impl::note_foreign(const std::string& memory, const Listing& found, const std::set<int>& strange) {
+    const auto known = std::ranges::find(status_.storage, memory, &ModemStatus::Storage::memory);
+    if (known == status_.storage.end()) return;
+    const auto is_foreign = [&](const at::StoredPdu& pdu) {
+        const at::StoredKind kind = at::kind_of(pdu);
+        const StoredAt at{memory, pdu.index};
+        const bool ours =
+            std::ranges::find(open_slots_, at) != open_slots_.end() || std::ranges::find(spent_slots_, at) != spent_slots_.end();
+        return !ours && (kind == at::StoredKind::own || (kind == at::StoredKind::submission && !strange.contains(pdu.index)));
+    };
+    known->foreign = static_cast<int>(std::ranges::count_if(found.pdus, is_foreign));
 }
 
 /// AT+CMGL=4, or slot by slot where the modem has lost its answer (row 1) or refuses the command (T59). Slots may begin at 0 (row 9).
@@ -292,8 +311,12 @@ aio::awaitable<Result<Modem::Impl::Listing>> Modem::Impl::list_memory(std::strin
     bool answers = true;
     if (!reply) answers = co_await session_->resync(3);
     if (!answers) co_return fail(AtErrc::timeout, "+CMGL");
-    listing.whole = total > 0 && total <= 255;
-    for (int index = 0; index <= std::min(total, 255); ++index) {
+    const int last = total > 0 ? std::min(total, most_slots) : slots_of_a_sim;
+    listing.whole = total > 0 && total <= most_slots;
+    const auto known = std::ranges::find(status_.storage, memory, &ModemStatus::Storage::memory);
+    const int used = known == status_.storage.end() || !open_slots_.empty() ? 0 : known->used;
+    for (int index = 0; index <= last; ++index) {
+        if (used > 0 && std::ssize(listing.pdus) >= used && index > 1) break;  // the rest is empty, as the modem says
         Slot slot{memory, index};
         auto pdu = co_await read_slot(std::move(slot));
         if (!pdu && !pdu.error().is(AtErrc::refused)) co_return pdu.error();
@@ -314,7 +337,13 @@ aio::awaitable<Result<void>> Modem::Impl::keep(std::string memory, std::vector<a
             if (!again && !again.error().is(AtErrc::refused)) co_return again.error();
             if (!again || !*again || (!(*again)->whole() && (*again)->hex != pdu.hex && !pdu.hex.empty())) continue;
             pdu.hex = (*again)->hex;
+            const bool unreadable = pdu.hex.empty() && pdu.length.value_or(0) > 0 && !swallows("+CMGR=" + std::to_string(slot.index));
+            if (unreadable && unreadable_.size() < 1024 && unreadable_.insert(slot).second)
+                host_.noted("slot-unreadable",
+                            slot.memory + " " + std::to_string(slot.index) + ": the modem shows a message without its text");
+            if (unreadable) continue;
         }
+        unreadable_.erase(slot);
         const at::StoredKind kind = at::kind_of(pdu);
         if (kind == at::StoredKind::blank || kind == at::StoredKind::own) continue;
         if (kind == at::StoredKind::submission && !strange.contains(pdu.index)) continue;
@@ -343,7 +372,8 @@ aio::awaitable<Result<void>> Modem::Impl::keep(std::string memory, std::vector<a
         }
     }
     const auto known = std::ranges::find(status_.storage, memory, &ModemStatus::Storage::memory);
-    const auto here = std::ranges::count_if(undeletable_, [&](const auto& one) { return one.first.memory == memory; });
+    const auto here = std::ranges::count_if(undeletable_, [&](const auto& one) { return one.first.memory == memory; }) +
+                      std::ranges::count(unreadable_, memory, &Slot::memory);
     if (known != status_.storage.end()) known->stuck = static_cast<int>(here);
     co_return Result<void>{};
 }

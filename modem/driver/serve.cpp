@@ -148,6 +148,13 @@ aio::awaitable<End> Modem::Impl::settle_trouble(const SubmitOutcome& outcome) {
         const bool unusable = at::is_sim_unusable(kind, code);
         const at::Verdict verdict = at::classify({kind, code, at::Phase::before_ctrl_z});
         if (verdict.scope == at::Scope::network || verdict.scope == at::Scope::recipient) ladder_.sends();
+        const bool full = outcome.cms == 322 || outcome.cms == 208 || outcome.cms == 211 || outcome.cme == 20;
+        if (full) sweep_wanted_ = true;
+        // row 84: the centre is read and put back
+        if (outcome.cms == 330 && !(centre_missed_at_ && BootClock::now() - *centre_missed_at_ < 10min)) {
+            centre_missed_at_ = BootClock::now();
+            co_return End::again;
+        }
         if (unusable || verdict.error_class != at::ErrorClass::modem) {
             submit_failures_ = 0;
             co_return unusable ? End::again : End::ok;  // the bring-up finds out what is wrong with the SIM, and when it is well again

@@ -200,3 +200,91 @@ TEST_CASE("slots of ours are given up as gone only where the whole memory was re
         CHECK(read()->whole == row.whole);
     }
 }
+
+TEST_CASE("slot by slot: up to the last slot that the modem names, and no further than it says there is something") {
+    Up rig;
+    rig.modem->slots = 400;
+    rig.modem->answers["AT+CMGL=4"] = "\r\nERROR\r\n";
+    rig.modem->answers["AT+CPMS=?"] = "\r\n+CPMS: (\"ME\"),(\"ME\"),(\"ME\")\r\n\r\nOK\r\n";
+    rig.modem->store(0, delivered(1));
+    rig.modem->store(390, delivered(2));
+    rig.up();
+    REQUIRE(rig.until([&] { return rig.modem->storage.empty(); }, 60s));
+    CHECK(rig.host.incoming.size() == 2);
+    CHECK(rig.modem->count("AT+CMGR=") <= 392);
+    rig.modem->store(2, delivered(3));
+    rig.modem->log.clear();
+    REQUIRE(rig.until([&] { return rig.modem->storage.empty(); }, 70s));
+    CHECK(rig.modem->count("AT+CMGR=") <= 4);
+}
+
+TEST_CASE("a slot that nobody can read and drafts of others are counted, and said where the memory is full") {
+    Up rig;
+    rig.modem->slots = 4;
+    rig.modem->answers["AT+CPMS=?"] = "\r\n+CPMS: (\"ME\"),(\"ME\"),(\"ME\")\r\n\r\nOK\r\n";
+    for (const int i : {1, 2}) rig.modem->storage[i] = "2,,16\r\n0011000B915155101032F40000A702E834";
+    rig.modem->storage[3] = "3,,16\r\n0011000B915155101032F40000A702E834";
+    rig.modem->store(4, delivered(1));
+    rig.up();
+    const auto& me = [&]() -> const ModemStatus::Storage& { return rig.driver->status().storage.front(); };
+    REQUIRE(rig.until([&] { return rig.modem->storage.size() == 3; }, 10s));
+    rig.modem->storage[4] = "0,,29";
+    REQUIRE(rig.until([&] { return rig.driver->status().reason == "storage-full"; }, 130s));
+    CHECK(me().foreign == 3);
+    CHECK(me().stuck == 1);
+    CHECK(rig.host.has_note("slot-unreadable"));
+    CHECK(rig.driver->status().reason_text.find("1 of them cannot be read") != std::string::npos);
+    rig.modem->storage[4] = "2,,16\r\n0011000B915155101032F40000A702E834";
+    REQUIRE(rig.until([&] { return me().foreign == 4; }, 130s));
+    REQUIRE(rig.until([&] { return rig.driver->status().reason_text.find("4 of them are drafts") != std::string::npos; }, 130s));
+    CHECK(me().stuck == 0);
+    for (int i = 1; i <= 4; ++i) rig.modem->store(i, delivered(i));
+    CHECK(rig.until([&] { return rig.modem->storage.empty(); }, 130s));
+    CHECK(std::ranges::count(rig.host.notes, "slot-unreadable", [](const auto& n) { return n.first; }) == 1);
+}
+
+TEST_CASE("a memory that is refused while the two are compared proves nothing") {
+    Up rig;
+    rig.modem->store(1, delivered(1));
+    rig.modem->store_in("SM", 1, delivered(2));
+    bool refuses = false;
+    rig.modem->on_command = [&](const std::string& line) {
+        if (line.starts_with("AT+CMGD=")) refuses = true;
+        for (const char* form : {"AT+CPMS=\"SM\"", "AT+CPMS=\"SM\",\"ME\",\"ME\""}) {
+            if (refuses) rig.modem->answers[form] = refused;
+            if (!refuses) rig.modem->answers.erase(form);
+        }
+    };
+    rig.up();
+    rig.pass(30s);
+    CHECK(rig.driver->status().one_store.empty());
+    CHECK(!rig.host.has_note("stores-are-one"));
+    rig.modem->on_command = nullptr;
+    rig.modem->answers.clear();
+    CHECK(rig.until([&] { return rig.modem->in("SM").empty(); }, 70s));
+    CHECK(rig.host.incoming.size() == 2);
+}
+
+TEST_CASE("a submission that the modem's memory or centre stops: swept, or the centre put back, at once") {
+    Up rig;
+    rig.up();
+    rig.modem->on_pdu = [&](const std::string&) {
+        rig.modem->raw("\r\n+CMS ERROR: 322\r\n");
+        return true;
+    };
+    rig.modem->log.clear();
+    rig.queue(1);
+    REQUIRE(rig.outcome_soon());
+    CHECK(rig.until([&] { return rig.modem->count("AT+CMGL") > 0; }, 2s));
+    rig.modem->on_pdu = [&](const std::string&) {
+        rig.modem->raw("\r\n+CMS ERROR: 330\r\n");
+        return true;
+    };
+    rig.modem->answers["AT+CSCA?"] = "\r\n+CSCA: \"\",129\r\n\r\nOK\r\n";
+    for (int i = 2; i <= 3; ++i) {
+        rig.queue(i);
+        rig.pass(20s);
+    }
+    CHECK(rig.modem->count("AT+CSCA=\"+15550100199\"") == 1);
+    CHECK(rig.driver->status().state == ModemState::ready);
+}

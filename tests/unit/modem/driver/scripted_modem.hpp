@@ -99,6 +99,7 @@ public:
     std::string memory = "ME", write_memory = "ME", receive_memory = "ME";  ///< the three of AT+CPMS
     std::optional<std::string> terse;  ///< after ATV0 or ATQ1: all that comes back to anything, until V1 and Q0
     bool one_store = false;            ///< SM and ME are one (row 73)
+    int slots = 20;                    ///< of each memory
     bool undeletable = false;          ///< AT+CMGD is refused
 
     void say(std::string_view text) { line_->to_host("\r\n" + std::string{text} + "\r\n"); }
@@ -239,7 +240,7 @@ private:
         if (line.size() > 14) write_memory = line.substr(14, 2);
         if (line.size() > 19) receive_memory = line.substr(19, 2);
     }
-    std::string use(const std::string& name) { return std::to_string(in(name).size()) + ",20"; }
+    std::string use(const std::string& name) { return std::to_string(in(name).size()) + "," + std::to_string(slots); }
 
     std::shared_ptr<Line> line_;
     std::string input_, cnmi_ = "0,0,0,0,0";
