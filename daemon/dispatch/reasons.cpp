@@ -204,6 +204,8 @@ constexpr Sentence sentences[] = {
     {"no-pdu-mode", "The modem stays in text mode, so nothing can be sent or read. Power it off and on."},
     {"denied", "The network denies this SIM. Ask its operator about plan, balance and roaming; it registers by itself once it may."},
     {"emergency-only", "The network allows emergency calls alone to this SIM. Check the SIM, and ask its operator."},
+    {"plan-without-sms",
+     "The network gives this SIM data and refuses SMS. Ask its operator for SMS on its plan; it is tried again within the hour."},
     {"no-coverage", "The modem is out of coverage. It goes out by itself once there is some; see to the antenna if this stays."},
     {"not-searching", "The modem is not registered and does not search. It is told to, and reset by itself if that does not help."},
     {"disabled", "A technician disabled this modem (conductorctl modem enable brings it back)."},

@@ -10,6 +10,8 @@ namespace conductor::driver {
 void NetworkWatch::told(std::string_view domain, int stat, Instant now) {
     stats_.insert_or_assign(std::string{domain}, stat);
     blind_ = false;
+    const bool served = domain == "+CREG" && stat != 3;
+    if (without_sms_until_ && (served || now >= *without_sms_until_)) without_sms_until_.reset();
     settle(now);
 }
 
@@ -47,7 +49,7 @@ void NetworkWatch::settle(Instant now) {
 
 bool NetworkWatch::usable_by(std::string_view domain) const {
     const auto known = stats_.find(domain);
-    return known != stats_.end() && at::registration_usable(known->second);
+    return known != stats_.end() && at::registration_usable(known->second) && !without_sms_until_;
 }
 
 int NetworkWatch::stat() const {
@@ -62,6 +64,7 @@ int NetworkWatch::stat() const {
 }
 
 std::string_view NetworkWatch::word() const {
+    if (without_sms_until_) return "plan-without-sms";
     switch (stat()) {
         case 3: return "denied";
         case 8:
@@ -73,6 +76,9 @@ std::string_view NetworkWatch::word() const {
 }
 
 std::string NetworkWatch::sentence() const {
+    if (without_sms_until_)
+        return "Packet service works, but the network refuses SMS to this SIM; sending waits, and is tried again within the hour. Ask the "
+               "operator for SMS on its plan.";
     std::string text;
     switch (stat()) {
         case 3:
@@ -102,7 +108,7 @@ bool NetworkWatch::plan_without_sms() const {
 }
 
 std::optional<Trouble> NetworkWatch::trouble(Instant now) const {
-    if (usable() || was_usable_ || now - since_ <= patience) return std::nullopt;
+    if (usable() || without_sms_until_ || was_usable_ || now - since_ <= patience) return std::nullopt;
     return stat() == 3 ? Trouble::denied : Trouble::unregistered;
 }
 

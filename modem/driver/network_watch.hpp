@@ -25,12 +25,15 @@ public:
     void forget();  ///< at a bring-up
     void rejected(std::optional<int> cause, std::string in_words);
 
-    bool usable() const { return blind_ || best_usable_ != 0; }
+    /// A submission was refused for want of the service while plan_without_sms(): not usable for an hour, unless +CREG says other.
+    void sms_refused(Instant now) { without_sms_until_ = now + std::chrono::hours{1}; }
+
+    bool usable() const { return (blind_ || best_usable_ != 0) && !without_sms_until_; }
     bool usable_by(std::string_view domain) const;
     int stat() const;  ///< of the best domain: usable ones first, then denied, searching, emergency, idle
-    Instant since() const { return since_; }
 
-    /// Stable word while not usable: "denied", "emergency-only", "no-coverage", "not-searching", "unregistered" (it searches).
+    /// Stable word while not usable: "denied", "emergency-only", "no-coverage", "not-searching", "unregistered" (it searches),
+    /// "plan-without-sms".
     std::string_view word() const;
     /// What it means, what happens next and who must act.
     std::string sentence() const;
@@ -46,6 +49,7 @@ private:
     int best_usable_ = 0;
     Instant since_{};  ///< not usable since; meaningless while usable
     bool was_usable_ = true;
+    std::optional<Instant> without_sms_until_;
     std::optional<int> cause_;
     std::string cause_text_;
 };

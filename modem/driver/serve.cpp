@@ -148,6 +148,11 @@ aio::awaitable<End> Modem::Impl::settle_trouble(const SubmitOutcome& outcome) {
         const bool unusable = at::is_sim_unusable(kind, code);
         const at::Verdict verdict = at::classify({kind, code, at::Phase::before_ctrl_z});
         if (verdict.scope == at::Scope::network || verdict.scope == at::Scope::recipient) ladder_.sends();
+        const bool no_service = outcome.cms == 50 || outcome.cms == 69 || outcome.cms == 500;
+        if (no_service && network_.plan_without_sms()) {  // row 32: the next one would end like this one
+            network_.sms_refused(BootClock::now());
+            log_.warning("plan-without-sms", {{"result", outcome.reason}});
+        }
         const bool full = outcome.cms == 322 || outcome.cms == 208 || outcome.cms == 211 || outcome.cme == 20;
         if (full) sweep_wanted_ = true;
         // row 84: the centre is read and put back

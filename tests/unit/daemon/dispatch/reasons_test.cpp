@@ -26,10 +26,10 @@ TEST_CASE("reasons: each word once, with a whole sentence in every form") {
         CHECK(reason_text(word) == reason_text(word, MessageStatus::queued));
     }
     for (const std::string_view word :
-         {"quiet-hours", "per-recipient-gap", "no-modem",         "no-consent",    "opted-out",  "restored",
-          "timeout",     "incomplete",        "validity-expired", "paused",        "sim-limit",  "daily-budget",
-          "duplicate",   "expired",           "port-lost",        "unregistered",  "bad-number", "unconfirmed",
-          "denied",      "emergency-only",    "no-coverage",      "not-searching", "interrupted"})
+         {"quiet-hours", "per-recipient-gap", "no-modem",         "no-consent",    "opted-out",        "restored",
+          "timeout",     "incomplete",        "validity-expired", "paused",        "sim-limit",        "daily-budget",
+          "duplicate",   "expired",           "port-lost",        "unregistered",  "bad-number",       "unconfirmed",
+          "denied",      "emergency-only",    "no-coverage",      "not-searching", "plan-without-sms", "interrupted"})
         CHECK(seen.contains(word));
 }
 

@@ -250,6 +250,32 @@ TEST_CASE("CREG denied while packet service goes on (row 32): it sends, and says
     CHECK(rig.outcome_soon());
 }
 
+TEST_CASE("CREG denied and a submission refused for it (row 32): the next ones wait, an hour or until +CREG says other") {
+    for (const bool served : {true, false}) {
+        CAPTURE(served);
+        Up rig;
+        rig.modem->answers["AT+CGREG?"] = "\r\n+CGREG: 1,1\r\n\r\nOK\r\n";
+        rig.modem->answers["AT+CREG?"] = "\r\n+CREG: 1,3\r\n\r\nOK\r\n";
+        rig.modem->say("+CGREG: 1");
+        rig.modem->say("+CREG: 3");
+        rig.pass(1s);
+        CHECK(rig.driver->status().state == ModemState::ready);
+        rig.modem->on_pdu = [&](const std::string&) {
+            rig.modem->raw("\r\n+CMS ERROR: 500\r\n");
+            return true;
+        };
+        for (int i = 0; i < 3; ++i) rig.queue(i);
+        rig.pass(600s);
+        CHECK(rig.host.outcomes.size() == 1);
+        CHECK(rig.driver->status().reason == "plan-without-sms");
+        CHECK(rig.advised("plan-without-sms"));
+        CHECK(rig.heard({"AT+COPS=0", "AT+CFUN=4", "AT+CFUN=1,1"}).empty());  // no remedy helps a plan
+        rig.modem->on_pdu = nullptr;
+        if (served) rig.modem->answers["AT+CREG?"] = "\r\n+CREG: 1,1\r\n\r\nOK\r\n";
+        CHECK(rig.until([&] { return rig.host.outcomes.size() == 3; }, served ? BootClock::duration{15s} : BootClock::duration{3200s}));
+    }
+}
+
 TEST_CASE("only states that carry SMS count (row 35), in whatever domain") {
     struct Row {
         const char *cs, *eps, *state;
