@@ -23,7 +23,6 @@ driver::ModemSettings modem_settings(const config::Config& config, const config:
         .index = modem.index, .imei = modem.imei, .iccid = modem.iccid, .imsi = modem.imsi, .usb = modem.usb, .port = modem.port};
     s.baud = modem.baud;
     s.smsc = modem.smsc;
-    s.delivery_reports = config.send.delivery_reports;
     s.journal_in_modem = config.send.journal == config::Journal::modem;
     if (!pin.empty()) s.pin = std::move(pin);
     return s;

@@ -44,6 +44,7 @@ constexpr Row timed_commands[] = {
     {"+CIMI", "+CIMI:", 6s, Shape::bare},
     {"+CCID", "+CCID:", 4s, Shape::bare},
     {"+ICCID", "+ICCID:", 4s, Shape::bare},
+    {"+CICCID", "+ICCID:", 4s, Shape::bare},  // SIM7600: its answer has the other name
     {"+QCCID", "+QCCID:", 4s, Shape::bare},
     {"^ICCID", "^ICCID:", 4s, Shape::bare},
     {"^SCID", "^SCID:", 4s, Shape::bare},

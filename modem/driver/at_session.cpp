@@ -1,5 +1,6 @@
 #include "modem/driver/at_session.hpp"
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
@@ -130,7 +131,9 @@ void AtSession::on_urc(at::Urc urc) {
     }
     if (inbox_->urcs.size() == Inbox::max_urcs) {
         ++inbox_->dropped;
-        inbox_->urcs.pop_front();  // the newest tell the present state; sweeps find what was stored
+        const auto is_state = [](const at::Urc& one) { return std::holds_alternative<at::Registration>(one); };
+        const auto state = std::ranges::find_if(inbox_->urcs, is_state);  // the newest tell the present state; sweeps find what was stored
+        inbox_->urcs.erase(state == inbox_->urcs.end() ? inbox_->urcs.begin() : state);
     }
     inbox_->urcs.push_back(std::move(urc));
     inbox_->attention.raise();

@@ -31,8 +31,7 @@ struct ModemSettings {
     std::optional<std::string> pin;  ///< 4-8 digits
     std::string pin_problem;         ///< why there is none though one is configured: a clause for people
     std::string smsc;                ///< set if not empty
-    bool delivery_reports = true;
-    bool journal_in_modem = false;  ///< journal = "modem": parts go out by AT+CMGW and AT+CMSS
+    bool journal_in_modem = false;   ///< journal = "modem": parts go out by AT+CMGW and AT+CMSS
     /// Which modem and SIM last fitted these: it stands for what a SIM does not tell before its PIN.
     Identity last{};
 };

@@ -1,6 +1,6 @@
 #pragma once
-// The inside of Modem, spread over: modem.cpp (life), bring_up.cpp, sim.cpp, registration.cpp, serve.cpp (sending, polls), receive.cpp,
-// recover.cpp, ussd.cpp.
+// The inside of Modem, spread over: modem.cpp (life), bring_up.cpp, settings.cpp, routing.cpp (of reports), sim.cpp, registration.cpp,
+// serve.cpp (sending, polls), receive.cpp, stored_submit.cpp (journal = "modem"), care.cpp (calls, clock, memories), recover.cpp, ussd.cpp.
 #include <deque>
 #include <map>
 #include <set>

@@ -30,7 +30,8 @@ struct Probe {
 };
 std::string_view to_string(Probe::Answer answer);
 
-/// Opens `at.name` and asks. Ends within 20 s; a port that does not answer takes `tries` * 1.5 s.
+/// Opens `at.name` and asks. A port that does not answer takes `tries` * 1.5 s; one that answers some questions alone, a
+/// minute and more.
 aio::awaitable<Probe> probe_port(aio::Executor ex, Opener opener, port::Candidate at, unsigned baud, int tries);
 
 /// Runs one command, as Modem::command() does it.

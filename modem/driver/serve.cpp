@@ -9,7 +9,7 @@ using namespace std::chrono_literals;
 using at::AtErrc;
 
 namespace {
-constexpr auto poll_registered = 58s, poll_searching = 10s, poll_in_burst = 300s;
+constexpr auto poll_registered = 58s, poll_searching = 10s;
 }  // namespace
 
 Instant Modem::Impl::next_poll() const {

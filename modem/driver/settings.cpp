@@ -151,7 +151,11 @@ aio::awaitable<Result<void>> Modem::Impl::audit_settings() {
     if (alphabet == "UCS2" || alphabet == "HEX") {  // USSD codes would go out as hex, and row 56
         const auto done = co_await tell("+CSCS=\"GSM\"");
         if (!done) co_return done.error();
-        if (const End end = co_await set_up_centre(); end != End::ok) co_return fail(at::AtErrc::timeout, "+CSCA");
+        const End end = co_await set_up_centre();
+        if (end == End::lost) co_return fail(at::AtErrc::lost, "+CSCA");
+        if (end == End::again) co_return fail(at::AtErrc::rebooted, "+CSCA");
+        if (end == End::stop) co_return fail(at::AtErrc::interrupted, "+CSCA");
+        if (end != End::ok) co_return fail(at::AtErrc::timeout, "+CSCA");
     }
     const auto callers = co_await tell("+CLIP=1");  // who calls
     if (!callers) co_return callers.error();

@@ -45,6 +45,13 @@ aio::awaitable<Result<bool>> Modem::Impl::send_ussd(std::string code, bool packe
 /// One code or reply, and the network's answer: a URC, before or after the OK (T41). Fails with `refused` where the modem or the network
 /// does not take this form of the code.
 aio::awaitable<Result<at::Ussd>> Modem::Impl::ussd_exchange(std::string code, bool packed) {
+    const auto is_ussd = [](const at::Urc& urc) { return std::holds_alternative<at::Ussd>(urc); };
+    for (auto before = std::ranges::find_if(inbox_->urcs, is_ussd); before != inbox_->urcs.end();
+         before = std::ranges::find_if(inbox_->urcs, is_ussd)) {  // no answer to what is asked now
+        const at::Ussd old = std::get<at::Ussd>(*before);
+        inbox_->urcs.erase(before);
+        unasked(old);
+    }
     const auto sent = co_await send_ussd(std::move(code), packed);
     if (!sent) co_return sent.error();
     if (!*sent) co_return fail(AtErrc::refused, "+CUSD");

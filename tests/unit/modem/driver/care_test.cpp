@@ -248,6 +248,21 @@ TEST_CASE("USSD: the packed form is found by retry and kept (row 8); the network
     CHECK(!rig.ussd("*100#").has_value());
 }
 
+TEST_CASE("USSD: what the network said before is no answer to what is asked now") {
+    Up rig;
+    rig.up();
+    rig.modem->on_command = [&](const std::string& line) {
+        if (line.starts_with("AT+CMGL")) rig.modem->raw("\r\n+CUSD: 0,\"Welcome\",15\r\n");
+    };
+    rig.modem->answers["AT+CUSD=1,\"*100#\",15"] = "\r\nOK\r\n\r\n+CUSD: 0,\"Balance 5\",15\r\n";
+    std::optional<Result<UssdAnswer>> answer;
+    rig.modem->say("+CMTI: \"ME\",-1");  // a sweep, and the question right behind it
+    boost::asio::co_spawn(rig.ctx, rig.driver->ussd("*100#"), [&](std::exception_ptr, Result<UssdAnswer> r) { answer = std::move(r); });
+    REQUIRE(rig.until([&] { return answer.has_value(); }, 60s));
+    REQUIRE(answer->has_value());
+    CHECK((*answer)->text == "Balance 5");
+}
+
 TEST_CASE("USSD: read with the alphabet that AT+CSCS names, also before the first audit") {
     for (const char* alphabet : {"GSM", "IRA"}) {
         CAPTURE(std::string{alphabet});

@@ -258,3 +258,15 @@ TEST_CASE("a list that takes longer than its deadline: entries keep it open, URC
         if (!row.finishes) CHECK(reply->error().is(at::AtErrc::timeout));
     }
 }
+
+TEST_CASE("a flood of registrations does not push out what is told once") {
+    Talk talk;
+    talk.modem->say("+CMGS: 17");
+    talk.modem->say("+CUSD: 0,\"Balance 5\",15");
+    for (int i = 0; i < 600; ++i) talk.modem->say("+CREG: 2");
+    talk.pass(100ms);
+    CHECK(talk.inbox->urcs.size() == Inbox::max_urcs);
+    CHECK(talk.inbox->dropped == 602 - Inbox::max_urcs);
+    CHECK(std::holds_alternative<at::Reference>(talk.inbox->urcs[0]));
+    CHECK(std::holds_alternative<at::Ussd>(talk.inbox->urcs[1]));
+}
