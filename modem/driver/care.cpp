@@ -38,7 +38,8 @@ aio::awaitable<Result<void>> Modem::Impl::take_rings(std::vector<at::Ring> rings
     const bool known = std::ranges::any_of(rings, [](const at::Ring& ring) { return !ring.number.empty(); });
     const Instant now = BootClock::now(), patience = now + clip_limit;
     const bool goes_on = rang_at_ != Instant{} && now - rang_at_ < one_call;
-    while (!known && !goes_on && tells_callers_ && BootClock::now() < patience && condition() == End::ok) {
+    const bool may_tell = tells_callers_ && (!goes_on || !caller_.empty());  // it told each time so far
+    while (!known && may_tell && BootClock::now() < patience && condition() == End::ok) {
         const auto found = std::ranges::find_if(inbox_->urcs, is_caller);
         if (found != inbox_->urcs.end()) {
             rings.push_back(std::get<at::Ring>(*found));

@@ -50,6 +50,7 @@ TEST_CASE("two memories in one batch: each message is deleted where it lies") {
 
 TEST_CASE("a full memory on a slow line: 250 messages take 95 s to list, and the modem is not taken for mute") {
     Up rig;
+    rig.modem->answers["AT+CPMS=?"] = "\r\n+CPMS: (\"ME\"),(\"ME\"),(\"ME\")\r\n\r\nOK\r\n";
     rig.modem->answers["AT+CMGL=4"] = "";
     for (int i = 1; i <= 250; ++i) rig.modem->store(i, delivered(i % 100));
     rig.start();

@@ -246,6 +246,7 @@ TEST_CASE("a list that takes longer than its deadline: entries keep it open, URC
         MaybeReply reply;
         boost::asio::co_spawn(talk.ctx, run_into(talk.session, "+CMGL=4", reply), boost::asio::detached);
         const Instant begun = VirtualTime::current();
+        talk.pass(10ms);
         for (int i = 0; i < row.times && !reply; ++i) {
             talk.modem->raw(row.says);
             talk.pass(1s);
