@@ -249,7 +249,7 @@ TEST_CASE("USSD: the packed form is found by retry and kept (row 8); the network
 }
 
 TEST_CASE("USSD: what the network said before is no answer to what is asked now") {
-    Up rig;
+    Cared rig;
     rig.up();
     rig.modem->on_command = [&](const std::string& line) {
         if (line.starts_with("AT+CMGL")) rig.modem->raw("\r\n+CUSD: 0,\"Welcome\",15\r\n");
@@ -266,7 +266,7 @@ TEST_CASE("USSD: what the network said before is no answer to what is asked now"
 TEST_CASE("USSD: read with the alphabet that AT+CSCS names, also before the first audit") {
     for (const char* alphabet : {"GSM", "IRA"}) {
         CAPTURE(std::string{alphabet});
-        Up rig;
+        Cared rig;
         auto& m = *rig.modem;
         m.answers["AT+CSCS?"] = info("+CSCS: \"" + std::string{alphabet} + "\"");
         m.answers["AT+CUSD=1,\"*100#\",15"] = "\r\nOK\r\n\r\n+CUSD: 0,\"w{hlen\",15\r\n";
@@ -350,7 +350,7 @@ TEST_CASE("a call that rings on gets another way to hang up, and is one call") {
 }
 
 TEST_CASE("each call is counted and told with its number, where the modem gives it") {
-    Up rig;
+    Cared rig;
     auto& m = *rig.modem;
     rig.up();
     REQUIRE(rig.until([&] { return m.saw("AT+CLIP=1"); }));

@@ -49,7 +49,7 @@ TEST_CASE("two memories in one batch: each message is deleted where it lies") {
 }
 
 TEST_CASE("a full memory on a slow line: 250 messages take 95 s to list, and the modem is not taken for mute") {
-    Up rig;
+    Keeping rig;
     rig.modem->answers["AT+CPMS=?"] = "\r\n+CPMS: (\"ME\"),(\"ME\"),(\"ME\")\r\n\r\nOK\r\n";
     rig.modem->answers["AT+CMGL=4"] = "";
     for (int i = 1; i <= 250; ++i) rig.modem->store(i, delivered(i % 100));
@@ -203,7 +203,7 @@ TEST_CASE("slots of ours are given up as gone only where the whole memory was re
 }
 
 TEST_CASE("slot by slot: up to the last slot that the modem names, and no further than it says there is something") {
-    Up rig;
+    Keeping rig;
     rig.modem->slots = 400;
     rig.modem->answers["AT+CMGL=4"] = "\r\nERROR\r\n";
     rig.modem->answers["AT+CPMS=?"] = "\r\n+CPMS: (\"ME\"),(\"ME\"),(\"ME\")\r\n\r\nOK\r\n";
@@ -220,7 +220,7 @@ TEST_CASE("slot by slot: up to the last slot that the modem names, and no furthe
 }
 
 TEST_CASE("a slot that nobody can read and drafts of others are counted, and said where the memory is full") {
-    Up rig;
+    Keeping rig;
     rig.modem->slots = 4;
     rig.modem->answers["AT+CPMS=?"] = "\r\n+CPMS: (\"ME\"),(\"ME\"),(\"ME\")\r\n\r\nOK\r\n";
     for (const int i : {1, 2}) rig.modem->storage[i] = "2,,16\r\n0011000B915155101032F40000A702E834";
@@ -245,7 +245,7 @@ TEST_CASE("a slot that nobody can read and drafts of others are counted, and sai
 }
 
 TEST_CASE("a memory that is refused while the two are compared proves nothing") {
-    Up rig;
+    Keeping rig;
     rig.modem->store(1, delivered(1));
     rig.modem->store_in("SM", 1, delivered(2));
     bool refuses = false;
@@ -267,7 +267,7 @@ TEST_CASE("a memory that is refused while the two are compared proves nothing") 
 }
 
 TEST_CASE("a submission that the modem's memory or centre stops: swept, or the centre put back, at once") {
-    Up rig;
+    Keeping rig;
     rig.up();
     rig.modem->on_pdu = [&](const std::string&) {
         rig.modem->raw("\r\n+CMS ERROR: 322\r\n");

@@ -303,3 +303,117 @@ TEST_CASE("a command that nobody waits for any more is not given") {
     rig.pass(60s);
     CHECK(!rig.modem->saw("AT+CSQ;+CSQ"));
 }
+
+TEST_CASE("a slot that is empty for half a second (row 6): looked at again after it") {
+    Obstinate rig;
+    rig.modem->answers["AT+CGMI"] = info("huawei");
+    rig.modem->answers["AT+CGMM"] = info("E3531");
+    rig.up();
+    rig.pass(5s);
+    rig.modem->store(3, delivered_pdu);
+    rig.modem->answers["AT+CMGR=3"] = "\r\nOK\r\n";
+    rig.modem->raw("\r\n+CMTI: \"ME\",3\r\n");
+    rig.pass(400ms);
+    rig.modem->answers.erase("AT+CMGR=3");
+    CHECK(rig.until([&] { return rig.host.incoming.size() == 1; }, 1s));
+    CHECK(rig.modem->count("AT+CMGR=3") == 2);
+}
+
+TEST_CASE("deleting one part deletes all (row 30): each was read and kept before") {
+    Obstinate rig;
+    rig.up();
+    rig.pass(5s);
+    std::string other{delivered_pdu};
+    other.replace(other.size() - 4, 2, "00");
+    rig.modem->store(3, delivered_pdu);
+    rig.modem->store(4, other);
+    std::size_t kept_before_delete = 0;
+    rig.modem->on_command = [&](const std::string& line) {
+        if (!line.starts_with("AT+CMGD=")) return;
+        if (kept_before_delete == 0) kept_before_delete = rig.host.incoming.size();
+        rig.modem->storage.clear();
+    };
+    rig.modem->raw("\r\n+CMTI: \"ME\",3\r\n\r\n+CMTI: \"ME\",4\r\n");
+    REQUIRE(rig.until([&] { return kept_before_delete > 0; }, 2s));
+    rig.pass(2s);
+    CHECK(kept_before_delete == 2);
+    CHECK(rig.host.incoming.size() == 2);
+}
+
+TEST_CASE("+CPIN: READY without OK (row 53): up, and not taken for mute by the polls") {
+    Rig rig;
+    rig.modem->answers["AT+CGMI"] = info("WAVECOM MODEM");
+    rig.modem->answers["AT+CPIN?"] = "\r\n+CPIN: READY\r\n";
+    rig.start();
+    REQUIRE(rig.until_state("ready"));
+    rig.pass(900s);
+    CHECK(rig.driver->status().state == ModemState::ready);
+    CHECK(rig.host.incidents.empty());
+    CHECK(rig.modem->count("AT+CFUN=") == 0);
+    CHECK(rig.modem->count("AT+CPIN?") >= 3);
+}
+
+TEST_CASE("a modem that applies the first memory alone until it was given another (row 71)") {
+    Rig rig;
+    bool other = false;
+    rig.modem->on_command = [&](const std::string& line) {
+        if (line == "AT+CPMS=\"SM\",\"SM\",\"SM\"") other = true;
+        if (!other && line.starts_with("AT+CPMS=\"ME\""))
+            rig.modem->answers["AT+CPMS?"] = info("+CPMS: \"ME\",0,20,\"SM\",0,20,\"SM\",0,20");
+        if (other && line == "AT+CPMS=\"ME\",\"ME\",\"ME\"")
+            rig.modem->answers["AT+CPMS?"] = info("+CPMS: \"ME\",0,20,\"ME\",0,20,\"ME\",0,20");
+    };
+    rig.start();
+    REQUIRE(rig.until_state("ready"));
+    CHECK(other);
+    CHECK(rig.modem->answers["AT+CPMS?"].find("\"ME\",0,20,\"ME\",0,20,\"ME\"") != std::string::npos);
+}
+
+TEST_CASE("the rate is found after some octets (row 28): no remedy is tried") {
+    for (const int lost : {1, 2, 3}) {
+        CAPTURE(lost);
+        Rig rig;
+        rig.modem->swallow["AT"] = lost;
+        rig.start();
+        CHECK(rig.until_state("ready", 20s));
+        CHECK(rig.host.incidents.empty());
+    }
+}
+
+TEST_CASE("a technician's ATZ (row 82): every setting is brought back before the next message") {
+    Obstinate rig;
+    rig.up();
+    rig.pass(5s);
+    rig.modem->log.clear();
+    std::optional<Result<AtAnswer>> answer;
+    boost::asio::co_spawn(rig.ctx, rig.driver->command("ATZ"), [&](std::exception_ptr, Result<AtAnswer> r) { answer = std::move(r); });
+    rig.pass(10ms);
+    rig.queue(1);
+    REQUIRE(rig.outcome_soon());
+    const auto at = [&](std::string_view prefix) {
+        const auto found = std::ranges::find_if(rig.modem->log, [&](const std::string& line) { return line.starts_with(prefix); });
+        return found - rig.modem->log.begin();
+    };
+    CHECK(at("ATZ") < at("ATE0"));
+    CHECK(at("AT+CMGF?") < at("AT+CMGS="));
+    CHECK(at("AT+CNMI=") < at("AT+CMGS="));
+    CHECK(rig.modem->saw("AT+CMGS=16"));
+}
+
+TEST_CASE("the most of +CNMI that a modem takes (row 77)") {
+    for (const char* taken : {"2,1,0,0,0", "1,1,0,0,0", "2,1"}) {
+        CAPTURE(std::string{taken});
+        Rig rig;
+        rig.modem->on_command = [&](const std::string& line) {
+            if (line.starts_with("AT+CNMI=") && line != "AT+CNMI=" + std::string{taken})
+                rig.modem->answers[line] = "\r\n+CMS ERROR: 303\r\n";
+        };
+        rig.start();
+        REQUIRE(rig.until_state("ready"));
+        CHECK(rig.modem->saw("AT+CNMI=" + std::string{taken}));
+        CHECK(rig.driver->status().routing == "plain");
+        rig.modem->store(3, delivered_pdu);
+        rig.modem->raw("\r\n+CMTI: \"ME\",3\r\n");
+        CHECK(rig.until([&] { return rig.host.incoming.size() == 1; }, 2s));
+    }
+}
