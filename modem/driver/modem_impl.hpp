@@ -202,6 +202,7 @@ private:
 
     // recover.cpp
     aio::awaitable<void> recover(Trouble what);
+    aio::awaitable<void> climb(Rung rung);
     aio::awaitable<void> perform(Rung rung);
     aio::awaitable<void> reset_for_a_person();
     Rung reset_rung() const;
@@ -324,6 +325,7 @@ private:
     std::optional<Instant> ctrl_z_at_;  ///< when the last PDU was handed over
     int open_endings_ = 0;              ///< submissions in a row that the network did not answer, though the modem was registered
     bool registration_told_ = false, reject_cause_asked_ = false, radio_switched_off_ = false;
+    bool reset_failed_ = false;
     std::string reset_refused_;                    ///< why the last power cycle was not done
     std::map<HardReset, Instant> resets_refused_;  ///< when
     std::deque<Instant> boots_;                    ///< restarts that came before the modem was set up

@@ -55,11 +55,11 @@ aio::awaitable<void> Modem::Impl::recover(Trouble what) {
         set(ModemState::recovering, "no-sending",
             step.human ? "The modem answers, but takes no message, and no remedy helped; it is tried on. Power it off and on."
                        : "The modem answers, but takes no message; the recovery ladder is at work.");
-        co_return co_await perform(step.rung);
+        co_return co_await climb(step.rung);
     }
     if (what != Trouble::mute && what != Trouble::boot_loop) {
         network_trouble_at_ = BootClock::now() + step.hold;
-        co_return co_await perform(step.rung);
+        co_return co_await climb(step.rung);
     }
     const bool boots = boots_again_and_again();
     boots_.clear();  // the next rung is for restarts after this one
@@ -77,8 +77,15 @@ aio::awaitable<void> Modem::Impl::recover(Trouble what) {
         const bool answers = co_await session_->resync(2);
         if (answers) co_return;
     }
-    co_await perform(step.rung);
+    co_await climb(step.rung);
     co_await hold(step.hold);
+}
+
+/// A rung of the ladder, which counts what was done.
+aio::awaitable<void> Modem::Impl::climb(Rung rung) {
+    reset_failed_ = false;
+    co_await perform(rung);
+    if (reset_failed_) ladder_.refused();
 }
 
 aio::awaitable<void> Modem::Impl::perform(Rung rung) {
@@ -154,12 +161,12 @@ aio::awaitable<void> Modem::Impl::reset_device(HardReset how) {
     co_await close();
     const auto done = co_await host_.hard_reset(how, status_.usb);
     if (how == HardReset::power) reset_refused_ = done ? "" : done.error().text();
+    reset_failed_ = !done;
     if (done) {
         resets_refused_.erase(how);
         co_return;
     }
     resets_refused_[how] = BootClock::now();
-    ladder_.refused();
     log_.error("hard-reset-failed", {{"why", done.error().text()}});
 }
 

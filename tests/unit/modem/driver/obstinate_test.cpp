@@ -284,23 +284,27 @@ TEST_CASE("another modem than the configured one that is pulled out is not said 
 }
 
 TEST_CASE("a command that nobody waits for any more is not given") {
-    Rig rig;
-    rig.start();
-    REQUIRE(rig.until_state("ready"));
+    Obstinate rig;
+    rig.up();
     rig.pass(5s);
-    rig.modem->on_pdu = [](const std::string&) { return true; };
-    for (int i = 0; i < 4; ++i) rig.queue(i);  // each 75 s
+    rig.modem->answers["AT+CMGL=4"] = "";
+    rig.modem->say("+CMTI: \"ME\",-1");
+    REQUIRE(rig.until([&] { return rig.modem->saw("AT+CMGL=4"); }));
     rig.pass(100ms);
     std::optional<Result<AtAnswer>> answer;
-    rig.modem->mute = true;
     boost::asio::co_spawn(rig.ctx, rig.driver->command("AT+CSQ;+CSQ"),
                           [&](std::exception_ptr, Result<AtAnswer> r) { answer = std::move(r); });
-    REQUIRE(rig.until([&] { return answer.has_value(); }, 200s));
+    for (int i = 1; i <= 40; ++i) {  // a list that takes 200 s
+        rig.modem->raw("\r\n+CMGL: " + std::to_string(i) + ",1,,29\r\n" + delivered_pdu + "\r\n");
+        rig.pass(5s);
+    }
+    REQUIRE(answer.has_value());
     REQUIRE(answer->has_error());
-    rig.modem->mute = false;
-    rig.modem->on_pdu = nullptr;
-    REQUIRE(rig.until_state("ready", 100s));
+    CHECK(answer->error().is(at::AtErrc::timeout));
+    rig.modem->answers.erase("AT+CMGL=4");
+    rig.modem->raw("\r\nOK\r\n");
     rig.pass(60s);
+    CHECK(rig.driver->status().state == ModemState::ready);
     CHECK(!rig.modem->saw("AT+CSQ;+CSQ"));
 }
 
