@@ -195,6 +195,8 @@ constexpr Sentence sentences[] = {
     {"puk-needed", "The SIM is locked and wants its PUK. A person must enter it in a phone."},
     {"sim-absent", "No SIM is in the modem. Insert one; the modem is reset by itself."},
     {"sim-busy", "The SIM does not get ready. It is switched off and on by itself; re-seat it if this stays."},
+    {"sim-unread",
+     "The modem does not tell which SIM it holds, and its match.iccid must hold. It is asked again by itself; re-seat the SIM."},
     {"sim-failure", "The SIM failed. Re-seat or replace it."},
     {"sim-changed", "The modem holds another SIM than before. It goes on after conductorctl modem accept-sim, or with the old SIM."},
     {"wrong-sim", "The modem holds another SIM than its match.iccid names. Put that one in, or correct the configuration."},
