@@ -335,13 +335,12 @@ aio::awaitable<Result<void>> Modem::Impl::keep(std::string memory, std::vector<a
         if (pdu.hex.empty() || (pdu.length && !pdu.whole())) {  // cut on its way (T33): what is read twice alike is what the modem has
             auto again = co_await read_slot(slot);
             if (!again && !again.error().is(AtErrc::refused)) co_return again.error();
-            if (!again || !*again || (!(*again)->whole() && (*again)->hex != pdu.hex && !pdu.hex.empty())) continue;
-            pdu.hex = (*again)->hex;
-            const bool unreadable = pdu.hex.empty() && pdu.length.value_or(0) > 0 && !swallows("+CMGR=" + std::to_string(slot.index));
-            if (unreadable && unreadable_.size() < 1024 && unreadable_.insert(slot).second)
+            const bool shown = pdu.length.value_or(0) > 0 && !swallows("+CMGR=" + std::to_string(slot.index));
+            if (again && !*again && pdu.hex.empty() && shown && unreadable_.size() < 1024 && unreadable_.insert(slot).second)
                 host_.noted("slot-unreadable",
                             slot.memory + " " + std::to_string(slot.index) + ": the modem shows a message without its text");
-            if (unreadable) continue;
+            if (!again || !*again || (!(*again)->whole() && (*again)->hex != pdu.hex && !pdu.hex.empty())) continue;
+            pdu.hex = (*again)->hex;
         }
         unreadable_.erase(slot);
         const at::StoredKind kind = at::kind_of(pdu);

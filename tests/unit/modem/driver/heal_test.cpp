@@ -108,7 +108,7 @@ TEST_CASE("no helper for the power rung: it is said who can help, and the lookin
     rig.modem->mute = true;
     REQUIRE(rig.until([&] { return !rig.host.resets.empty(); }, 300s));
     CHECK(rig.until([&] { return rig.advised("reset-helper"); }, 30s));
-    CHECK(rig.driver->status().resets == 1);  // the restart; what was not done does not count
+    CHECK(rig.driver->status().resets == rig.modem->count("AT+CFUN=1,1"));  // what was not done does not count
     rig.modem->log.clear();
     rig.pass(60min);
     CHECK(rig.modem->count("AT+CFUN=1,1") >= 1);  // what can be done is done meanwhile

@@ -360,6 +360,7 @@ TEST_CASE("+CPIN: READY without OK (row 53): up, and not taken for mute by the p
 TEST_CASE("a modem that applies the first memory alone until it was given another (row 71)") {
     Rig rig;
     bool other = false;
+    rig.modem->answers["AT+CPMS?"] = info("+CPMS: \"SM\",0,20,\"SM\",0,20,\"SM\",0,20");
     rig.modem->on_command = [&](const std::string& line) {
         if (line == "AT+CPMS=\"SM\",\"SM\",\"SM\"") other = true;
         if (!other && line.starts_with("AT+CPMS=\"ME\""))
