@@ -195,19 +195,22 @@ std::vector<driver::Advice> ModemService::advice() const {
         all.push_back({"balance-low", fmt::format("The SIM's balance is {} {}, below {}: top it up.", *balance_.amount, config_.currency,
                                                   config_.balance.low)});
     if (balance_.failures >= silent_questions || (balance_.failures > 0 && balance_pattern_fails_))
-        all.push_back({"balance-unknown",
-                       fmt::format("The SIM's balance is not known: {} question{} in a row gave no amount{}. Compare `conductorctl modem "
-                                   "ussd {} '{}'` with balance.pattern.",
-                                   balance_.failures, balance_.failures == 1 ? "" : "s",
-                                   balance_problem_.empty() ? "" : ", the last: " + balance_problem_, config_.index, config_.balance.ussd)});
+        all.push_back(
+            {"balance-unknown",
+             fmt::format("The SIM's balance is not known: {} question{} in a row gave no amount{}. Compare `conductorctl modem "
+                         "ussd {} '{}'` with balance.pattern.",
+                         balance_.failures, balance_.failures == 1 ? "" : "s",
+                         balance_problem_.empty() ? "" : ", the last: " + balance_problem_, config_.index, config_.balance.ussd)});
     return all;
 }
 
 void ModemService::balance_answered(Result<std::string> text) {
     const auto amount = text ? dispatch::balance_in(*text, config_.balance.pattern) : std::nullopt;
-    balance_pattern_fails_ = text && !amount;
-    balance_problem_ = amount ? "" : text ? "the answer does not fit the pattern" : text.error().text();
+    balance_pattern_fails_ = false;
+    balance_problem_.clear();
     if (!amount) {
+        balance_pattern_fails_ = text.has_value();
+        balance_problem_ = text ? "the answer does not fit the pattern" : text.error().text();
         if (++balance_.failures >= silent_questions) {
             log_.error("balance-unknown", {{"questions", balance_.failures}, {"why", text ? "pattern" : text.error().text()}});
             if (balance_.failures == silent_questions)
