@@ -85,7 +85,9 @@ aio::awaitable<void> Modem::Impl::recover(Trouble what) {
 aio::awaitable<void> Modem::Impl::climb(Rung rung) {
     reset_failed_ = false;
     co_await perform(rung);
-    if (reset_failed_) ladder_.refused();
+    if (!reset_failed_) co_return;
+    ladder_.refused();
+    publish();
 }
 
 aio::awaitable<void> Modem::Impl::perform(Rung rung) {
