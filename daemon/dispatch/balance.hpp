@@ -8,9 +8,9 @@ namespace conductor::dispatch {
 
 /// The amount in `answer`, by `balance.pattern`: literal text around the placeholder "{balance}" ("Your balance is {balance} USD"). Letters
 /// count in either case (ASCII), blanks and line ends of any number are one. Without the placeholder the pattern is the text before the
-/// amount; an empty one means the first amount there is. Between that text and the amount only blanks, signs and a currency's sign may stand,
-/// no letters: "Balance abc 7" has no amount for "Balance {balance}". Where the text before the amount occurs more than once, the first place that an
-/// amount and the text behind it follow holds.
+/// amount; an empty one means the first amount there is. Between that text and the amount only blanks, signs and a currency's sign may
+/// stand, no letters: "Balance abc 7" has no amount for "Balance {balance}". Where the text before the amount occurs more than once, the
+/// first place that an amount and the text behind it follow holds.
 ///
 /// An amount has a sign or none, digits, and '.' ',' ''' or blanks between groups of three. The last '.' or ',' with one or two digits
 /// behind it is the decimal sign, with three only where it cannot be a group: "1,234.50", "1.234,50", "5,2", "0.125" and "1 234" are

@@ -131,7 +131,7 @@ private:
     dispatch::SimStrikes strikes_;
     dispatch::BalanceState balance_;
     bool balance_pattern_fails_ = false;
-    std::string balance_problem_;  ///< why the last answer gave no amount; empty after a restart
+    std::string balance_problem_;             ///< why the last answer gave no amount; empty after a restart
     std::string balance_iccid_;               ///< whose `balance_` is; empty before the SIM is known
     Instant notes_since_{};                   ///< of `notes_`
     int notes_ = 0;                           ///< lines of the audit in this hour

@@ -108,7 +108,7 @@ TEST_CASE("no helper for the power rung: it is said who can help, and the lookin
     rig.modem->mute = true;
     REQUIRE(rig.until([&] { return !rig.host.resets.empty(); }, 300s));
     CHECK(rig.until([&] { return rig.advised("reset-helper"); }, 30s));
-    rig.pass(10s);  // a rung that was begun is done
+    rig.pass(10s);                                                          // a rung that was begun is done
     CHECK(rig.driver->status().resets == rig.modem->count("AT+CFUN=1,1"));  // what was not done does not count
     rig.modem->log.clear();
     rig.pass(60min);
