@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 #include <grp.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -260,10 +262,10 @@ TEST_CASE("reset: what was switched off is switched on, whatever comes between")
     // killed between off and on, as a timeout of the unit kills it
     const pid_t child = ::fork();
     if (child == 0) ::_exit(perform(*made, world.places.state, std::chrono::hours{1}).has_value() ? 0 : 1);
-    for (int i = 0; i < 500 && read(file) != "1\n"; ++i) ::usleep(10'000);
+    for (int i = 0; i < 500 && read(file) != "1\n"; ++i) ::poll(nullptr, 0, 10);
     CHECK(read(file) == "1\n");
     ::kill(child, SIGTERM);  // that waits for the end
-    ::usleep(50'000);
+    ::poll(nullptr, 0, 50);
     CHECK(::waitpid(child, nullptr, WNOHANG) == 0);
     ::kill(child, SIGKILL);
     ::waitpid(child, nullptr, 0);
@@ -277,9 +279,9 @@ TEST_CASE("reset: what was switched off is switched on, whatever comes between")
     // the switch does not take "on" for a while
     const pid_t blocker = ::fork();
     if (blocker == 0) {
-        while (read(file) != "1\n") ::usleep(1000);
+        while (read(file) != "1\n") ::poll(nullptr, 0, 1);
         fs::rename(file, file.string() + ".away");
-        ::usleep(300'000);
+        ::poll(nullptr, 0, 300);
         fs::rename(file.string() + ".away", file);
         ::_exit(0);
     }
@@ -291,7 +293,7 @@ TEST_CASE("reset: what was switched off is switched on, whatever comes between")
     // it never does: the next look does it
     const pid_t remover = ::fork();
     if (remover == 0) {
-        while (read(file) != "1\n") ::usleep(1000);
+        while (read(file) != "1\n") ::poll(nullptr, 0, 1);
         fs::rename(file, file.string() + ".away");
         ::_exit(0);
     }
