@@ -40,15 +40,28 @@ Result<std::string> secret(const std::string& name) {
     return name.empty() ? Result<std::string>{std::string{}} : read_secret(name);
 }
 
+struct Pin {
+    std::optional<std::string> digits;
+    std::string problem;  ///< why there is none though a file is named; for people
+};
+
 /// A secret that cannot be read, or is no PIN, must not keep the rest down: its modem says so if its SIM asks for a PIN, the others work.
+Pin read_pin(const config::Modem& modem, const Log& log) {
+    if (modem.pin_file.empty()) return {};
+    auto pin = read_secret(modem.pin_file);
+    if (!pin) {
+        log.error("secret-unreadable", {{"modem", modem.index}, {"error", pin.error().text()}, {"remedy", "mend it and reload"}});
+        return {.digits = {}, .problem = "pin_file " + modem.pin_file + " cannot be read, or is empty"};
+    }
+    if (config::is_pin(*pin)) return {.digits = std::move(*pin), .problem = {}};
+    log.error("bad-pin", {{"modem", modem.index}, {"pin_file", modem.pin_file}, {"remedy", "mend it and reload"}});
+    return {.digits = {}, .problem = "pin_file " + modem.pin_file + no_pin};
+}
+
 driver::ModemSettings modem_settings(const config::Config& config, const config::Modem& modem, const Log& log) {
-    auto pin = secret(modem.pin_file);
-    const bool bad = pin && !pin->empty() && !config::is_pin(*pin);
-    if (!pin) log.error("secret-unreadable", {{"modem", modem.index}, {"error", pin.error().text()}, {"remedy", "mend it and restart"}});
-    if (bad) log.error("bad-pin", {{"modem", modem.index}, {"pin_file", modem.pin_file}, {"remedy", "mend it and restart"}});
-    auto settings = service::modem_settings(config, modem, pin && !bad ? std::move(*pin) : std::string{});
-    if (!pin) settings.pin_problem = "pin_file " + modem.pin_file + " cannot be read, or is empty";
-    if (bad) settings.pin_problem = "pin_file " + modem.pin_file + no_pin;
+    Pin pin = read_pin(modem, log);
+    auto settings = service::modem_settings(config, modem, pin.digits.value_or(""));
+    settings.pin_problem = std::move(pin.problem);
     return settings;
 }
 
@@ -314,6 +327,10 @@ void Daemon::reload() {
             house_->sync()->update(std::move(*settings));
         else
             log_.error("reload-failed", {{"error", settings.error().text()}});
+    }
+    for (const config::Modem& modem : config_.modems) {
+        Pin pin = read_pin(modem, log_);
+        house_->set_pin(modem.index, std::move(pin.digits), std::move(pin.problem));
     }
     if (auto fresh = tokens(); fresh)
         server_->set_tokens(std::move(*fresh));

@@ -124,6 +124,11 @@ void House::stop() {
     if (running_ == 0 && ended_) ended_();
 }
 
+void House::set_pin(ModemIndex index, std::optional<std::string> pin, std::string problem) {
+    for (auto& service : modems_)
+        if (service->index() == index) service->modem().set_pin(std::move(pin), std::move(problem));
+}
+
 void House::reload(const config::Config& wanted) {
     const auto restart = config::needs_restart(config(), wanted);
     for (const auto& section : restart) context_.log.warning("needs-restart", {{"section", section}});

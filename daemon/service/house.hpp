@@ -47,6 +47,8 @@ public:
     void stop();
     /// Takes over what can change while it runs, and logs what needs a restart.
     void reload(const config::Config& wanted);
+    /// The PIN of a modem's SIM, read anew; `problem`: why there is none.
+    void set_pin(ModemIndex index, std::optional<std::string> pin, std::string problem);
     const config::Config& config() const { return context_.env->config; }
 
 private:

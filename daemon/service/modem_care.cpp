@@ -39,6 +39,10 @@ std::string last_setting(ModemIndex index) {
     return fmt::format("modem.{}.last", index);
 }
 
+std::string pair_setting(std::string_view imei) {
+    return fmt::format("imei.{}.sim", imei);
+}
+
 std::string last_text(const driver::Identity& identity) {
     return identity.imei + ' ' + identity.iccid + ' ' + identity.imsi;
 }

@@ -418,27 +418,42 @@ aio::awaitable<void> ModemService::settle_what_was_inherited(driver::SubmitOutco
 }
 
 aio::awaitable<bool> ModemService::knows_sim(std::string iccid) {
+    return knows_pair(modem_.status().identity.imei, std::move(iccid));
+}
+
+aio::awaitable<bool> ModemService::knows_pair(std::string imei, std::string iccid) {
     if (iccid.empty() || (!config_.iccid.empty() && driver::same_iccid(config_.iccid, iccid))) co_return true;
-    auto look = [index = config_.index](store::Tx& tx) { return store::sim_of(tx, index); };
+    auto look = [index = config_.index, imei, iccid](store::Tx& tx) {
+        const auto known = store::sim_of(tx, index);
+        if (!known || known->empty() || driver::same_iccid(*known, iccid)) return true;
+        const auto pair = store::get_setting(tx, pair_setting(imei));  // modem and SIM together, under another index before
+        return !imei.empty() && pair && driver::same_iccid(*pair, iccid);
+    };
     const auto known = co_await context_.store.read(look);
-    if (!known) co_return false;
-    co_return !*known || (*known)->empty() || driver::same_iccid(**known, iccid);
+    co_return known.has_value() && *known;
 }
 
 /// Not vital: it finds the modem of a SIM that is locked after a power cut.
 aio::awaitable<void> ModemService::keep_last(driver::Identity identity) {
-    auto look = [index = config_.index](store::Tx& tx) { return store::get_setting(tx, last_setting(index)); };
-    const auto before = co_await context_.store.read(look);
-    if (!before || *before == last_text(identity)) co_return;
-    auto job = [index = config_.index, text = last_text(identity)](store::Tx& tx) { store::set_setting(tx, last_setting(index), text); };
+    auto look = [index = config_.index, identity](store::Tx& tx) {
+        return store::get_setting(tx, last_setting(index)) == last_text(identity) &&
+               store::get_setting(tx, pair_setting(identity.imei)) == identity.iccid;
+    };
+    const auto same = co_await context_.store.read(look);
+    if (!same || *same) co_return;
+    auto job = [index = config_.index, identity](store::Tx& tx) {
+        store::set_setting(tx, last_setting(index), last_text(identity));
+        if (!identity.imei.empty()) store::set_setting(tx, pair_setting(identity.imei), identity.iccid);
+    };
     const auto kept = co_await context_.store.run(job);
     if (!kept) log_.error("identity-not-kept", {{"error", kept.error().text()}});
 }
 
 aio::awaitable<bool> ModemService::accepts_sim(driver::Identity identity) {
     const WallTime now = context_.record_time();
-    const bool expected = co_await knows_sim(identity.iccid);
-    if (!expected) co_return false;
+    const bool named = !config_.imsi.empty() && config_.imsi == identity.imsi;
+    const bool expected = co_await knows_pair(identity.imei, identity.iccid);
+    if (!expected && !named) co_return false;
     if (!identity.iccid.empty()) {
         // looked up first: a disk that takes no writes must not hold a modem whose SIM is known
         auto look = [index = config_.index](store::Tx& tx) { return store::sim_of(tx, index); };

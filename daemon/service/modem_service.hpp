@@ -13,6 +13,8 @@ namespace conductor::service {
 
 /// Which modem and SIM were last behind an index, as the settings of the database keep it: "modem.0.last".
 std::string last_setting(ModemIndex index);
+/// The ICCID that was accepted in the modem of this IMEI: "imei.350000000000017.sim".
+std::string pair_setting(std::string_view imei);
 std::string last_text(const driver::Identity& identity);
 driver::Identity read_last(std::string_view text);
 
@@ -80,6 +82,7 @@ public:
     bool stopping() const override { return shared_.stopping; }
 
 private:
+    aio::awaitable<bool> knows_pair(std::string imei, std::string iccid);
     aio::awaitable<void> keep_last(driver::Identity identity);
     aio::awaitable<void> load_balance(std::string iccid);
     aio::awaitable<void> keep_setting(std::string name, std::string value);

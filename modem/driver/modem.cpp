@@ -53,6 +53,9 @@ std::string Modem::trace() const {
 bool Modem::request_reset() {
     return impl_->request_reset();
 }
+void Modem::set_pin(std::optional<std::string> pin, std::string problem) {
+    impl_->set_pin(std::move(pin), std::move(problem));
+}
 
 aio::awaitable<Result<AtAnswer>> Modem::command(std::string line) {
     co_return co_await boost::asio::co_spawn(impl_->ex_, impl_->request(std::move(line), false), aio::use_awaitable);
@@ -293,9 +296,10 @@ aio::awaitable<void> Modem::Impl::close() {
 
 namespace {
 
-/// True also where nothing tells that they differ: another kind of port, or a device that went meanwhile.
-bool same_device(const std::string& held, const std::string& configured) {
-    if (!held.starts_with('/') || !configured.starts_with('/')) return true;
+/// A connection says nothing of where it leads, so it counts as another one: what is behind a host's name may have changed.
+bool same_device(const std::string& held, std::string configured) {
+    if (configured.empty() || (held.empty() && !configured.starts_with("tcp:"))) return true;  // found by the modem's identity
+    if (configured.starts_with("pty:")) configured.erase(0, 4);
     std::error_code ec;
     const auto path = std::filesystem::canonical(configured, ec);
     return ec ? held == configured : held == path.string();
@@ -455,6 +459,17 @@ aio::awaitable<void> Modem::Impl::rest_blocked() {
         co_await inbox_->attention.wait_until(until);
         if (!requests_.empty()) co_await serve_requests();
     }
+}
+
+void Modem::Impl::set_pin(std::optional<std::string> pin, std::string problem) {
+    boost::asio::post(ex_, [this, pin = std::move(pin), problem = std::move(problem)]() mutable {
+        if (pin == settings_.pin && problem == settings_.pin_problem) return;
+        settings_.pin = std::move(pin);
+        settings_.pin_problem = std::move(problem);
+        pin_refused_.clear();  // what was tried on which SIM is known to the Host
+        if (status_.state == ModemState::blocked) bring_up_wanted_ = true;
+        inbox_->attention.raise();
+    });
 }
 
 bool Modem::Impl::request_reset() {

@@ -322,6 +322,9 @@ public:
     aio::awaitable<Result<UssdAnswer>> ussd(std::string code);
     /// The modem restarts between submissions, also a blocked one. False while it is not open: nothing comes of it later.
     bool request_reset();
+    /// The SIM's PIN as it is configured now; a modem that is blocked for want of the right one looks at once whether it may enter it.
+    /// `problem`: why there is none, for people.
+    void set_pin(std::optional<std::string> pin, std::string problem = {});
     /// The flight recorder: octets of the last minutes with times, as a transcript.
     std::string trace() const;
 

@@ -54,6 +54,7 @@ public:
     aio::awaitable<void> run();
     aio::awaitable<Result<AtAnswer>> request(std::string line, bool ussd);
     bool request_reset();
+    void set_pin(std::optional<std::string> pin, std::string problem);
     std::string trace() const { return port::format_transcript(recorder_->transcript()); }
     const ModemStatus& status() const { return status_; }
 

@@ -9,8 +9,14 @@ namespace conductor::driver {
 using namespace std::chrono_literals;
 
 namespace {
-constexpr const char* sim_changed = "The SIM was swapped; accept it (conductorctl modem accept-sim) or put the old one back.";
-}
+constexpr const char* refused_pin =
+    "The SIM refused the configured PIN, and no other is entered while a try is missing: enter the right one by hand "
+    "(conductorctl modem at, AT+CPIN=), and correct pin_file.";
+constexpr const char* sim_changed =
+    "The SIM was swapped; accept it (conductorctl modem accept-sim; if it has another PIN, write that into pin_file and reload first) or "
+    "put "
+    "the old one back.";
+}  // namespace
 
 End Modem::Impl::block(std::string reason, std::string text) {
     set(ModemState::blocked, std::move(reason), std::move(text));
@@ -112,7 +118,7 @@ aio::awaitable<End> Modem::Impl::enter_pin(std::string state) {
     if (state.find("PUK") != std::string::npos) co_return block("puk-needed", "The SIM asks for its PUK; a person must enter it.");
     if (state != "SIM PIN") co_return block("locked", "The modem asks for a code that is not the SIM's PIN (" + state + ").");
     if (!settings_.pin && !settings_.pin_problem.empty())
-        co_return block("pin-needed", "The SIM asks for its PIN, but " + settings_.pin_problem + ": mend it and restart the service.");
+        co_return block("pin-needed", "The SIM asks for its PIN, but " + settings_.pin_problem + ": mend it and reload the service.");
     if (!settings_.pin) co_return block("pin-needed", "The SIM asks for its PIN; name it in pin_file of this modem.");
     const auto iccid = co_await read_iccid_by(BootClock::now() + profile_->sms_ready);
     if (!iccid) co_return end_of(iccid.error());
@@ -123,7 +129,7 @@ aio::awaitable<End> Modem::Impl::enter_pin(std::string state) {
     if (other) co_return misplaced("wrong-sim");
     const bool known = co_await host_.knows_sim(who.iccid);
     if (!known) co_return block("sim-changed", sim_changed);
-    if (pin_was_refused(who)) co_return block("pin-refused", "The SIM refused the configured PIN; correct pin_file.");
+    if (pin_was_refused(who)) co_return block("pin-refused", refused_pin);
     const auto tries = co_await pin_tries();
     if (!tries) co_return end_of(tries.error());
     if (*tries && **tries < 2) co_return block("pin-last-try", "One try is left for the PIN; a person must enter it.");
@@ -140,7 +146,7 @@ aio::awaitable<End> Modem::Impl::enter_pin(std::string state) {
         pin_refused_.push_back(who);
         co_await host_.note_pin(who, *settings_.pin, PinNews::refused);
         log_.error("pin-refused", {{"result", at::word(reply->final)}});
-        co_return block("pin-refused", "The SIM refused the configured PIN; correct pin_file. It is not tried again.");
+        co_return block("pin-refused", refused_pin);
     }
     log_.notice("pin-entered");
     co_await host_.note_pin(who, *settings_.pin, PinNews::answered);

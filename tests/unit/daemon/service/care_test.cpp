@@ -359,6 +359,29 @@ TEST_CASE("a PIN that was said OK to while nobody saw the SIM open") {
         }
 }
 
+TEST_CASE("modems that exchange their indexes take their SIMs along; SIMs that are exchanged are held") {
+    Folder folder;
+    HandClock clock;
+    const std::string sims[] = {"8988200000000000017", "8988200000000000025"};
+    const auto accepted = [&](ModemIndex index, std::string imei, std::string iccid, std::string imsi = {}, std::string wanted_imsi = {}) {
+        config::Modem config;
+        config.index = index;
+        config.imsi = std::move(wanted_imsi);
+        Life life{folder, clock, config};
+        driver::Identity identity{.imei = std::move(imei), .iccid = std::move(iccid)};
+        identity.imsi = std::move(imsi);
+        return life.await(life.modem->accepts_sim(identity));
+    };
+    const std::string a = "350000000000017", b = "350000000000025", c = "350000000000033";
+    CHECK(accepted(0, a, sims[0]));
+    CHECK(accepted(1, b, sims[1]));
+    CHECK(accepted(0, b, sims[1]));
+    CHECK(accepted(1, a, sims[0]));
+    CHECK(!accepted(0, b, sims[0]));
+    CHECK(!accepted(0, c, sims[0]));
+    CHECK(accepted(0, b, sims[0], "001010000000017", "001010000000017"));  // the configuration names it
+}
+
 TEST_CASE("an ICCID that is not told is no other SIM, and is not remembered as one") {
     Folder folder;
     HandClock clock;

@@ -318,3 +318,13 @@ TEST_CASE("a pin_file that holds no PIN: nothing is entered, and the modem says 
     CHECK(rig.driver->status().reason_text.find("pin_file sim0-pin holds no PIN: mend it") != std::string::npos);
     CHECK(rig.modem->count("AT+CPIN=") == 0);
 }
+
+TEST_CASE("PIN: one that is configured while it runs is entered at once") {
+    Rig rig;
+    Locked locked{rig};
+    rig.start();
+    REQUIRE(rig.until([&] { return rig.driver->status().reason == "pin-needed"; }));
+    rig.driver->set_pin("1234");
+    CHECK(rig.until_state("ready", 15s));
+    CHECK(locked.entered == 1);
+}

@@ -140,10 +140,13 @@ TEST_CASE("take-over: a port that the configuration does not name any more is le
         REQUIRE(::unlockpt(master) == 0);
         std::array<char, 128> name{};
         REQUIRE(::ptsname_r(master, name.data(), name.size()) == 0);
-        for (const bool same : {false, true}) {
-            CAPTURE(same);
+        const std::string slave = name.data();
+        for (const std::string& configured : {std::string{"/dev/example-modem0"}, std::string{"pty:/dev/example-modem0"},
+                                              std::string{"tcp:192.0.2.1:2000"}, slave, "pty:" + slave}) {
+            CAPTURE(configured);
+            const bool same = configured.ends_with(slave);
             ModemSettings settings;
-            settings.port = same ? name.data() : "/dev/example-modem0";
+            settings.port = configured;
             Rig rig{settings};
             const int held_port = ::open(name.data(), O_RDWR | O_NOCTTY | O_CLOEXEC);
             REQUIRE(held_port >= 0);
