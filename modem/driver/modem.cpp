@@ -346,6 +346,20 @@ aio::awaitable<void> Modem::Impl::await_late() {
     }
 }
 
+namespace {
+using Opened = Result<std::unique_ptr<port::ByteStream>>;
+
+/// What throws would not end a co_await of the one or the other.
+aio::awaitable<Opened> kept_apart(aio::awaitable<Opened> opening, std::exception_ptr& thrown) {
+    try {
+        co_return co_await std::move(opening);
+    } catch (...) {
+        thrown = std::current_exception();
+    }
+    co_return fail(port::PortErrc::closed, "open");
+}
+}  // namespace
+
 aio::awaitable<Result<std::unique_ptr<port::ByteStream>>> Modem::Impl::open_candidate() {
     std::string name = settings_.port;
     if (finder_) {
@@ -361,9 +375,11 @@ aio::awaitable<Result<std::unique_ptr<port::ByteStream>>> Modem::Impl::open_cand
     port::PortSettings settings;
     settings.baud = settings_.baud;
     using namespace boost::asio::experimental::awaitable_operators;
-    auto opening = opener_(name, settings);  // a connection may take a while: a stop does not wait for it
+    std::exception_ptr thrown;
+    auto opening = kept_apart(opener_(name, settings), thrown);  // a connection may take a while: a stop does not wait for it
     auto given_up = until_unwanted();
     auto first = co_await (std::move(opening) || std::move(given_up));
+    if (thrown) std::rethrow_exception(thrown);
     Result<std::unique_ptr<port::ByteStream>> stream = fail(port::PortErrc::closed, name);
     if (first.index() == 0) stream = std::move(std::get<0>(first));
     if (!stream && finder_) finder_->released(settings_.index, Finder::Release::gone);
