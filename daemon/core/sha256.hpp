@@ -1,6 +1,6 @@
 #pragma once
-// SHA-256 (FIPS 180-4) of short texts: keys, hashes and fingerprints. Here, because a crypto library is three megabytes of a small box's
-// memory, and one call of it fetches its algorithm by name.
+// SHA-256 (FIPS 180-4) of short texts: keys, hashes and fingerprints. By libmd, since OpenSSL takes three megabytes of a small box's
+// memory.
 #include <array>
 #include <cstdint>
 #include <string>

@@ -23,7 +23,7 @@ at::Failure failure_of(const driver::SubmitOutcome& o) {
     at::Failure f;
     f.phase = o.ending == Ending::ambiguous ? at::Phase::after_ctrl_z : at::Phase::before_ctrl_z;
     if (o.cms)
-        f = {at::FailureKind::cms, o.cms, at::Phase::after_ctrl_z};
+        f = {at::FailureKind::cms, o.cms, f.phase};
     else if (o.cme)
         f = {at::FailureKind::cme, o.cme, f.phase};
     else if (o.reason == "error")
