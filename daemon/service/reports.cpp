@@ -40,15 +40,6 @@ struct Match {
     std::int64_t unnamed = 0;  ///< the attempt that gets its reference by this report; 0: the reference was known
 };
 
-/// Newest first, since modems count references modulo 256.
-std::optional<Match> match_by_reference(std::vector<MessageRow>& rows, int tp_mr, std::string_view iccid) {
-    for (auto& row : rows) {
-        if (row.iccid && !iccid.empty() && *row.iccid != iccid) continue;
-        if (const auto seq = part_named(row, tp_mr)) return Match{std::move(row), *seq};
-    }
-    return std::nullopt;
-}
-
 bool is_accepted(const store::AttemptRow& attempt) {
     return attempt.outcome == static_cast<int>(driver::Ending::accepted);
 }
@@ -76,6 +67,45 @@ std::chrono::milliseconds centre_ahead(Tx& tx, std::string_view iccid) {
 
 constexpr std::chrono::seconds skew{10};  // of the service centre's clock, beside what centre_ahead() knows
 
+/// How far `taken`, the service centre's time by our clock, is from the time that the submission took.
+std::chrono::milliseconds away_from(const store::AttemptRow& attempt, WallTime taken, WallTime now) {
+    const WallTime ended = attempt.ended_at.value_or(now);
+    return std::chrono::milliseconds{taken < attempt.started_at ? attempt.started_at - taken
+                                     : taken > ended            ? taken - ended
+                                                                : std::chrono::milliseconds{0}};
+}
+
+/// The submission of this reference. Of several (modems count modulo 256, and some give the same one each time) the one that was under way
+/// when the service centre took the message; without its time the newest, as `rows` are ordered.
+std::optional<Match> match_by_reference(Tx& tx, std::vector<MessageRow>& rows, const pdu::StatusReport& report, std::string_view iccid,
+                                        WallTime now) {
+    struct Candidate {
+        MessageRow* row;
+        int seq;
+    };
+    std::vector<Candidate> all;
+    for (MessageRow& row : rows) {
+        if (row.iccid && !iccid.empty() && *row.iccid != iccid) continue;
+        if (const auto seq = part_named(row, report.mr)) all.push_back({&row, *seq});
+    }
+    if (all.empty()) return std::nullopt;
+    const auto told = report.time.utc();
+    Candidate best = all.front();
+    if (all.size() > 1 && told) {
+        const WallTime taken = *told - centre_ahead(tx, iccid);
+        auto nearest = std::chrono::milliseconds::max();
+        for (const Candidate& one : all)
+            for (const auto& attempt : store::attempt_chain(tx, one.row->last_attempt)) {
+                if (attempt.seq != one.seq || attempt.tp_mr != report.mr || attempt.started_at > taken + skew) continue;
+                const auto away = away_from(attempt, taken, now);
+                if (away >= nearest) continue;
+                nearest = away;
+                best = one;
+            }
+    }
+    return Match{std::move(*best.row), best.seq};
+}
+
 /// A reference that nobody saw is of a submission without an answer, or of one that the modem's storage alone vouches for: the one that was
 /// under way when the service centre took the message (TP-SCTS, TS 23.040 §9.2.2.3). One that runs still has to end first, and one whose
 /// part has got its reference since from another submission proves nothing: then the report is nobody's.
@@ -91,10 +121,7 @@ std::optional<Match> match_by_time(Tx& tx, std::vector<MessageRow>& rows, const 
             const bool unnamed = !attempt.outcome || ambiguous(attempt) || is_accepted(attempt);
             if (!unnamed || attempt.tp_mr || attempt.started_at > taken + skew) continue;
             if (!attempt.iccid.empty() && !iccid.empty() && attempt.iccid != iccid) continue;
-            const WallTime ended = attempt.ended_at.value_or(now);
-            const auto away = std::chrono::milliseconds{taken < attempt.started_at ? attempt.started_at - taken
-                                                        : taken > ended            ? taken - ended
-                                                                                   : std::chrono::milliseconds{0}};
+            const auto away = away_from(attempt, taken, now);
             if (nearest && (away > distance || (away == distance && attempt.id < found.id))) continue;
             nearest = &row;
             distance = away;
@@ -157,11 +184,11 @@ std::string recipient_of(const pdu::StatusReport& report, const config::Config& 
 std::optional<Changed> apply_report(Tx& tx, const Env& env, const pdu::StatusReport& report, std::string_view iccid, WallTime now) {
     const auto phone = recipient_of(report, env.config);
     auto rows = store::reportable(tx, phone, 50);
-    auto found = match_by_reference(rows, report.mr, iccid);
+    auto found = match_by_reference(tx, rows, report, iccid, now);
     if (!found) found = match_by_time(tx, rows, report, iccid, now);
     if (!found) {
         rows = by_suffix(tx, phone, report.mr, now);
-        found = match_by_reference(rows, report.mr, iccid);
+        found = match_by_reference(tx, rows, report, iccid, now);
     }
     if (!found) return std::nullopt;
     auto& row = found->row;

@@ -168,6 +168,12 @@ std::vector<Advice> Modem::Impl::advise(Instant now) const {
                                      "`conductorctl modem at`: " +
                                      commands + "."});
     }
+    const bool refuses_memories =
+        !stores_.empty() && std::ranges::all_of(stores_, [&](const std::string& memory) { return memory_refusals_.contains(memory); });
+    if (refuses_memories)
+        out.push_back({"memories-refused",
+                       "The modem answers, but refuses to show any memory for messages: what it receives waits there. It is asked again "
+                       "each minute. If that lasts, restart it (conductorctl modem reset), or re-seat or replace the SIM."});
     if (!reset_refused_.empty())
         out.push_back({"reset-helper", "The modem needs its power cycled, and nothing here could do that (" + reset_refused_ +
                                            "): enable conductor-reset@" + std::to_string(settings_.index) +

@@ -185,7 +185,7 @@ TEST_CASE("reports: a reference that was seen wins over a part of unknown outcom
     CHECK(box.status(open) == "delivered");
 }
 
-TEST_CASE("reports: the newest message with a reference gets it, of the same SIM") {
+TEST_CASE("reports: of two messages with a reference the one of that day gets it, of the same SIM") {
     Box box;
     const auto old = box.sent(41, "First.");
     box.now += 24h;
@@ -193,9 +193,11 @@ TEST_CASE("reports: the newest message with a reference gets it, of the same SIM
     box.take_in(report(41, st_delivered), 1);  // the other SIM never sent it
     CHECK(box.status(old) == "sent");
     CHECK(box.status(young) == "sent");
-    box.take_in(report(41, st_delivered, phone, 31));
+    box.take_in(report(41, st_delivered, phone, 31, 25));
     CHECK(box.status(young) == "delivered");
     CHECK(box.status(old) == "sent");
+    box.take_in(report(41, st_delivered, phone, 32, 24));
+    CHECK(box.status(old) == "delivered");
 }
 
 TEST_CASE("reports: a recipient in another form") {

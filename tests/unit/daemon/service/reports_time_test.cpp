@@ -87,6 +87,33 @@ TEST_CASE("reports by time: a centre whose clock is off") {
     }
 }
 
+TEST_CASE("reports by time: a modem that gives every message the same reference") {
+    for (const auto ahead : {0s, std::chrono::seconds{2h}}) {
+        CAPTURE(ahead.count());
+        Box box;
+        if (ahead != 0s) {  // another reference tells how far the centre's clock is off
+            box.sent(90, "Known.");
+            box.take_in(report_taken(90, ahead));
+            box.now += 5s;
+        }
+        const auto begin = ahead == 0s ? 0s : 5s;
+        std::vector<MessageId> ids;
+        for (const char* text : {"First.", "Second.", "Third."}) {
+            ids.push_back(box.sent(7, text));
+            box.now += 3s;
+        }
+        box.now += 10s;
+        box.take_in(report_taken(7, begin + ahead, 0x46));
+        CHECK(box.status(ids[0]) == "undelivered");
+        CHECK(box.status(ids[1]) == "sent");
+        CHECK(box.status(ids[2]) == "sent");
+        box.take_in(report_taken(7, begin + 6s + ahead));
+        box.take_in(report_taken(7, begin + 3s + ahead));
+        CHECK(box.status(ids[1]) == "delivered");
+        CHECK(box.status(ids[2]) == "delivered");
+    }
+}
+
 TEST_CASE("reports by time: the one that runs has to end first") {
     Box box;
     const auto first = box.add("First.");

@@ -289,3 +289,20 @@ TEST_CASE("a submission that the modem's memory or centre stops: swept, or the c
     CHECK(rig.modem->count("AT+CSCA=\"+15550100199\"") == 1);
     CHECK(rig.driver->status().state == ModemState::ready);
 }
+
+TEST_CASE("a modem that refuses all its memories is not called well") {
+    Keeping rig;
+    rig.up();
+    const auto advised = [&] {
+        return std::ranges::any_of(rig.driver->status().advice, [](const Advice& a) { return a.code == "memories-refused"; });
+    };
+    CHECK(!advised());
+    for (const char* memory : {"ME", "SM", "SR"}) {
+        const std::string q = "\"" + std::string{memory} + "\"";
+        for (const std::string& form : {q, q + ",\"ME\",\"ME\""})
+            rig.modem->answers["AT+CPMS=" + form] = "\r\n+CMS ERROR: 500\r\n";
+    }
+    CHECK(rig.until(advised, 130s));
+    std::erase_if(rig.modem->answers, [](const auto& one) { return one.first.starts_with("AT+CPMS=\""); });
+    CHECK(rig.until([&] { return !advised(); }, 130s));
+}
