@@ -299,8 +299,7 @@ TEST_CASE("a modem that refuses all its memories is not called well") {
     CHECK(!advised());
     for (const char* memory : {"ME", "SM", "SR"}) {
         const std::string q = "\"" + std::string{memory} + "\"";
-        for (const std::string& form : {q, q + ",\"ME\",\"ME\""})
-            rig.modem->answers["AT+CPMS=" + form] = "\r\n+CMS ERROR: 500\r\n";
+        for (const std::string& form : {q, q + ",\"ME\",\"ME\""}) rig.modem->answers["AT+CPMS=" + form] = "\r\n+CMS ERROR: 500\r\n";
     }
     CHECK(rig.until(advised, 130s));
     std::erase_if(rig.modem->answers, [](const auto& one) { return one.first.starts_with("AT+CPMS=\""); });
