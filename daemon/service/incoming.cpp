@@ -220,23 +220,34 @@ std::int64_t fingerprint_of(std::string_view hex, bool decodable) {
     return static_cast<std::int64_t>(value);
 }
 
+namespace {
+IncomingRow row_of(const driver::Incoming& incoming, WallTime now) {
+    return {.fingerprint = fingerprint_of(incoming.hex),
+            .kind = incoming.kind == driver::Incoming::Kind::report ? 1 : 0,
+            .modem_index = incoming.modem_index,
+            .iccid = incoming.by.iccid,
+            .hex = incoming.hex,
+            .received_at = now,
+            .state = waits};
+}
+
+/// Kept raw, so that a better decoder can read it later.
+void call_undecodable(IncomingRow& row) {
+    row.fingerprint = fingerprint_of(row.hex, false);
+    row.state = undecodable;
+}
+}  // namespace
+
 Arrived take_in(Tx& tx, const Env& env, const driver::Incoming& incoming, WallTime now) {
     Arrived arrived;
-    IncomingRow row{.fingerprint = fingerprint_of(incoming.hex),
-                    .kind = incoming.kind == driver::Incoming::Kind::report ? 1 : 0,
-                    .modem_index = incoming.modem_index,
-                    .iccid = incoming.by.iccid,
-                    .hex = incoming.hex,
-                    .received_at = now,
-                    .state = waits};
+    IncomingRow row = row_of(incoming, now);
     const auto pdu = decode_padded(incoming.hex);
     if (const auto* deliver = as_deliver(pdu)) {
         take_message(tx, env, *deliver, row, now, arrived);
     } else if (const auto* report = pdu ? std::get_if<pdu::StatusReport>(&pdu->tpdu) : nullptr) {
         take_report(tx, env, *report, row, now, arrived);
     } else {
-        row.fingerprint = fingerprint_of(incoming.hex, false);
-        row.state = undecodable;  // kept raw, so that a better decoder can read it later
+        call_undecodable(row);
         arrived.undecodable = true;
         arrived.duplicate = !store::insert_incoming(tx, row);
         if (arrived.duplicate) return arrived;
@@ -248,13 +259,8 @@ Arrived take_in(Tx& tx, const Env& env, const driver::Incoming& incoming, WallTi
 
 Arrived keep_raw(Tx& tx, const driver::Incoming& incoming, const Error& why, WallTime now) {
     Arrived arrived;
-    IncomingRow row{.fingerprint = fingerprint_of(incoming.hex, false),
-                    .kind = incoming.kind == driver::Incoming::Kind::report ? 1 : 0,
-                    .modem_index = incoming.modem_index,
-                    .iccid = incoming.by.iccid,
-                    .hex = incoming.hex,
-                    .received_at = now,
-                    .state = undecodable};
+    IncomingRow row = row_of(incoming, now);
+    call_undecodable(row);
     arrived.undecodable = true;
     arrived.duplicate = !store::insert_incoming(tx, row);
     if (arrived.duplicate) return arrived;

@@ -140,7 +140,7 @@ bool journal(Tx& tx, const Env& env, MessageRow& row, const PickRequest& request
     return true;
 }
 
-/// Its next step cannot be stored, and never will be: it waits for a person, and nothing waits behind it.
+/// Its next step cannot be stored: it is looked at again in an hour, the audit tells a person why, and nothing waits behind it.
 void put_aside(Tx& tx, MessageId id, const Error& why, WallTime now, PickAnswer& answer) {
     constexpr std::chrono::hours until{1};
     tx.run("UPDATE messages SET ready = 0, not_before = ?, reason = 'put-aside', reason_detail = NULL WHERE id = ? AND status = 0",
