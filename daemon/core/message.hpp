@@ -150,7 +150,8 @@ struct NewMessage {
     Customer customer;
     // set by sync alone
     std::optional<std::int64_t> scheduled_message_id;
-    std::int64_t claim_epoch = 0;
+    std::int64_t claim_epoch = 0, revision = 0;
+    bool offline_ok = false;  ///< a claimed row that may go while Supabase cannot be asked
     std::optional<std::string> campaign_name;
     std::optional<WallTime> expires_at;
 };

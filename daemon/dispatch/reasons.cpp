@@ -65,6 +65,10 @@ constexpr Sentence sentences[] = {
      "The time in which this box was allowed to send it is over, so it was given back to Supabase. Another claim, by this box or another, "
      "sends it."},
     {"lease-over", "The box that had it did not tell what became of it in time. It may have gone out; nothing is sent again by itself."},
+    {"begun-before",
+     "This box had begun it under a database that is gone, so it may have been sent. It is not sent again by itself; schedule it again if "
+     "it did not arrive."},
+    {"awaiting-go", "It is due, and Supabase is asked whether it still may go. It goes out by itself when the answer is here."},
     {"edited", "It was edited in Supabase after this box had taken it, so this copy ended. The new text is claimed afresh."},
     {"belongs-to-supabase", "It is a row of Supabase: schedule it again there, and a box claims it afresh."},
     {"no-supabase", "No [supabase] is configured: this box keeps everything local."},

@@ -77,6 +77,7 @@ aio::awaitable<void> Gateway::housekeeping() {
             if (queued) {
                 const auto next = store::next_waiting(tx);
                 d.expired = store::ready_and_expired(tx, d.at, now, rows_looked_through);
+                std::ranges::move(store::go_waits_in_vain(tx, now, 500), std::back_inserter(d.expired));
                 d.work = d.work || !d.expired.empty() || (next && *next <= now);
             }
             if (count) d.open = store::count_open(tx);

@@ -253,7 +253,8 @@ aio::awaitable<Answer<json>> Gateway::status() {
             return q.next() ? q.i64(0) : 0;
         };
         c.ready = count("SELECT count(*) FROM messages INDEXED BY messages_ready WHERE status = 0 AND ready = 1");
-        c.waiting = count("SELECT count(*) FROM messages INDEXED BY messages_waiting WHERE status = 0 AND ready = 0");
+        c.waiting = count("SELECT count(*) FROM messages INDEXED BY messages_waiting WHERE status = 0 AND ready = 0") +
+                    count("SELECT count(*) FROM messages INDEXED BY messages_go WHERE status = 0 AND ready = 3");
         c.unread = count("SELECT count(*) FROM messages INDEXED BY messages_unread WHERE status = 20");
         c.open = count("SELECT count(*) FROM attempts WHERE outcome IS NULL");
         c.held = store::count_held(tx);

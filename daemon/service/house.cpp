@@ -71,7 +71,10 @@ void House::start(std::function<void()> ended) {
     const auto& ex = context_.executor;
     aio::supervise(ex, context_.log, "housekeeping", [this] { return gateway_.housekeeping(); });
     if (!shared_.recovered) asio::co_spawn(ex, recover_later(), unless_thrown("recovery"));
-    if (sync_) aio::supervise(ex, context_.log, "sync", [this] { return sync_->run(); });
+    if (sync_) {
+        aio::supervise(ex, context_.log, "sync", [this] { return sync_->run(); });
+        aio::supervise(ex, context_.log, "go-ahead", [this] { return sync_->go_ahead().run(); });
+    }
     running_ = modems_.size();
     for (std::size_t i = 0; i < modems_.size(); ++i) asio::co_spawn(ex, modem_ended(i), unless_thrown("modem", modems_[i]->index()));
     if (running_ == 0 && shared_.stopping) ended_();  // stopped before it was started
@@ -120,6 +123,7 @@ aio::awaitable<void> House::route_anew() {
 void House::stop() {
     shared_.stopping = true;
     shared_.sync_wake.raise();
+    shared_.go_wake.raise();
     for (auto& modem : modems_) modem->poke();
     if (running_ == 0 && ended_) ended_();
 }

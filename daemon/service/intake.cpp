@@ -139,6 +139,8 @@ api::Answer<MessageRow> make_row(const Env& env, const NewMessage& m, WallTime n
     row.in_reply_to = m.in_reply_to;
     row.scheduled_message_id = m.scheduled_message_id;
     row.claim_epoch = m.claim_epoch;
+    row.revision = m.revision;
+    row.offline_ok = m.offline_ok;
     row.campaign_name = m.campaign_name;
     row.state = m.state;
     row.time_zone = m.time_zone;

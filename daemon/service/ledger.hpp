@@ -52,6 +52,7 @@ struct PickAnswer {
     std::optional<driver::Submission> submission;
     MessageId message;
     bool more_ready = false;               ///< another modem may find work too
+    bool waits_for_go = false;             ///< claimed rows are due and wait for the go of Supabase
     std::uint64_t wake = 0;                ///< modems to which something was left
     bool overdue = false;                  ///< the submission is of a message that became overdue: the next of those is spaced
     std::optional<WallTime> look_again;    ///< when the next waiting message is due

@@ -171,6 +171,7 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
             if (answer->pause_sim) rest(*answer->pause_sim, answer->until_usable);
             if (answer->refused) co_await note_refusal(std::move(*answer->refused), *now);
             if (answer->wake != 0) shared_.wake_one(answer->wake);
+            if (answer->waits_for_go) shared_.go_wake.raise();
             if (answer->submission && answer->not_after && context_.wall().value_or(*now) > *answer->not_after) {
                 // the disk took so long that its lease or its time is over: another box may have it by now, and nothing of it left this one
                 finished = driver::SubmitOutcome{.token = answer->submission->token};

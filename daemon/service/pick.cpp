@@ -140,7 +140,8 @@ bool journal(Tx& tx, const Env& env, MessageRow& row, const PickRequest& request
     return true;
 }
 
-/// Its next step cannot be stored: it is looked at again in an hour, the audit tells a person why, and nothing waits behind it.
+}  // namespace
+
 void put_aside(Tx& tx, MessageId id, const Error& why, WallTime now, PickAnswer& answer) {
     constexpr std::chrono::hours until{1};
     tx.run("UPDATE messages SET ready = 0, not_before = ?, reason = 'put-aside', reason_detail = NULL WHERE id = ? AND status = 0",
@@ -149,7 +150,6 @@ void put_aside(Tx& tx, MessageId id, const Error& why, WallTime now, PickAnswer&
     answer.changed.push_back({id, MessageStatus::queued, "put-aside"});
 }
 
-/// True when the message may be released now; else it was parked or ended.
 bool release(Tx& tx, const Env& env, MessageRow& row, const PickRequest& request, PickAnswer& answer) {
     if (has_begun(tx, row)) {  // a set under way is completed until its time is over
         const bool lease_over = row.lease_until && *row.lease_until <= request.now;
@@ -179,6 +179,8 @@ bool release(Tx& tx, const Env& env, MessageRow& row, const PickRequest& request
     answer.changed.push_back({row.id, row.status, row.reason.value_or("")});
     return false;
 }
+
+namespace {
 
 /// A failure that another SIM or modem may not have.
 bool better_elsewhere(const store::AttemptRow& attempt, int tries) {
@@ -300,6 +302,7 @@ void pick(Tx& tx, const Env& env, const PickRequest& request, PickAnswer& answer
         if (request.hand_over) request.hand_over->taken(best->id);
     }
     answer.more_ready = store::any_ready(tx);
+    answer.waits_for_go = store::any_waits_for_go(tx);
     answer.look_again = store::next_waiting(tx);
     const auto sooner = [&](std::optional<WallTime> when) {
         if (when && (!answer.look_again || *when < *answer.look_again)) answer.look_again = when;
@@ -383,7 +386,9 @@ std::vector<Changed> expire_overdue(Tx& tx, const Env& env, const std::vector<Me
     const PickRequest nobody{.now = now};
     for (const auto id : ids) {
         auto row = store::find(tx, id);
-        if (!row || row->status != MessageStatus::queued || !row->ready || !row->expires_at || *row->expires_at > now) continue;
+        if (!row || row->status != MessageStatus::queued || !row->ready) continue;
+        const bool lost = row->needs_go() && row->lease_until && *row->lease_until <= now;
+        if (!lost && (!row->expires_at || *row->expires_at > now)) continue;
         const auto failed = tx.alone([&] { release(tx, env, *row, nobody, answer); });
         if (failed && !tx.failed()) put_aside(tx, id, *failed, now, answer);
     }

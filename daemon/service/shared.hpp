@@ -22,9 +22,10 @@ struct Tally {
 class ModemService;
 
 struct Shared {
-    explicit Shared(aio::Executor ex) : sync_wake{ex} {}
+    explicit Shared(aio::Executor ex) : sync_wake{ex}, go_wake{ex} {}
     std::vector<ModemService*> modems;
     aio::Event sync_wake;  ///< the outbox got something, or somebody asked to sync
+    aio::Event go_wake;    ///< claimed rows wait for the go of Supabase, or a modem took one that had it
     bool stopping = false;
     bool paused = false;     ///< the whole queue
     std::uint64_t news = 0;  ///< grows with all that may have made something sendable

@@ -53,6 +53,12 @@ int relane(store::Tx& tx, const Env& env, std::int64_t after, std::int64_t to);
 /// may have gone out and was to be repeated.
 void give_up(store::Tx& tx, store::MessageRow& row, MessageStatus otherwise, std::string reason);
 
+/// Its next step cannot be stored: it is looked at again in an hour, the audit tells a person why, and nothing waits behind it.
+void put_aside(store::Tx& tx, MessageId id, const Error& why, WallTime now, PickAnswer& answer);
+
+/// True when the policy lets a due message go now; else it was parked or ended, and saved.
+bool release(store::Tx& tx, const Env& env, store::MessageRow& row, const PickRequest& request, PickAnswer& answer);
+
 /// Something of the message left this box, or may have: also where a part waits to be submitted again.
 bool has_begun(store::Tx& tx, const store::MessageRow& row);
 

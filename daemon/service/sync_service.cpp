@@ -40,12 +40,13 @@ NewMessage message_of(const sync::Job& job) {
     m.priority = job.priority;
     m.scheduled_message_id = job.id;
     m.claim_epoch = job.epoch;
+    m.revision = job.revision;
+    m.offline_ok = job.offline_ok;
     m.campaign_name = job.campaign_name;
     m.consent = job.consent;
     return m;
 }
 
-/// What was refused is kept as a row too, so that its reason goes back and can be read here.
 MessageRow refused_row(const sync::Job& job, const api::Refusal& refusal, WallTime now) {
     MessageRow row;
     row.key = fmt::format("supabase-{}-{}", job.id, job.epoch);
@@ -68,13 +69,30 @@ bool may_have_gone_out(const MessageRow& row) {
     return std::ranges::any_of(row.parts, [](const Part& p) { return p.status != PartStatus::waiting && p.status != PartStatus::failed; });
 }
 
+/// What this database does not know of, while an earlier one of this box may have sent it: with the go of Supabase, or without asking.
+bool may_be_out(const Env& env, const sync::Job& job, WallTime now) {
+    const bool of_another = job.instance && *job.instance != env.instance;
+    return job.begun || (of_another && job.offline_ok && job.send_at <= now);
+}
+
+/// A held row that Supabase says is ours, and of which nothing went out: it had no go, and could not leave without.
+bool is_confirmed(const MessageRow& held, const sync::Job& job, WallTime now) {
+    return !job.begun && (job.epoch > held.claim_epoch || !job.offline_ok || job.send_at > now);
+}
+
+/// Keeps what is not sent as a row too, so that its reason goes back and can be read here.
+void keep_unsent(Tx& tx, const Env& env, MessageRow row, WallTime now) {
+    store::insert(tx, row);
+    row.stored_status = MessageStatus::queued;
+    save(tx, env, row, now);
+}
+
 /// Takes one claimed row in. True when something became sendable.
 bool take_job(Tx& tx, const Env& env, const Claimed& claimed, WallTime now) {
     const auto& job = claimed.job;
     if (auto known = store::find_by_scheduled(tx, job.id)) {
         known->lease_until = claimed.lease_until;
-        // held since the database was put back: Supabase says that it is ours and that nothing of it went out
-        const bool confirmed = known->held && !job.begun;
+        const bool confirmed = known->held && is_confirmed(*known, job, now);
         if (confirmed) {
             known->held = false;
             known->not_before = std::max(known->not_before, now);
@@ -87,24 +105,28 @@ bool take_job(Tx& tx, const Env& env, const Claimed& claimed, WallTime now) {
         if (same_round || under_way || out) {
             // Ours already, perhaps under an older claim: never a second copy. What is known of it is told under the new claim.
             known->claim_epoch = job.epoch;
+            known->revision = job.revision;
+            known->offline_ok = job.offline_ok;
+            if (!same_round) known->begun = false;  // the go was for the claim before
             if (!same_round) known->stored_status = MessageStatus::queued;
             save(tx, env, *known, now);
             return confirmed;
         }
     }
+    if (may_be_out(env, job, now)) {
+        auto row = refused_row(job, {409, "begun-before", ""}, now);
+        row.status = MessageStatus::unknown;
+        row.delivery_status = DeliveryStatus::unknown;
+        keep_unsent(tx, env, std::move(row), now);
+        return false;
+    }
     if (job.opted_out && job.message_class != MessageClass::reply) {
-        auto row = refused_row(job, {422, "opted-out", ""}, now);
-        store::insert(tx, row);
-        row.stored_status = MessageStatus::queued;
-        save(tx, env, row, now);
+        keep_unsent(tx, env, refused_row(job, {422, "opted-out", ""}, now), now);
         return false;
     }
     auto taken = take(tx, env, message_of(job), now, 0);
     if (!taken) {
-        auto row = refused_row(job, taken.error(), now);
-        store::insert(tx, row);
-        row.stored_status = MessageStatus::queued;
-        save(tx, env, row, now);
+        keep_unsent(tx, env, refused_row(job, taken.error(), now), now);
         return false;
     }
     taken->row.lease_until = claimed.lease_until;
@@ -119,11 +141,13 @@ SyncService::SyncService(Context& context, Shared& shared, sync::ClientSettings 
       shared_{shared},
       log_{context.log.with("part", "sync")},
       usable_{!settings.keys.empty()},
-      client_{context.executor, log_, std::move(settings), &context.clock} {}
+      client_{context.executor, log_, std::move(settings), &context.clock},
+      go_ahead_{context, shared, client_} {}
 
 aio::awaitable<void> SyncService::run() {
     while (!shared_.stopping) {
         // without a key nobody answers; and nothing is claimed that could not be stored
+        if (!usable_) go_ahead_.set_link(Link::away);
         if (!usable_ || !shared_.recovered || context_.store.trouble()) {
             if (!co_await aio::sleep_for(std::chrono::seconds{1})) co_return;
             continue;
@@ -156,12 +180,14 @@ aio::awaitable<bool> SyncService::greet() {
     sync::Hello request{.instance = context_.env->instance, .version = CONDUCTOR_VERSION};
     auto hello = co_await client_.hello(std::move(request));
     if (!hello) {
+        go_ahead_.set_link(Link::away);
         log_.warning("hello-failed", {{"error", hello.error().text()}});
         co_return false;
     }
     fenced_ = hello->fenced;
     alone_ = hello->alone;
     if (fenced_) {
+        go_ahead_.set_link(Link::fenced);
         log_.error("fenced", {{"gateway", hello->gateway_id}});
         co_return false;
     }
@@ -173,12 +199,16 @@ aio::awaitable<bool> SyncService::greet() {
         co_return false;
     }
     auto mine = co_await client_.mine();
-    if (!mine) co_return false;
+    if (!mine) {
+        go_ahead_.set_link(Link::away);
+        co_return false;
+    }
     std::vector<std::int64_t> ours;
     for (const auto& job : mine->jobs) ours.push_back(job.id);
     auto taken = co_await take_jobs(std::move(*mine));
     if (taken) taken = co_await give_up_held(std::move(ours));
     greeted_ = taken.has_value();
+    if (greeted_) go_ahead_.set_link(Link::up);
     co_return greeted_;
 }
 
@@ -313,7 +343,10 @@ aio::awaitable<Result<void>> SyncService::take_jobs(sync::ClaimAnswer answer) {
         log_.error("claimed-rows-not-stored", {{"error", done.error().text()}});
         co_return done.error();
     }
-    if (*done) shared_.wake_all();
+    if (*done) {
+        shared_.wake_all();
+        shared_.go_wake.raise();
+    }
     co_return Result<void>{};
 }
 
@@ -435,7 +468,10 @@ json SyncService::status() const {
                 {"claimed", claimed_},
                 {"told", told_},
                 {"clock_offset_ms", s.clock_offset.count()},
-                {"breaker_open", s.breaker_open}};
+                {"breaker_open", s.breaker_open},
+                {"begins", go_ahead_.asked()},
+                {"taken_back", go_ahead_.refused()},
+                {"begun_offline", go_ahead_.unasked()}};
     out["last_success"] = last_success_ ? json(to_rfc3339(*last_success_)) : json(nullptr);
     return out;
 }

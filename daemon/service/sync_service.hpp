@@ -2,6 +2,7 @@
 // Supabase's side of the daemon: claims what is due, tells what became of it, brings inbound messages. The send path never waits for it.
 #include <nlohmann/json_fwd.hpp>
 
+#include "daemon/service/go_ahead.hpp"
 #include "daemon/service/intake.hpp"
 #include "daemon/service/shared.hpp"
 #include "sync/client/client.hpp"
@@ -12,6 +13,8 @@ class SyncService {
 public:
     SyncService(Context& context, Shared& shared, sync::ClientSettings settings);
     aio::awaitable<void> run();
+    /// Runs beside it.
+    GoAhead& go_ahead() { return go_ahead_; }
     void update(sync::ClientSettings settings) {
         usable_ = !settings.keys.empty();
         client_.update(std::move(settings));
@@ -42,6 +45,7 @@ private:
     Log log_;
     bool usable_;
     sync::Client client_;
+    GoAhead go_ahead_;
     bool greeted_ = false, asked_ = false, fenced_ = false, alone_ = true;
     std::string generation_;
     Instant next_poll_{};

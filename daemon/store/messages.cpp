@@ -13,13 +13,22 @@ namespace {
     "expires_at, created_at, modem_index, iccid, retry_count, attempts_used, sent_at, delivered_at, modem_time, report_until, "       \
     "cost, reason, reason_detail, parts, flags, in_reply_to, scheduled_id, claim_epoch, campaign, last_attempt, lease_until, state, " \
     "time_zone, "                                                                                                                     \
-    "known, set_name, after_id"
+    "known, set_name, after_id, revision"
 
-constexpr std::int64_t flag_report = 1, flag_flash = 2, flag_resend = 4, flag_pinned = 8, flag_corrected = 16;
+constexpr std::int64_t flag_report = 1, flag_flash = 2, flag_resend = 4, flag_pinned = 8, flag_corrected = 16, flag_begun = 32,
+                       flag_offline_ok = 64;
+constexpr int ready_no = 0, ready_yes = 1, ready_held = 2, ready_go = 3;  // column ready
+
+int ready_of(const MessageRow& r) {
+    if (r.held && r.status == MessageStatus::queued) return ready_held;
+    if (!r.ready) return ready_no;
+    return r.needs_go() && r.status == MessageStatus::queued ? ready_go : ready_yes;
+}
 
 std::int64_t flags_of(const MessageRow& r) {
     return (r.report_wanted ? flag_report : 0) | (r.flash ? flag_flash : 0) | (r.on_unknown == OnUnknown::resend ? flag_resend : 0) |
-           (r.pinned ? flag_pinned : 0) | (r.corrected ? flag_corrected : 0);
+           (r.pinned ? flag_pinned : 0) | (r.corrected ? flag_corrected : 0) | (r.begun ? flag_begun : 0) |
+           (r.offline_ok ? flag_offline_ok : 0);
 }
 
 MessageRow read(const Rows& q) {
@@ -39,8 +48,8 @@ MessageRow read(const Rows& q) {
     r.status = q.as<MessageStatus>(c++);
     r.delivery_status = q.as<DeliveryStatus>(c++);
     const auto ready = q.i64(c++);
-    r.ready = ready == 1;
-    r.held = ready == 2;
+    r.ready = ready == ready_yes || ready == ready_go;
+    r.held = ready == ready_held;
     r.lane = static_cast<std::uint64_t>(q.i64(c++));
     r.priority = q.real(c++);
     r.due_at = q.time(c++);
@@ -64,6 +73,8 @@ MessageRow read(const Rows& q) {
     r.flash = (flags & flag_flash) != 0;
     r.pinned = (flags & flag_pinned) != 0;
     r.corrected = (flags & flag_corrected) != 0;
+    r.begun = (flags & flag_begun) != 0;
+    r.offline_ok = (flags & flag_offline_ok) != 0;
     r.on_unknown = (flags & flag_resend) ? OnUnknown::resend : OnUnknown::hold;
     if (const auto reply = q.opt_i64(c++)) r.in_reply_to = MessageId{*reply};
     r.scheduled_message_id = q.opt_i64(c++);
@@ -76,6 +87,7 @@ MessageRow read(const Rows& q) {
     r.known = q.opt_text(c++);
     r.set_name = q.opt_text(c++);
     if (const auto after = q.opt_i64(c++)) r.after = MessageId{*after};
+    r.revision = q.i64(c++);
     r.stored_status = r.status;
     r.stored_delivery = r.delivery_status;
     if (r.status == MessageStatus::queued) r.next_attempt_at = r.not_before;
@@ -135,13 +147,14 @@ void insert(Tx& tx, MessageRow& r) {
     tx.run(
         "INSERT INTO messages (key, direction, class, phone, content, encoding, segments, status, delivery, ready, lane, priority, due_at,"
         " not_before, expires_at, created_at, modem_index, iccid, modem_time, reason, reason_detail, parts, flags, in_reply_to,"
-        " scheduled_id, claim_epoch, campaign, lease_until, twin, state, time_zone, known, set_name, after_id, room)"
-        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,CASE WHEN ? THEN zeroblob(48) END)",
+        " scheduled_id, claim_epoch, campaign, lease_until, twin, state, time_zone, known, set_name, after_id, revision, room)"
+        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,CASE WHEN ? THEN zeroblob(48) END)",
         r.keyed ? std::optional{r.key} : std::nullopt, r.direction, r.message_class, r.phone_number, r.content, r.encoding, r.segments,
-        r.status, r.delivery_status, r.ready, r.lane, r.priority, r.due_at.value_or(r.timestamp), r.not_before, r.expires_at, r.timestamp,
-        r.modem_index, r.iccid, r.modem_timestamp, r.reason, r.reason_text, pack_parts(r.parts), flags_of(r), reply, r.scheduled_message_id,
-        r.claim_epoch, r.campaign_name, r.lease_until, r.direction == Direction::inbound ? inbound_twin : twin_of(r.content), r.state,
-        r.time_zone, r.known, r.set_name, r.after, r.status == MessageStatus::queued);
+        r.status, r.delivery_status, ready_of(r), r.lane, r.priority, r.due_at.value_or(r.timestamp), r.not_before, r.expires_at,
+        r.timestamp, r.modem_index, r.iccid, r.modem_timestamp, r.reason, r.reason_text, pack_parts(r.parts), flags_of(r), reply,
+        r.scheduled_message_id, r.claim_epoch, r.campaign_name, r.lease_until,
+        r.direction == Direction::inbound ? inbound_twin : twin_of(r.content), r.state, r.time_zone, r.known, r.set_name, r.after,
+        r.revision, r.status == MessageStatus::queued);
     r.id = MessageId{tx.last_id()};
 }
 
@@ -172,11 +185,10 @@ void update(Tx& tx, const MessageRow& r) {
     tx.run(
         "UPDATE messages SET status=?, delivery=?, ready=?, lane=?, not_before=?, expires_at=?, modem_index=?, iccid=?, retry_count=?,"
         " attempts_used=?, sent_at=?, delivered_at=?, report_until=?, cost=?, reason=?, reason_detail=?, parts=?, flags=?,"
-        " claim_epoch=?, lease_until=?, due_at=?, room = CASE WHEN ? THEN room END WHERE id=?",
-        r.status, r.delivery_status, r.held && r.status == MessageStatus::queued ? 2 : int{r.ready}, r.lane, r.not_before, r.expires_at,
-        r.modem_index, r.iccid, r.retry_count, r.attempts_used, r.sent_at, r.delivered_at, r.report_until, r.cost, r.reason, r.reason_text,
-        pack_parts(r.parts), flags_of(r), r.claim_epoch, r.lease_until, r.due_at.value_or(r.timestamp), r.status == MessageStatus::queued,
-        r.id);
+        " claim_epoch=?, lease_until=?, due_at=?, revision=?, room = CASE WHEN ? THEN room END WHERE id=?",
+        r.status, r.delivery_status, ready_of(r), r.lane, r.not_before, r.expires_at, r.modem_index, r.iccid, r.retry_count,
+        r.attempts_used, r.sent_at, r.delivered_at, r.report_until, r.cost, r.reason, r.reason_text, pack_parts(r.parts), flags_of(r),
+        r.claim_epoch, r.lease_until, r.due_at.value_or(r.timestamp), r.revision, r.status == MessageStatus::queued, r.id);
 }
 
 std::vector<MessageRow> list(Tx& tx, const Filter& f) {
@@ -213,7 +225,8 @@ Listed list_some(Tx& tx, Filter filter, std::int64_t examined) {
 
 std::int64_t promote(Tx& tx, WallTime now, int limit) {
     return tx.run(
-        "UPDATE messages SET ready = 1 WHERE id IN (SELECT id FROM messages INDEXED BY messages_waiting"
+        "UPDATE messages SET ready = CASE WHEN scheduled_id IS NOT NULL AND claim_epoch > 0 AND (flags & 32) = 0 THEN 3 ELSE 1 END"
+        " WHERE id IN (SELECT id FROM messages INDEXED BY messages_waiting"
         " WHERE status = 0 AND ready = 0 AND not_before <= ? ORDER BY not_before LIMIT ?)",
         now, limit);
 }
@@ -232,16 +245,34 @@ int ready_before(Tx& tx, const MessageRow& row, int most) {
     return before;
 }
 
-std::vector<ReadyQueue> ready_queues(Tx& tx) {
+const char* first_ready_sql(Gate gate) {
+    switch (gate) {
+        case Gate::open:
+            return "SELECT id, rank FROM messages INDEXED BY messages_ready WHERE status = 0 AND ready = 1 AND lane = ?"
+                   " AND class = ? ORDER BY rank, id LIMIT ?";
+        case Gate::go:
+            return "SELECT id, rank FROM messages INDEXED BY messages_go WHERE status = 0 AND ready = 3 AND lane = ?"
+                   " AND class = ? ORDER BY rank, id LIMIT ?";
+        case Gate::go_offline:
+            return "SELECT id, rank FROM messages INDEXED BY messages_go WHERE status = 0 AND ready = 3 AND lane = ?"
+                   " AND class = ? AND (flags & 64) <> 0 ORDER BY rank, id LIMIT ?";
+    }
+    return "";
+}
+
+std::vector<ReadyQueue> ready_queues(Tx& tx, Gate gate) {
     // One step of the index per queue, however many rows each has: SQLite begins a range of a row value at its first equal row, so the
     // values end behind all ranks there are.
+    const char* const next =
+        gate == Gate::open
+            ? "SELECT lane, class FROM messages INDEXED BY messages_ready WHERE status = 0 AND ready = 1 AND (lane, class, rank)"
+              " > (?, ?, 9223372036854775807) ORDER BY lane, class LIMIT 1"
+            : "SELECT lane, class FROM messages INDEXED BY messages_go WHERE status = 0 AND ready = 3 AND (lane, class, rank)"
+              " > (?, ?, 9223372036854775807) ORDER BY lane, class LIMIT 1";
     std::vector<ReadyQueue> queues;
     std::int64_t lane = INT64_MIN, message_class = -1;
     for (;;) {
-        Rows q = tx.query(
-            "SELECT lane, class FROM messages INDEXED BY messages_ready WHERE status = 0 AND ready = 1 AND (lane, class, rank) >"
-            " (?, ?, 9223372036854775807) ORDER BY lane, class LIMIT 1",
-            lane, message_class);
+        Rows q = tx.query(next, lane, message_class);
         if (!q.next()) return queues;
         lane = q.i64(0);
         message_class = q.i64(1);
@@ -274,6 +305,29 @@ std::vector<MessageId> ready_and_expired(Tx& tx, ReadyCursor& at, WallTime now, 
     return expired;
 }
 
+std::vector<MessageId> go_waits_in_vain(Tx& tx, WallTime now, int limit) {
+    std::vector<MessageId> ids;
+    for (Rows q = tx.query("SELECT id FROM messages INDEXED BY messages_go WHERE status = 0 AND ready = 3"
+                           " AND (expires_at <= ?1 OR lease_until <= ?1) LIMIT ?2",
+                           now, limit);
+         q.next();)
+        ids.push_back(MessageId{q.i64(0)});
+    return ids;
+}
+
+std::vector<std::uint64_t> lanes_ahead(Tx& tx, int limit) {
+    std::vector<std::uint64_t> lanes;
+    for (Rows q = tx.query("SELECT lane FROM messages INDEXED BY messages_ahead WHERE status = 0 AND ready = 1 AND claim_epoch > 0 LIMIT ?",
+                           limit);
+         q.next();)
+        lanes.push_back(static_cast<std::uint64_t>(q.i64(0)));
+    return lanes;
+}
+
+bool any_waits_for_go(Tx& tx) {
+    return tx.query("SELECT 1 FROM messages INDEXED BY messages_go WHERE status = 0 AND ready = 3 LIMIT 1").next();
+}
+
 std::optional<WallTime> next_waiting(Tx& tx) {
     Rows q =
         tx.query("SELECT not_before FROM messages INDEXED BY messages_waiting WHERE status = 0 AND ready = 0 ORDER BY not_before LIMIT 1");
@@ -289,6 +343,7 @@ std::int64_t count_open(Tx& tx) {
         "SELECT (SELECT count(*) FROM messages INDEXED BY messages_ready WHERE status = 0 AND ready = 1)"
         " + (SELECT count(*) FROM messages INDEXED BY messages_waiting WHERE status = 0 AND ready = 0)"
         " + (SELECT count(*) FROM messages INDEXED BY messages_held WHERE status = 0 AND ready = 2)"
+        " + (SELECT count(*) FROM messages INDEXED BY messages_go WHERE status = 0 AND ready = 3)"
         " + (SELECT count(*) FROM attempts WHERE outcome IS NULL)");
     return q.next() ? q.i64(0) : 0;
 }
@@ -297,6 +352,7 @@ std::int64_t hold_queued(Tx& tx, int limit) {
     return tx.run(
         "UPDATE messages SET ready = 2, reason = 'restored', reason_detail = NULL WHERE id IN ("
         " SELECT id FROM (SELECT id FROM messages INDEXED BY messages_ready WHERE status = 0 AND ready = 1 LIMIT ?1)"
+        " UNION ALL SELECT id FROM (SELECT id FROM messages INDEXED BY messages_go WHERE status = 0 AND ready = 3 LIMIT ?1)"
         " UNION ALL SELECT id FROM (SELECT id FROM messages INDEXED BY messages_waiting WHERE status = 0 AND ready = 0 LIMIT ?1))",
         limit);
 }

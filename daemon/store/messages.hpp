@@ -23,6 +23,9 @@ struct MessageRow : Message {
     bool pinned = false;                                  ///< the caller chose the modem
     bool keyed = false;                                   ///< the caller gave the key
     bool corrected = false;                               ///< evidence changed its final state once in this round
+    bool begun = false;                                   ///< Supabase said go under this claim, or could not be asked and need not be
+    bool offline_ok = false;                              ///< a claimed row that may go while Supabase cannot be asked
+    std::int64_t revision = 0;                            ///< of a claimed row, as this box read it
     std::optional<std::int64_t> last_attempt;             ///< the newest of its attempts; each names the one before
     std::optional<std::string> state, time_zone;          ///< of the recipient's address
     std::optional<std::string> known;                     ///< what the priority was made of; empty: the caller named it
@@ -30,6 +33,9 @@ struct MessageRow : Message {
     std::optional<MessageId> after;                       ///< the message of its set that goes before it
     MessageStatus stored_status = MessageStatus::queued;  ///< as it was read: update() leaves it
     DeliveryStatus stored_delivery = DeliveryStatus::none;
+
+    /// A claimed row goes to a modem after gw_begin_v1 alone. Due and without it, it is in none of the ready queues.
+    bool needs_go() const { return scheduled_message_id && claim_epoch > 0 && !begun; }
 };
 
 void insert(Tx& tx, MessageRow& row);  ///< sets row.id
@@ -69,18 +75,18 @@ struct ReadyQueue {
     MessageClass message_class = MessageClass::marketing;
     bool operator==(const ReadyQueue&) const = default;
 };
+/// Due rows wait for a modem; claimed ones wait first for the go of Supabase.
+enum class Gate : std::uint8_t { open, go, go_offline };  ///< go_offline: of those that wait for a go, the ones that may do without
 struct Ranked {
     MessageId id;
     std::int64_t rank = 0;  ///< lower goes first
     std::uint64_t lane = 0;
 };
+const char* first_ready_sql(Gate gate);
 /// Calls `accept` with one after the other until it returns true; that one, or nothing when `limit` were looked at.
 template <class Accept>
-std::optional<Ranked> first_ready(Tx& tx, const ReadyQueue& queue, int limit, Accept accept) {
-    for (Rows q = tx.query("SELECT id, rank FROM messages INDEXED BY messages_ready WHERE status = 0 AND ready = 1 AND lane = ?"
-                           " AND class = ? ORDER BY rank, id LIMIT ?",
-                           queue.lane, queue.message_class, limit);
-         q.next();) {
+std::optional<Ranked> first_ready(Tx& tx, const ReadyQueue& queue, int limit, Accept accept, Gate gate = Gate::open) {
+    for (Rows q = tx.query(first_ready_sql(gate), queue.lane, queue.message_class, limit); q.next();) {
         const Ranked one{MessageId{q.i64(0)}, q.i64(1), queue.lane};
         if (accept(one)) return one;
     }
@@ -88,8 +94,11 @@ std::optional<Ranked> first_ready(Tx& tx, const ReadyQueue& queue, int limit, Ac
 }
 /// How many ready rows go before this one in the lanes that share a modem with it, counted up to `most`.
 int ready_before(Tx& tx, const MessageRow& row, int most);
-/// The queues that have ready rows.
-std::vector<ReadyQueue> ready_queues(Tx& tx);
+/// The queues that have ready rows; those that wait for the go, for either of its gates.
+std::vector<ReadyQueue> ready_queues(Tx& tx, Gate gate = Gate::open);
+/// Lanes of the claimed rows that have their go and wait for a modem.
+std::vector<std::uint64_t> lanes_ahead(Tx& tx, int limit);
+bool any_waits_for_go(Tx& tx);
 /// Ready rows of any lane that were tried before, best first.
 std::vector<Ranked> ready_and_tried(Tx& tx, int limit);
 /// Where a walk through the ready rows is; a new one begins at their head.
@@ -98,6 +107,8 @@ struct ReadyCursor {
 };
 /// Of the next `examined` ready rows behind `at` those whose time is over. Moves `at` on; behind the last row to the head again.
 std::vector<MessageId> ready_and_expired(Tx& tx, ReadyCursor& at, WallTime now, int examined);
+/// Rows that wait for the go of Supabase while their time or their lease is over. Looks at all that wait.
+std::vector<MessageId> go_waits_in_vain(Tx& tx, WallTime now, int limit);
 /// When the next waiting row is due.
 std::optional<WallTime> next_waiting(Tx& tx);
 bool any_ready(Tx& tx);

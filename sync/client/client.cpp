@@ -20,7 +20,7 @@ public:
         std::string body;
         Instant requested_at{};
     };
-    aio::awaitable<Result<Answered>> call(std::string function, std::string body);
+    aio::awaitable<Result<Answered>> call(std::string function, std::string body, std::optional<std::chrono::milliseconds> timeout = {});
     aio::awaitable<Result<std::vector<ItemVerdict>>> items(std::string function, std::vector<std::string> objects,
                                                            std::vector<ItemVerdict> verdicts);
     /// Counts an answer of ours that is not what API.md promises: a server of another version.
@@ -38,11 +38,12 @@ public:
     std::chrono::milliseconds back_off() const { return back_off_.left(BootClock::now()); }
     void reset_back_off() { back_off_.succeeded(); }
     const ServerClock& server_clock() const { return clock_; }
+    std::chrono::milliseconds begin_timeout() const { return std::min(settings_.begin_timeout, settings_.timeout); }
     void fenced(bool yes) { status_.fenced = yes; }
 
 private:
-    aio::awaitable<Attempt> attempt(const std::string& function, const std::string& body);
-    aio::awaitable<Attempt> post(const std::string& function, const std::string& body);
+    aio::awaitable<Attempt> attempt(const std::string& function, const std::string& body, std::chrono::milliseconds timeout);
+    aio::awaitable<Attempt> post(const std::string& function, const std::string& body, std::chrono::milliseconds timeout);
     Error failed(const std::string& function, const Attempt& attempt);
     bool learn_time(Instant start, Instant end, const std::string& body);
     HttpClient& http();
@@ -91,14 +92,14 @@ bool Client::Impl::learn_time(Instant start, Instant end, const std::string& bod
     return true;
 }
 
-aio::awaitable<Attempt> Client::Impl::post(const std::string& function, const std::string& body) {
+aio::awaitable<Attempt> Client::Impl::post(const std::string& function, const std::string& body, std::chrono::milliseconds timeout) {
     HttpClient::Request request;
     request.method = "POST";
     request.url = settings_.url + "/rest/v1/rpc/" + function;
     request.body = body;
     request.headers =
         request_headers(settings_.keys.empty() ? std::string{} : settings_.keys[key_ % settings_.keys.size()], login_.token());
-    request.timeout = settings_.timeout;
+    request.timeout = timeout;
     auto response = co_await http().perform(std::move(request));
     Attempt out;
     if (!response) {
@@ -111,7 +112,7 @@ aio::awaitable<Attempt> Client::Impl::post(const std::string& function, const st
 }
 
 /// Token and key are put right on the way: each is renewed once.
-aio::awaitable<Attempt> Client::Impl::attempt(const std::string& function, const std::string& body) {
+aio::awaitable<Attempt> Client::Impl::attempt(const std::string& function, const std::string& body, std::chrono::milliseconds timeout) {
     Attempt out;
     int refreshed = 0;
     for (std::size_t keys_tried = 0;;) {
@@ -119,7 +120,7 @@ aio::awaitable<Attempt> Client::Impl::attempt(const std::string& function, const
         out = co_await login_.ensure(http(), settings_, key);
         if (out.judgement.action == Action::none) {
             const std::string used = login_.token();
-            out = co_await post(function, body);
+            out = co_await post(function, body, timeout);
             if (out.judgement.action == Action::refresh) {
                 login_.refused(used);
                 // First with the refresh token, then with the password; a minted token cannot be renewed here.
@@ -166,12 +167,13 @@ Error Client::Impl::bad_answer(const Error& error) {
     return error;
 }
 
-aio::awaitable<Result<Client::Impl::Answered>> Client::Impl::call(std::string function, std::string body) {
+aio::awaitable<Result<Client::Impl::Answered>> Client::Impl::call(std::string function, std::string body,
+                                                                  std::optional<std::chrono::milliseconds> timeout) {
     if (!is_allowed_url(settings_.url)) co_return fail(SyncErrc::forbidden, "url: https, or http to this machine alone");
     if (back_off_.refuses(BootClock::now())) co_return fail(SyncErrc::transport, "breaker");
     ++status_.calls;
     const Instant start = BootClock::now();
-    Attempt done = co_await attempt(function, body);
+    Attempt done = co_await attempt(function, body, timeout.value_or(settings_.timeout));
     // A 200 without the server's time is a proxy's or a captive portal's page.
     if (done.judgement.action == Action::none && !learn_time(start, BootClock::now(), done.answer.body))
         done.judgement = {Action::retry, "not-ours", "the answer is no gw_* answer"};
@@ -283,7 +285,7 @@ aio::awaitable<Result<ClaimAnswer>> Client::mine() {
 }
 
 aio::awaitable<Result<std::vector<Client::BeginAnswer>>> Client::begin(std::vector<Begin> jobs) {
-    auto answered = co_await impl_->call("gw_begin_v1", begin_request(jobs, impl_->instance()));
+    auto answered = co_await impl_->call("gw_begin_v1", begin_request(jobs, impl_->instance()), impl_->begin_timeout());
     if (!answered) co_return answered.error();
     auto answers = parse_begin(answered->body);
     if (!answers) co_return impl_->bad_answer(answers.error());

@@ -37,6 +37,7 @@ struct HelloAnswer {
     bool fenced = false;                              ///< a newer instance of this identity exists: stop
     std::int64_t protocol_min = 1, protocol_max = 1;  ///< what the server speaks
     int max_inflight = 0;                             ///< rows that this box may hold at once
+    std::vector<std::string> topics = {};             ///< private Realtime channels that ring when there is something to fetch
 };
 
 /// A row of scheduled_messages that this box holds a lease on.
@@ -49,13 +50,14 @@ struct Job {
     WallTime send_at{};
     std::optional<WallTime> expires_at;
     WallTime lease_expires_at{};
-    bool offline_ok = false;
+    bool offline_ok = false;  ///< may be sent without gw_begin_v1 while the server cannot be asked
     std::optional<OnUnknown> on_unknown;
     std::optional<std::string> campaign_name;
-    bool consent = false;           ///< a consent is on record
-    bool opted_out = false;         ///< of this number, business-wide
-    bool begun = false;             ///< gw_begin_v1 said go in this round (status "sending")
-    bool cancel_requested = false;  ///< too late to forbid it, early enough to try
+    bool consent = false;                      ///< a consent is on record
+    bool opted_out = false;                    ///< of this number, business-wide
+    std::optional<std::string> instance = {};  ///< of the box that claimed it
+    bool begun = false;                        ///< gw_begin_v1 said go in this round (status "sending")
+    bool cancel_requested = false;             ///< too late to forbid it, early enough to try
     bool operator==(const Job&) const = default;
 };
 struct ClaimRequest {

@@ -121,6 +121,7 @@ Result<Job> read_job(const json& object) {
         r.miss("on_unknown", !job.on_unknown);
     }
     if (r.find("campaign_name")) job.campaign_name = r.text("campaign_name");
+    if (r.find("instance")) job.instance = r.text("instance");
     job.consent = r.boolean("consent", false);
     job.opted_out = r.boolean("opted_out", false);
     job.begun = r.text("status", false) == "sending";
@@ -216,6 +217,9 @@ Result<HelloAnswer> parse_hello(std::string_view body) {
     out.protocol_min = r.integer("protocol_min", 1);
     out.protocol_max = r.integer("protocol_max", 1);
     out.max_inflight = static_cast<int>(r.integer("max_inflight", 0));
+    if (r.find("topics"))
+        for (const json& topic : r.array("topics"))
+            if (topic.is_string()) out.topics.push_back(topic.get<std::string>());
     return finish(r, std::move(out));
 }
 

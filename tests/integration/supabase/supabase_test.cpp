@@ -18,12 +18,17 @@ namespace {
 /// tests/support/supabase/stack.mjs as a child.
 class Stack {
 public:
-    explicit Stack(const fs::path& folder)
-        : child_{{"node", SOURCE_DIR "/tests/support/supabase/stack.mjs", "--stay"}, folder / "stack.log"} {
+    /// The user file of box n, from 1, is "supabase-user-<n>"; of the first also "supabase-user".
+    explicit Stack(const fs::path& folder, int boxes = 1)
+        : child_{{"node", SOURCE_DIR "/tests/support/supabase/stack.mjs", "--stay", "--gateways", std::to_string(boxes)},
+                 folder / "stack.log"} {
         if (!child_.wait_for_output("\n", 60s)) throw std::runtime_error("no Supabase stand-in: " + child_.output());
         ready_ = json::parse(child_.output().substr(0, child_.output().find('\n')));
         write_file(folder / "supabase-key", ready_["key"].get<std::string>() + "\n");
         write_file(folder / "supabase-user", ready_["email"].get<std::string>() + "\n" + ready_["password"].get<std::string>() + "\n");
+        for (const json& box : ready_["gateways"])
+            write_file(folder / ("supabase-user-" + box["id"].get<std::string>().substr(4)),
+                       box["email"].get<std::string>() + "\n" + box["password"].get<std::string>() + "\n");
     }
     std::string url() const { return ready_["url"]; }
     /// What psql -At prints.
@@ -45,9 +50,10 @@ private:
     json ready_;
 };
 
-GatewayOptions options_for(const Sim& sim, const Stack& stack, const fs::path& secrets) {
+GatewayOptions options_for(const Sim& sim, const Stack& stack, const fs::path& secrets, const std::string& user = "supabase-user",
+                           const std::string& heard = "realtime = false\npoll = \"1s\"\n") {
     const std::string table = "[supabase]\nurl = \"" + stack.url() + "\"\nkey_file = \"" + (secrets / "supabase-key").string() +
-                              "\"\nuser_file = \"" + (secrets / "supabase-user").string() + "\"\nrealtime = false\npoll = \"1s\"\n";
+                              "\"\nuser_file = \"" + (secrets / user).string() + "\"\n" + heard;
     return {.ports = sim.ports(), .send = {}, .more = table};
 }
 
@@ -147,4 +153,46 @@ TEST_CASE("integration: a number that answers STOP is suppressed for the whole p
     CHECK(copies.at(invented_number(8)) == 1);
     const auto sent = sim.submissions();
     CHECK(std::ranges::none_of(sent, [](const json& s) { return s["text"] == "row 9"; }));
+}
+
+TEST_CASE("integration: what a box began is sent by no other, and without a go nothing of a shared pool is") {
+    const TempDir folder;
+    const Stack stack{folder.path(), 2};
+    const Sim slow{folder / "sim-1", {.latency = 20s}}, sim{folder / "sim-2", {.latency = 50ms}};
+    Gateway first{folder / "box-1", options_for(slow, stack, folder.path(), "supabase-user-1")};
+    REQUIRE_MESSAGE(first.start(), first.log_end());
+    schedule(stack, 0, 3);
+    CHECK_MESSAGE(eventually(10s, [&] { return stack.count("scheduled_messages where status = 'sending'") == 2; }),
+                  states(stack) << first.log_end());  // one in flight, one ahead
+    CHECK(stack.count("scheduled_messages where status = 'claimed'") == 1);
+    first.kill_now();
+    stack.sql(
+        "begin; set local conductor.actor = 'test'; "
+        "update scheduled_messages set lease_expires_at = now() - interval '1 s'; commit");
+
+    Gateway second{folder / "box-2", options_for(sim, stack, folder.path(), "supabase-user-2")};
+    REQUIRE_MESSAGE(second.start(), second.log_end());
+    CHECK_MESSAGE(eventually(10s, [&] { return stack.count("scheduled_messages where status = 'delivered'") == 1; }),
+                  states(stack) << second.log_end());
+    CHECK(stack.count("scheduled_messages where status = 'unknown' and reason = 'lease-over'") == 2);
+    CHECK(sim.copies().size() == 1);
+
+    // claimed ahead of their time; then one is cancelled behind the back of the mailbox, and nobody can be asked
+    stack.sql(
+        "insert into scheduled_messages (phone_number, message_content, scheduled_send_time, status) select n, 'later', "
+        "now() + interval '4 s', 'scheduled' from unnest(array['" +
+        invented_number(3) + "', '" + invented_number(4) + "']) n");
+    const auto due = std::chrono::steady_clock::now() + 4s;
+    CHECK(eventually(3s, [&] { return stack.count("scheduled_messages where status = 'claimed'") == 2; }));
+    stack.sql("begin; update scheduled_messages set status = 'cancelled' where phone_number = '" + invented_number(3) +
+              "'; delete from gateway_commands; commit");
+    stack.postgrest("stop");
+    eventually(8s, [&] { return std::chrono::steady_clock::now() >= due + 2s; });
+    CHECK(sim.copies().size() == 1);
+    stack.postgrest("start");
+    CHECK_MESSAGE(eventually(15s, [&] { return stack.count("scheduled_messages where status = 'delivered'") == 2; }),
+                  states(stack) << second.log_end());
+    CHECK(stack.count("scheduled_messages where status = 'cancelled'") == 1);
+    CHECK(sim.copies().count(invented_number(3)) == 0);
+    CHECK(sim.copies().count(invented_number(4)) == 1);
 }

@@ -365,6 +365,7 @@ TEST_CASE("ledger: a lease that is over gives the row back") {
     const auto id = box.add(m);
     auto row = box.row(id);
     row.lease_until = box.now + 5min;
+    row.begun = true;
     box.run([&](Tx& tx) { store::update(tx, row); });
     SUBCASE("in time") {
         box.now += 5min - 1ms;
@@ -474,6 +475,7 @@ TEST_CASE("ledger: a lease that ends after Ctrl-Z gives nothing back") {
     const auto id = box.add(m);
     auto row = box.row(id);
     row.lease_until = box.now + 5min;
+    row.begun = true;
     box.run([&](Tx& tx) { store::update(tx, row); });
     box.settle(0, Box::ambiguous(box.must_submit(0).token));
     box.now += 5min;

@@ -282,3 +282,82 @@ TEST_CASE("without readable credentials nobody is asked, until there are some") 
     CHECK(box.run([&] { return box.server.calls["gw_claim_v1"] > 0; }, 5s));
     CHECK(box.sync->status()["last_error"] == "");
 }
+
+TEST_CASE("what an earlier database of this box may have sent is not sent by this one") {
+    struct Row {
+        const char* name;
+        const char* status;    ///< at the server
+        const char* instance;  ///< of the box that claimed it
+        bool offline_ok;
+        std::chrono::minutes due;
+        MessageStatus want;
+    };
+    const char *own = "00000000-0000-4000-8000-000000000001", *other = "00000000-0000-4000-8000-000000000002";
+    const Row rows[] = {{"it had the go", "sending", own, false, -1min, MessageStatus::unknown},
+                        {"pinned, due, of another database", "claimed", other, true, -1min, MessageStatus::unknown},
+                        {"pinned, not yet due", "claimed", other, true, 60min, MessageStatus::queued},
+                        {"never without the go", "claimed", other, false, -1min, MessageStatus::queued},
+                        {"its own claim whose answer was lost", "claimed", own, true, -1min, MessageStatus::queued}};
+    for (const Row& row : rows) {
+        CAPTURE(row.name);
+        Linked box;
+        auto job = box.job(4211);
+        job["status"] = row.status;
+        job["instance"] = row.instance;
+        job["offline_ok"] = row.offline_ok;
+        job["send_at"] = to_rfc3339(start + row.due);
+        box.server.answers["gw_mine_v1"]["jobs"] = json::array({job});
+        box.begin();
+        REQUIRE(box.run([&] { return box.server.calls["gw_claim_v1"] > 0; }, 5s));
+        const auto kept = box.look([](store::Tx& tx) { return store::find_by_scheduled(tx, 4211); });
+        REQUIRE(kept.has_value());
+        CHECK(kept->status == row.want);
+        if (row.want == MessageStatus::unknown) CHECK(kept->reason == "begun-before");
+    }
+}
+
+TEST_CASE("a held row is let go by Supabase where nothing of it can have gone out") {
+    struct Row {
+        const char* name;
+        const char* status;
+        std::int64_t epoch;
+        bool offline_ok;
+        std::chrono::minutes due;
+        bool held;
+    };
+    const Row rows[] = {{"no go yet, and none to do without", "claimed", 1, false, -1min, false},
+                        {"it had the go", "sending", 1, false, -1min, true},
+                        {"it may have gone without asking", "claimed", 1, true, -1min, true},
+                        {"not due before now", "claimed", 1, true, 60min, false},
+                        {"claimed afresh", "claimed", 2, true, -1min, false}};
+    for (const Row& row : rows) {
+        CAPTURE(row.name);
+        Linked box;
+        box.look([](store::Tx& tx) {
+            store::MessageRow m;
+            m.phone_number = "+15550100123";
+            m.content = "Your order is ready.";
+            m.status = MessageStatus::queued;
+            m.timestamp = m.not_before = start;
+            m.due_at = start;
+            m.held = true;
+            m.scheduled_message_id = 4211;
+            m.claim_epoch = 1;
+            m.parts.push_back({.seq = 1});
+            store::insert(tx, m);
+            return true;
+        });
+        auto job = box.job(4211);
+        job["status"] = row.status;
+        job["epoch"] = row.epoch;
+        job["offline_ok"] = row.offline_ok;
+        job["send_at"] = to_rfc3339(start + row.due);
+        box.server.answers["gw_mine_v1"]["jobs"] = json::array({job});
+        box.begin();
+        REQUIRE(box.run([&] { return box.server.calls["gw_claim_v1"] > 0; }, 5s));
+        const auto kept = box.look([](store::Tx& tx) { return store::find_by_scheduled(tx, 4211); });
+        REQUIRE(kept.has_value());
+        CHECK(kept->held == row.held);
+        CHECK_FALSE(kept->begun);
+    }
+}

@@ -94,6 +94,8 @@ TEST_CASE("parse_claim: a row with every field") {
     CHECK(job.consent);
     CHECK_FALSE(job.opted_out);
     CHECK_FALSE(job.begun);
+    CHECK_FALSE(job.instance.has_value());
+    CHECK(parse_claim(claim_of(changed("instance", R"("i")")))->jobs[0].instance == "i");
     CHECK(parse_claim(claim_of(changed("status", R"("sending")")))->jobs[0].begun);
     CHECK_FALSE(parse_claim(claim_of(changed("on_unknown", "null")))->jobs[0].on_unknown);
     CHECK(parse_claim(R"({"jobs":[],"server_now":"2026-11-21T17:59:59Z","next":12})")->next == 12);

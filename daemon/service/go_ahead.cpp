@@ -1,0 +1,204 @@
+#include "daemon/service/go_ahead.hpp"
+
+#include <algorithm>
+
+#include "daemon/dispatch/submission.hpp"
+#include "daemon/service/events.hpp"
+#include "daemon/service/modem_service.hpp"
+#include "daemon/service/steps.hpp"
+
+namespace conductor::service {
+namespace {
+
+using store::MessageRow;
+using store::Tx;
+
+constexpr std::chrono::seconds soon{5};        // a modem whose SIM may send then counts: its message is ready when it is
+constexpr std::chrono::seconds look_again{5};  // with nothing said
+constexpr std::chrono::seconds pause{1};       // after a call that failed, at least
+
+bool takes(std::uint64_t lane, ModemIndex modem) {
+    return lane != no_lane && (lane == 0 || (lane & bit_of(modem)) != 0);
+}
+
+/// The modems that have nothing ahead of what they send now.
+std::vector<ModemIndex> uncovered(Tx& tx, const GoRequest& request) {
+    const auto ahead = store::lanes_ahead(tx, static_cast<int>(2 * request.modems.size()));
+    if (ahead.size() >= 2 * request.modems.size()) return {};
+    auto modems = request.modems;
+    for (const auto lane : ahead) {
+        const auto covered = std::ranges::find_if(modems, [lane](const auto& m) { return !m.idle && takes(lane, m.index); });
+        if (covered != modems.end()) modems.erase(covered);
+    }
+    std::vector<ModemIndex> open;
+    for (const auto& modem : modems) open.push_back(modem.index);
+    return open;
+}
+
+std::optional<MessageRow> best_for(Tx& tx, const GoRequest& request, ModemIndex modem, const GoBatch& batch) {
+    const auto gate = request.offline ? store::Gate::go_offline : store::Gate::go;
+    const auto is_new = [&](const store::Ranked& one) {
+        return std::ranges::find(batch.rows, one.id, &GoCandidate::id) == batch.rows.end();
+    };
+    std::optional<store::Ranked> best;
+    for (const auto& queue : store::ready_queues(tx, gate)) {
+        if (!takes(queue.lane, modem) || (request.paused && queue.message_class != MessageClass::reply)) continue;
+        const auto one = store::first_ready(tx, queue, static_cast<int>(request.modems.size()) + 1, is_new, gate);
+        if (one && (!best || std::pair{one->rank, one->id.value} < std::pair{best->rank, best->id.value})) best = one;
+    }
+    return best ? store::find(tx, best->id) : std::nullopt;
+}
+
+/// Supabase took it back: it leaves this box unsent.
+void end_refused(Tx& tx, const Env& env, MessageRow& row, const std::string& refusal, WallTime now) {
+    row.ready = false;
+    if (refusal == "cancelled" || refusal == "expired" || refusal == "opted-out") {
+        const auto status = refusal == "cancelled" ? MessageStatus::cancelled
+                            : refusal == "expired" ? MessageStatus::expired
+                                                   : MessageStatus::suppressed;
+        dispatch::abandon(row, status, refusal);
+        return save(tx, env, row, now);
+    }
+    // "lease", "stale-epoch", "state", "not-found", "fenced": the server knows better, and is told nothing but that this copy is gone
+    dispatch::abandon(row, MessageStatus::cancelled, refusal == "edited" ? "edited" : "lease-lost");
+    row.stored_status = row.status;
+    if (refusal == "edited" || refusal == "lease")
+        tell_supabase_released(tx, env, row.scheduled_message_id.value_or(0), row.claim_epoch, *row.reason, now);
+    save(tx, env, row, now);
+}
+
+}  // namespace
+
+GoBatch choose_for_go(Tx& tx, const Env& env, const GoRequest& request) {
+    GoBatch batch;
+    if (request.modems.empty()) return batch;
+    store::promote(tx, request.now, Limits::promote_batch);
+    PickRequest nobody{.now = request.now};
+    int examined = 0;
+    for (const auto modem : uncovered(tx, request)) {
+        while (examined++ < Limits::examined_per_pick && !tx.failed()) {
+            auto row = best_for(tx, request, modem, batch);
+            if (!row) break;
+            PickAnswer answer;
+            bool may_go = false;
+            const auto failed = tx.alone([&] { may_go = release(tx, env, *row, nobody, answer); });
+            if (failed && !tx.failed()) put_aside(tx, row->id, *failed, request.now, answer);
+            std::ranges::move(answer.changed, std::back_inserter(batch.changed));
+            if (failed || !may_go) continue;
+            batch.rows.push_back({row->id,
+                                  {.id = *row->scheduled_message_id,
+                                   .epoch = row->claim_epoch,
+                                   .revision = row->revision,
+                                   .phone_number = row->phone_number},
+                                  row->offline_ok});
+            break;
+        }
+    }
+    return batch;
+}
+
+GoApplied apply_go(Tx& tx, const Env& env, const std::vector<GoRuling>& rulings, WallTime now) {
+    GoApplied out;
+    for (const auto& ruling : rulings) {
+        auto row = store::find(tx, ruling.row.id);
+        if (!row || row->status != MessageStatus::queued || row->claim_epoch != ruling.row.item.epoch || !row->needs_go()) continue;
+        if (ruling.refusal.empty()) {
+            row->begun = true;
+            store::update(tx, *row);
+            out.lanes.push_back(row->lane);
+            continue;
+        }
+        PickAnswer answer;
+        const auto failed = tx.alone([&] { end_refused(tx, env, *row, ruling.refusal, now); });
+        if (!failed) answer.changed.push_back({row->id, row->status, row->reason.value_or("")});
+        if (failed && !tx.failed()) put_aside(tx, row->id, *failed, now, answer);
+        std::ranges::move(answer.changed, std::back_inserter(out.changed));
+    }
+    return out;
+}
+
+GoAhead::GoAhead(Context& context, Shared& shared, sync::Client& client)
+    : context_{context}, shared_{shared}, client_{client}, log_{context.log.with("part", "sync")} {}
+
+void GoAhead::set_link(Link link) {
+    link_ = link;
+    if (link == Link::up) not_before_ = {};
+    shared_.go_wake.raise();
+}
+
+bool GoAhead::away() const {
+    const auto& status = client_.status();
+    return link_ == Link::away || context_.clock.now() < not_before_ || (status.breaker_open && client_.back_off().count() > 0);
+}
+
+GoRequest GoAhead::request(WallTime now) const {
+    GoRequest request{.modems = {}, .paused = shared_.paused, .offline = away(), .now = now};
+    for (ModemService* modem : shared_.modems)
+        if (modem->able() && modem->next_slot(now) <= now + soon) request.modems.push_back({modem->index(), modem->idle()});
+    return request;
+}
+
+aio::awaitable<std::vector<GoRuling>> GoAhead::ask(std::vector<GoCandidate> rows) {
+    std::vector<GoRuling> rulings;
+    std::vector<sync::BeginItem> items;
+    for (const auto& row : rows) items.push_back(row.item);
+    ++asked_;
+    const auto answers = co_await client_.begin(std::move(items));
+    if (answers && answers->size() == rows.size()) {
+        for (std::size_t i = 0; i < rows.size(); ++i) {
+            const auto& answer = (*answers)[i];
+            if (answer.id != rows[i].item.id) continue;
+            const std::string refusal = answer.go ? "" : answer.reason.empty() ? "state" : answer.reason;
+            if (!refusal.empty()) {
+                ++refused_;
+                log_.notice("taken-back", {{"job", answer.id}, {"reason", refusal}});
+            }
+            if (refusal == "fenced") set_link(Link::fenced);
+            rulings.push_back({std::move(rows[i]), refusal});
+        }
+        co_return rulings;
+    }
+    // Nobody answered in time: the offline rule. What was not let go is asked for again.
+    not_before_ = context_.clock.now() + std::max<BootClock::duration>(pause, client_.back_off());
+    log_.warning("begin-failed", {{"error", answers ? std::string{"wrong number of answers"} : answers.error().text()}});
+    for (auto& row : rows)
+        if (row.offline_ok) rulings.push_back({std::move(row), {}});
+    unasked_ += rulings.size();
+    co_return rulings;
+}
+
+aio::awaitable<void> GoAhead::run() {
+    while (!shared_.stopping) {
+        const Instant until = context_.clock.now() + look_again;
+        co_await shared_.go_wake.wait_until(until);
+        const auto now = context_.wall();
+        if (shared_.stopping || !now || !shared_.recovered || link_ == Link::greeting || link_ == Link::fenced) continue;
+        auto asking = request(*now);
+        const bool offline = asking.offline;
+        auto choose = [env = context_.env, asking = std::move(asking)](Tx& tx) { return choose_for_go(tx, *env, asking); };
+        auto batch = co_await context_.store.run(choose);
+        if (!batch) continue;
+        shared_.note(batch->changed);
+        if (batch->rows.empty()) continue;
+        std::vector<GoRuling> rulings;
+        if (offline) {
+            for (auto& row : batch->rows) rulings.push_back({std::move(row), {}});
+            unasked_ += rulings.size();
+        } else {
+            rulings = co_await ask(std::move(batch->rows));
+        }
+        auto apply = [env = context_.env, rulings = std::move(rulings), stored_at = *now](Tx& tx) {
+            return apply_go(tx, *env, rulings, stored_at);
+        };
+        auto applied = co_await context_.store.run(apply);
+        if (!applied) {
+            log_.error("go-not-stored", {{"error", applied.error().text()}});
+            continue;
+        }
+        shared_.note(applied->changed);
+        for (const auto lane : applied->lanes) shared_.wake_one(lane);
+        if (!applied->changed.empty()) shared_.go_wake.raise();  // in the place of what was taken back
+    }
+}
+
+}  // namespace conductor::service

@@ -1,0 +1,79 @@
+#pragma once
+// The go of Supabase (gw_begin_v1) for claimed rows: asked for one message a modem ahead, while the submission before it is in flight, so
+// that no modem waits for the network. What Supabase takes back ends here with its reason. While nobody can be asked, the rows that may do
+// without (alone in the pool) go on, and the others wait.
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "daemon/service/shared.hpp"
+#include "sync/client/client.hpp"
+
+namespace conductor::service {
+
+/// A row that a modem could take now, if Supabase says go.
+struct GoCandidate {
+    MessageId id;
+    sync::BeginItem item;
+    bool offline_ok = false;
+};
+struct GoRequest {
+    struct Modem {
+        ModemIndex index = 0;
+        bool idle = false;  ///< it found nothing: what is ahead is not for it
+    };
+    std::vector<Modem> modems;  ///< up, and their SIMs may send
+    bool paused = false;        ///< the queue: replies alone
+    bool offline = false;       ///< nobody can be asked: only rows that may do without
+    WallTime now{};
+};
+struct GoBatch {
+    std::vector<GoCandidate> rows;  ///< at most one a modem
+    std::vector<Changed> changed;   ///< looked at and parked, or ended, by the policy
+};
+/// The best row for every modem that has none ahead. The policy is asked first: what may not go out now is not begun.
+GoBatch choose_for_go(store::Tx& tx, const Env& env, const GoRequest& request);
+
+struct GoRuling {
+    GoCandidate row;
+    std::string refusal;  ///< as in sync::BeginAnswer; empty: go
+};
+struct GoApplied {
+    std::vector<Changed> changed;
+    std::vector<std::uint64_t> lanes;  ///< of the rows that may go now
+};
+/// Stores the answers. A row that changed meanwhile (cancelled, claimed afresh) is left as it is.
+GoApplied apply_go(store::Tx& tx, const Env& env, const std::vector<GoRuling>& rulings, WallTime now);
+
+/// Whether Supabase can be asked.
+enum class Link : std::uint8_t {
+    greeting,  ///< not known yet: nothing is begun
+    up,
+    away,
+    fenced  ///< a newer box has this identity: nothing goes out any more
+};
+
+class GoAhead {
+public:
+    GoAhead(Context& context, Shared& shared, sync::Client& client);
+    aio::awaitable<void> run();
+    void set_link(Link link);
+    std::uint64_t asked() const { return asked_; }      ///< calls of gw_begin_v1
+    std::uint64_t refused() const { return refused_; }  ///< rows that it took back
+    std::uint64_t unasked() const { return unasked_; }  ///< rows let go while nobody could be asked
+
+private:
+    bool away() const;
+    GoRequest request(WallTime now) const;
+    aio::awaitable<std::vector<GoRuling>> ask(std::vector<GoCandidate> rows);
+
+    Context& context_;
+    Shared& shared_;
+    sync::Client& client_;
+    Log log_;
+    Link link_ = Link::greeting;
+    Instant not_before_{};  ///< a call failed: nobody is asked until then
+    std::uint64_t asked_ = 0, refused_ = 0, unasked_ = 0;
+};
+
+}  // namespace conductor::service

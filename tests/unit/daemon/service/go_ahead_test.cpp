@@ -1,0 +1,201 @@
+// The go of Supabase: which rows are asked for, and what its answers do.
+#include "daemon/service/go_ahead.hpp"
+
+#include <algorithm>
+
+#include "tests/unit/daemon/service/box.hpp"
+
+using namespace conductor;
+using namespace conductor::service;
+using namespace conductor::service::test;
+
+namespace {
+
+struct Claims : Box {
+    std::int64_t next_job = 4211;
+
+    MessageId claim(double priority = 50, bool offline_ok = false, MessageClass message_class = MessageClass::transactional,
+                    std::optional<ModemIndex> modem = {}) {
+        NewMessage m;
+        m.to = fmt::format("+155501{:05}", next_job % 100000);
+        m.text = "From Supabase.";
+        m.message_class = message_class;
+        m.priority = priority;
+        m.scheduled_message_id = next_job++;
+        m.claim_epoch = 3;
+        m.revision = 2;
+        m.offline_ok = offline_ok;
+        m.consent = true;
+        m.modem_index = modem;
+        return add(m);
+    }
+    GoBatch choose(std::vector<GoRequest::Modem> modems, bool offline = false) {
+        const GoRequest request{.modems = std::move(modems), .paused = paused, .offline = offline, .now = now};
+        return run([&](Tx& tx) { return choose_for_go(tx, env, request); });
+    }
+    std::vector<MessageId> chosen(std::vector<GoRequest::Modem> modems, bool offline = false) {
+        std::vector<MessageId> ids;
+        for (const auto& row : choose(std::move(modems), offline).rows) ids.push_back(row.id);
+        return ids;
+    }
+    GoApplied answer(const GoBatch& batch, const std::string& refusal = {}) {
+        std::vector<GoRuling> rulings;
+        for (const auto& row : batch.rows) rulings.push_back({row, refusal});
+        return run([&](Tx& tx) { return apply_go(tx, env, rulings, now); });
+    }
+};
+
+}  // namespace
+
+TEST_CASE("go: a claimed row reaches no modem without it, and with it at once") {
+    Claims box;
+    const auto id = box.claim();
+    const auto asked = box.pick(0);
+    CHECK_FALSE(asked.submission.has_value());
+    CHECK(asked.waits_for_go);
+    const auto batch = box.choose({{0}});
+    REQUIRE(batch.rows.size() == 1);
+    CHECK(batch.rows[0].id == id);
+    CHECK(batch.rows[0].item.id == 4211);
+    CHECK(batch.rows[0].item.epoch == 3);
+    CHECK(batch.rows[0].item.revision == 2);
+    CHECK(batch.rows[0].item.phone_number == box.row(id).phone_number);
+    CHECK_FALSE(box.submit(0).has_value());  // being asked for is no go
+    CHECK(box.answer(batch).lanes == std::vector<std::uint64_t>{0});
+    const auto sent = box.must_submit(0);
+    CHECK(sent.message == id);
+    // it may be tried again under the same claim without another go
+    box.settle(0, Box::not_sent(sent.token));
+    CHECK(box.must_submit(0).message == id);
+}
+
+TEST_CASE("go: one message a modem ahead, the best first") {
+    Claims box;
+    const auto low = box.claim(10), high = box.claim(90), middle = box.claim(50);
+    const std::vector<GoRequest::Modem> both = {{0}, {1}};
+    const auto first = box.choose(both);
+    REQUIRE(first.rows.size() == 2);
+    CHECK(first.rows[0].id == high);
+    CHECK(first.rows[1].id == middle);
+    box.answer(first);
+    CHECK(box.chosen(both).empty());  // both have one ahead
+    CHECK(box.must_submit(0).message == high);
+    CHECK(box.chosen(both) == std::vector{low});  // while that one is in flight
+    // what is ahead is for neither of two that found nothing
+    CHECK(box.chosen({{0, true}, {1, true}}) == std::vector{low});
+}
+
+TEST_CASE("go: lanes, the pause and the policy are asked before Supabase is") {
+    Claims box;
+    SUBCASE("a row of another modem") {
+        const auto of_1 = box.claim(90, false, MessageClass::transactional, 1);
+        CHECK(box.chosen({{0}}).empty());
+        CHECK(box.chosen({{0}, {1}}) == std::vector{of_1});
+    }
+    SUBCASE("a paused queue begins nothing") {
+        box.claim();
+        box.paused = true;
+        CHECK(box.chosen({{0}}).empty());
+        box.paused = false;
+        CHECK(box.chosen({{0}}).size() == 1);
+    }
+    SUBCASE("outside the window it is parked") {
+        const auto id = box.claim(50, false, MessageClass::marketing);
+        box.env.config.send.window = {0, 60};
+        const auto batch = box.choose({{0}});
+        CHECK(batch.rows.empty());
+        REQUIRE(batch.changed.size() == 1);
+        CHECK(box.status(id) == "queued");
+        CHECK_FALSE(box.row(id).ready);
+    }
+    SUBCASE("its lease is over: it goes back, and Supabase is told so") {
+        const auto id = box.claim();
+        auto row = box.row(id);
+        row.lease_until = box.now;
+        box.run([&](Tx& tx) { store::update(tx, row); });
+        CHECK(box.chosen({{0}}).empty());
+        CHECK(box.status(id) == "cancelled");
+        CHECK(box.told_bodies().at(0).at("kind") == "released");
+    }
+    SUBCASE("nobody looks at it: housekeeping gives it back") {
+        const auto id = box.claim();
+        auto row = box.row(id);
+        row.lease_until = box.now;
+        box.run([&](Tx& tx) { store::update(tx, row); });
+        box.run([&](Tx& tx) { return expire_overdue(tx, box.env, store::go_waits_in_vain(tx, box.now, 10), box.now, 10); });
+        CHECK(box.status(id) == "cancelled");
+        CHECK(box.reason(id) == "lease-lost");
+    }
+}
+
+TEST_CASE("go: while nobody can be asked, only what may do without goes on") {
+    Claims box;
+    box.claim(90);
+    const auto pinned = box.claim(10, true);
+    CHECK(box.chosen({{0}, {1}}, true) == std::vector{pinned});
+    box.answer(box.choose({{0}}, true));
+    CHECK(box.must_submit(0).message == pinned);
+    CHECK_FALSE(box.submit(1).has_value());
+}
+
+TEST_CASE("go: what Supabase takes back ends with its reason") {
+    struct Row {
+        const char *refusal, *status, *reason, *told;
+    };
+    const Row rows[] = {{"cancelled", "cancelled", "cancelled", "cancelled"},
+                        {"expired", "expired", "expired", "expired"},
+                        {"opted-out", "suppressed", "opted-out", "suppressed"},
+                        {"edited", "cancelled", "edited", "released"},
+                        {"lease", "cancelled", "lease-lost", "released"},
+                        {"stale-epoch", "cancelled", "lease-lost", ""},
+                        {"fenced", "cancelled", "lease-lost", ""},
+                        {"not-found", "cancelled", "lease-lost", ""},
+                        {"state", "cancelled", "lease-lost", ""}};
+    for (const Row& row : rows) {
+        CAPTURE(row.refusal);
+        Claims box;
+        const auto id = box.claim();
+        const auto applied = box.answer(box.choose({{0}}), row.refusal);
+        CHECK(applied.lanes.empty());
+        CHECK(applied.changed.size() == 1);
+        CHECK(box.status(id) == row.status);
+        CHECK(box.reason(id) == row.reason);
+        const auto told = box.told_bodies();
+        REQUIRE(told.size() == (*row.told ? 1 : 0));
+        if (*row.told) CHECK(told[0].at("kind") == row.told);
+        CHECK_FALSE(box.submit(0).has_value());
+    }
+}
+
+TEST_CASE("go: an answer that comes too late changes nothing") {
+    Claims box;
+    const auto id = box.claim();
+    const auto batch = box.choose({{0}});
+    auto row = box.row(id);
+    SUBCASE("claimed afresh meanwhile") {
+        row.claim_epoch = 4;
+        box.run([&](Tx& tx) { store::update(tx, row); });
+        CHECK(box.answer(batch).lanes.empty());
+        CHECK(box.answer(batch, "cancelled").changed.empty());
+        CHECK(box.status(id) == "queued");
+        CHECK_FALSE(box.submit(0).has_value());
+    }
+    SUBCASE("it went out meanwhile") {
+        box.answer(batch);
+        box.must_submit(0);
+        CHECK(box.answer(batch, "stale-epoch").changed.empty());
+        CHECK(box.status(id) == "sending");
+    }
+}
+
+TEST_CASE("go: a held database asks for nothing, and its rows wait for a go when they are let go") {
+    Claims box;
+    const auto id = box.claim();
+    box.choose({{0}});
+    CHECK(box.run([](Tx& tx) { return store::hold_queued(tx, 10); }) == 1);
+    CHECK(box.chosen({{0}}).empty());
+    CHECK(box.run([](Tx& tx) { return store::count_open(tx); }) == 1);
+    box.run([&](Tx& tx) { return store::release_held(tx, box.now, 10); });
+    CHECK_FALSE(box.submit(0).has_value());
+    CHECK(box.chosen({{0}}) == std::vector{id});
+}
