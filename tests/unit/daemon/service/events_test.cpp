@@ -79,6 +79,9 @@ TEST_CASE("events: what a report says") {
     m.claim_epoch = 3;
     m.campaign_name = "winback-nov";
     const auto id = box.add(m);
+    auto claimed = box.row(id);
+    claimed.begun = true;
+    box.run([&](Tx& tx) { store::update(tx, claimed); });
     box.settle(0, Box::refused(box.must_submit(0).token, 41));
     box.now += 30s;
     box.settle(0, Box::accepted(box.must_submit(0).token, 1));
