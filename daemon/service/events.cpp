@@ -109,8 +109,13 @@ void tell_supabase_opt_out(store::Tx& tx, const Env& env, const store::OptOutRow
 
 void tell_supabase_released(store::Tx& tx, const Env& env, std::int64_t job, std::int64_t epoch, std::string_view reason, WallTime now) {
     if (!env.config.supabase) return;
-    const json body = {{"kind", "released"}, {"at", to_rfc3339(now)}, {"job_id", job},
-                       {"epoch", epoch},     {"reason", reason},      {"reason_text", dispatch::reason_text(reason)}};
+    const json body = {{"kind", "released"},
+                       {"at", to_rfc3339(now)},
+                       {"job_id", job},
+                       {"epoch", epoch},
+                       {"instance", env.instance},  // what another one began it cannot give back
+                       {"reason", reason},
+                       {"reason_text", dispatch::reason_text(reason)}};
     store::push_outbox(tx, store::Stream::report, hashed_uuid(env, fmt::format("released|{}|{}", job, epoch)), dump(body));
 }
 

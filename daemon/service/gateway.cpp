@@ -41,7 +41,9 @@ Refusal clock_unsure() {
 }  // namespace
 
 Gateway::Gateway(Context& context, Shared& shared, std::vector<std::unique_ptr<ModemService>>& modems, SyncService* sync)
-    : context_{context}, shared_{shared}, modems_{modems}, sync_{sync}, started_{context.clock.now()} {}
+    : context_{context}, shared_{shared}, modems_{modems}, sync_{sync}, started_{context.clock.now()} {
+    shared_.begin_instance = [this](std::string why) { return begin_instance(std::move(why)); };
+}
 
 aio::awaitable<void> Gateway::housekeeping() {
     unsigned minutes = 0;

@@ -70,6 +70,8 @@ private:
     void look_after_file(WallTime now, bool idle);
     aio::awaitable<void> settle_held();
     aio::awaitable<Result<void>> hold_everything(std::string why, WallTime now);
+    /// `why`: what is unsent has to be held; empty: it has not.
+    aio::awaitable<Result<void>> begin_instance(std::string why);
 
     Context& context_;
     Shared& shared_;

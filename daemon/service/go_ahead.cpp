@@ -59,6 +59,11 @@ void end_refused(Tx& tx, const Env& env, MessageRow& row, const std::string& ref
         dispatch::abandon(row, status, refusal);
         return save(tx, env, row, now);
     }
+    if (refusal == "begun-before") {
+        dispatch::abandon(row, MessageStatus::unknown, refusal);
+        row.delivery_status = DeliveryStatus::unknown;
+        return save(tx, env, row, now);
+    }
     // "lease", "stale-epoch", "state", "not-found", "fenced": the server knows better, and is told nothing but that this copy is gone
     dispatch::abandon(row, MessageStatus::cancelled, refusal == "edited" ? "edited" : "lease-lost");
     row.stored_status = row.status;
@@ -121,6 +126,7 @@ GoAhead::GoAhead(Context& context, Shared& shared, sync::Client& client)
     : context_{context}, shared_{shared}, client_{client}, log_{context.log.with("part", "sync")} {}
 
 void GoAhead::set_link(Link link) {
+    if (link_ == Link::fenced && link == Link::away) return;  // whoever is away does not know better
     link_ = link;
     if (link == Link::up) not_before_ = {};
     shared_.go_wake.raise();

@@ -5,6 +5,7 @@
 #include "daemon/dispatch/reasons.hpp"
 #include "daemon/service/gateway.hpp"
 #include "daemon/service/steps.hpp"
+#include "daemon/service/sync_service.hpp"
 
 namespace conductor::service {
 
@@ -62,7 +63,8 @@ aio::awaitable<Result<void>> Gateway::recover(std::vector<ModemIndex> still_list
     };
     // what people said since an older copy was made
     const auto kept = why.empty() ? std::vector<store::OptOutRow>{} : store::kept_opt_outs(context_.store.opt_outs_file());
-    auto job = [env = context_.env, still_listening = std::move(still_listening), now, kept, doubted = !why.empty()](Tx& tx) {
+    auto job = [env = context_.env, still_listening = std::move(still_listening), now, kept, doubted = !why.empty(),
+                of_this_machine = context_.store.of_this_machine()](Tx& tx) {
         Recovered r{.changed = service::recover(tx, *env, still_listening, now)};
         r.opted_out = store::take_back_opt_outs(tx, kept);
         r.open = store::count_open(tx);
@@ -71,6 +73,8 @@ aio::awaitable<Result<void>> Gateway::recover(std::vector<ModemIndex> still_list
         r.held_why = store::get_setting(tx, "restored").value_or("");
         const auto known = store::get_setting(tx, "instance");
         r.instance = doubted || !known ? env->instance : *known;
+        if (doubted && known && of_this_machine)  // what that one had claimed nobody else can be sending
+            store::set_setting(tx, "adopt", store::get_setting(tx, "adopt").value_or("") + " " + *known);
         if (r.instance != known) store::set_setting(tx, "instance", r.instance);
         return r;
     };
@@ -121,12 +125,11 @@ aio::awaitable<Result<void>> Gateway::follow_configuration() {
 
 /// When the last held row was freed or has ended, by whomever, nothing is doubtful any more.
 aio::awaitable<void> Gateway::settle_held() {
-    if (held_why_.empty()) co_return;
-    auto count = [](Tx& tx) { return store::count_held(tx); };
+    auto count = [](Tx& tx) { return std::pair{store::count_held(tx), store::get_setting(tx, "restored").value_or("")}; };
     auto held = co_await context_.store.read(count);
     if (!held) co_return;
-    held_ = *held;
-    if (held_ > 0) co_return;
+    std::tie(held_, held_why_) = *held;
+    if (held_ > 0 || held_why_.empty()) co_return;
     auto job = [now = context_.record_time()](Tx& tx) {
         tx.run("DELETE FROM settings WHERE name = 'restored'");
         store::audit(tx, now, "daemon", "db-confirmed", "queue");
@@ -154,6 +157,22 @@ aio::awaitable<Result<void>> Gateway::hold_everything(std::string why, WallTime 
     co_return Result<void>{};
 }
 
+aio::awaitable<Result<void>> Gateway::begin_instance(std::string why) {
+    const WallTime now = context_.record_time();
+    if (!why.empty()) {
+        auto held = co_await hold_everything(why, now);
+        if (!held) co_return held;
+    }
+    auto job = [instance = context_.uuid()](Tx& tx) {
+        store::set_setting(tx, "instance", instance);
+        return instance;
+    };
+    auto begun = co_await context_.store.run(job);
+    if (!begun) co_return begun.error();
+    context_.env = std::make_shared<const Env>(Env{context_.env->config, *begun});
+    co_return Result<void>{};
+}
+
 aio::awaitable<Answer<json>> Gateway::release_database(Actor actor) {
     if (const auto& trouble = context_.store.trouble(); trouble && trouble->is(store::StoreErrc::missing)) {
         auto begun = co_await context_.store.begin_anew();
@@ -167,6 +186,7 @@ aio::awaitable<Answer<json>> Gateway::release_database(Actor actor) {
             const auto count = store::release_held(tx, now, rows_a_commit);
             if (count > 0) return count;
             tx.run("DELETE FROM settings WHERE name = 'restored'");
+            store::set_setting(tx, "adopt", "*");  // a person says that no other copy is in use
             store::audit(tx, now, name, "db-release", "queue", std::to_string(released) + " messages");
             return count;
         };
@@ -178,6 +198,11 @@ aio::awaitable<Answer<json>> Gateway::release_database(Actor actor) {
     held_ = 0;
     held_why_.clear();
     context_.log.notice("database-released", {{"actor", actor.name}, {"messages", released}});
+    if (shared_.fenced && shared_.begin_instance) {  // and not the newer one either, that had fenced this one
+        auto begun = co_await begin_instance("");
+        if (!begun) co_return unavailable(begun.error());
+    }
+    if (sync_) sync_->greet_again();
     shared_.wake_all();
     json body = {{"released", released}};
     co_return body;

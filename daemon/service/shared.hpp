@@ -43,6 +43,11 @@ struct Shared {
     /// A modem's coroutine threw, which it never should: what it submitted last is open. Only a new process settles that, so this one ends,
     /// and systemd starts the next; the journal and the FD store carry over.
     std::function<void()> end_process = [] { std::abort(); };
+    /// This database may not know all that was sent under its name: its unsent rows are held, and it begins an instance of its own.
+    /// With an empty reason nothing is held.
+    std::function<aio::awaitable<Result<void>>(std::string why)> begin_instance;
+    /// A newer box has this identity.
+    bool fenced = false;
     /// Runs blocking work on a thread of its own, one after the other; empty: such work is left out (simulation).
     std::function<void(std::function<void()>)> in_background;
 

@@ -21,6 +21,7 @@ constexpr int claim_limit = 200;                  // the server cuts it to what 
 constexpr std::int64_t high_water = 2000;         // outbox rows above which a box confesses before it takes more
 constexpr std::chrono::milliseconds gather{100};  // news of this long share a request
 constexpr std::chrono::seconds default_lease{600};
+constexpr std::size_t most_words = 8;  // of processes that the server may or may not have heard
 
 /// A claimed row, with the deadline of its lease on this box's wall clock.
 struct Claimed {
@@ -65,19 +66,39 @@ MessageRow refused_row(const sync::Job& job, const api::Refusal& refusal, WallTi
     return row;
 }
 
+std::vector<std::string> words_of(std::string_view text) {
+    std::vector<std::string> words;
+    for (std::size_t at = 0; at < text.size();) {
+        const auto end = std::min(text.find(' ', at), text.size());
+        if (end > at) words.emplace_back(text.substr(at, end - at));
+        at = end + 1;
+    }
+    return words;
+}
+
 bool may_have_gone_out(const MessageRow& row) {
     return std::ranges::any_of(row.parts, [](const Part& p) { return p.status != PartStatus::waiting && p.status != PartStatus::failed; });
 }
 
-/// What this database does not know of, while an earlier one of this box may have sent it: with the go of Supabase, or without asking.
-bool may_be_out(const Env& env, const sync::Job& job, WallTime now) {
-    const bool of_another = job.instance && *job.instance != env.instance;
-    return job.begun || (of_another && job.offline_ok && job.send_at <= now);
+/// Of a row that this database does not know, or holds: may another instance of this box have sent it?
+enum class Standing : std::uint8_t {
+    free,      ///< it had no go, and could not leave without
+    doubtful,  ///< not yet; when it is due that one may, without asking
+    out        ///< with the go of Supabase, or without asking
+};
+Standing standing_of(const Env& env, const sync::Job& job, WallTime now) {
+    if (job.begun) return Standing::out;
+    if (!job.offline_ok || job.instance == env.instance) return Standing::free;
+    return job.send_at <= now ? Standing::out : Standing::doubtful;
 }
 
-/// A held row that Supabase says is ours, and of which nothing went out: it had no go, and could not leave without.
-bool is_confirmed(const MessageRow& held, const sync::Job& job, WallTime now) {
-    return !job.begun && (job.epoch > held.claim_epoch || !job.offline_ok || job.send_at > now);
+void hold(Tx& tx, MessageRow& row) {
+    row.held = true;
+    row.offline_ok = false;
+    row.reason = "restored";
+    store::update(tx, row);
+    if (!store::get_setting(tx, "restored"))
+        store::set_setting(tx, "restored", "another box of this identity had claimed rows, and may send them");
 }
 
 /// Keeps what is not sent as a row too, so that its reason goes back and can be read here.
@@ -90,9 +111,18 @@ void keep_unsent(Tx& tx, const Env& env, MessageRow row, WallTime now) {
 /// Takes one claimed row in. True when something became sendable.
 bool take_job(Tx& tx, const Env& env, const Claimed& claimed, WallTime now) {
     const auto& job = claimed.job;
+    const auto standing = standing_of(env, job, now);
     if (auto known = store::find_by_scheduled(tx, job.id)) {
         known->lease_until = claimed.lease_until;
-        const bool confirmed = known->held && is_confirmed(*known, job, now);
+        if (known->held && known->status == MessageStatus::queued && standing == Standing::out) {
+            known->held = false;
+            known->claim_epoch = job.epoch;
+            dispatch::abandon(*known, MessageStatus::unknown, "begun-before");
+            known->delivery_status = DeliveryStatus::unknown;
+            save(tx, env, *known, now);
+            return false;
+        }
+        const bool confirmed = known->held && standing == Standing::free;
         if (confirmed) {
             known->held = false;
             known->not_before = std::max(known->not_before, now);
@@ -106,14 +136,14 @@ bool take_job(Tx& tx, const Env& env, const Claimed& claimed, WallTime now) {
             // Ours already, perhaps under an older claim: never a second copy. What is known of it is told under the new claim.
             known->claim_epoch = job.epoch;
             known->revision = job.revision;
-            known->offline_ok = job.offline_ok;
+            known->offline_ok = job.offline_ok && job.instance == env.instance;
             if (!same_round) known->begun = false;  // the go was for the claim before
             if (!same_round) known->stored_status = MessageStatus::queued;
             save(tx, env, *known, now);
             return confirmed;
         }
     }
-    if (may_be_out(env, job, now)) {
+    if (standing == Standing::out) {
         auto row = refused_row(job, {409, "begun-before", ""}, now);
         row.status = MessageStatus::unknown;
         row.delivery_status = DeliveryStatus::unknown;
@@ -130,7 +160,10 @@ bool take_job(Tx& tx, const Env& env, const Claimed& claimed, WallTime now) {
         return false;
     }
     taken->row.lease_until = claimed.lease_until;
-    store::update(tx, taken->row);
+    if (standing == Standing::doubtful)
+        hold(tx, taken->row);
+    else
+        store::update(tx, taken->row);
     return true;
 }
 
@@ -177,20 +210,32 @@ void SyncService::tell_time() {
 }
 
 aio::awaitable<bool> SyncService::greet() {
-    sync::Hello request{.instance = context_.env->instance, .version = CONDUCTOR_VERSION};
-    auto hello = co_await client_.hello(std::move(request));
+    auto request = co_await introduction();
+    if (!request) co_return false;
+    auto hello = co_await client_.hello(std::move(*request));
     if (!hello) {
         go_ahead_.set_link(Link::away);
         log_.warning("hello-failed", {{"error", hello.error().text()}});
         co_return false;
     }
-    fenced_ = hello->fenced;
+    shared_.fenced = hello->fenced;
     alone_ = hello->alone;
-    if (fenced_) {
+    if (shared_.fenced) {
         go_ahead_.set_link(Link::fenced);
-        log_.error("fenced", {{"gateway", hello->gateway_id}});
+        log_.error("fenced", {{"gateway", hello->gateway_id}, {"remedy", "conductorctl db release, where the other box is no more"}});
+        co_await give_up_unsent();
+        for (const auto stream : {store::Stream::report, store::Stream::inbound})  // what has happened is told all the same
+            if (!co_await upload(stream)) break;
         co_return false;
     }
+    if (hello->forked) {
+        log_.error("forked", {{"gateway", hello->gateway_id}});
+        auto begun = co_await shared_.begin_instance("another copy of it is or was in use under the same identity");
+        if (!begun) log_.error("instance-not-begun", {{"error", begun.error().text()}});
+        co_return false;
+    }
+    auto kept = co_await keep_word();
+    if (!kept) co_return false;
     generation_ = hello->generation;
     log_.notice("connected", {{"gateway", hello->gateway_id}, {"pool", hello->pool}, {"alone", alone_}});
     tell_time();
@@ -198,18 +243,70 @@ aio::awaitable<bool> SyncService::greet() {
         log_.warning("clock-unsure", {{"held", "claimed rows"}});
         co_return false;
     }
-    auto mine = co_await client_.mine();
-    if (!mine) {
-        go_ahead_.set_link(Link::away);
-        co_return false;
-    }
+    greeted_ = co_await take_what_is_ours();
+    go_ahead_.set_link(greeted_ ? Link::up : Link::away);
+    co_return greeted_;
+}
+
+/// The word of this process is stored before it is said: whoever says a later one must be this box.
+aio::awaitable<Result<sync::Hello>> SyncService::introduction() {
+    if (word_.empty()) word_ = context_.uuid();
+    auto job = [word = word_](Tx& tx) {
+        auto words = words_of(store::get_setting(tx, "words").value_or(""));
+        if (std::ranges::find(words, word) == words.end()) words.push_back(word);
+        if (words.size() > most_words) words.erase(words.begin());
+        store::set_setting(tx, "words", fmt::format("{}", fmt::join(words, " ")));
+        words.pop_back();
+        return words;
+    };
+    auto words = co_await context_.store.run(job);
+    if (!words) co_return words.error();
+    sync::Hello hello{.instance = context_.env->instance, .version = CONDUCTOR_VERSION, .word = word_, .words = std::move(*words)};
+    co_return hello;
+}
+
+aio::awaitable<Result<void>> SyncService::keep_word() {
+    auto job = [word = word_](Tx& tx) { store::set_setting(tx, "words", word); };
+    co_return co_await context_.store.run(job);
+}
+
+aio::awaitable<bool> SyncService::take_what_is_ours() {
+    auto look = [](Tx& tx) { return words_of(store::get_setting(tx, "adopt").value_or("")); };
+    auto adopt = co_await context_.store.read(look);
+    if (!adopt) co_return false;
+    const bool adopts = !adopt->empty();
+    auto mine = co_await client_.mine(std::move(*adopt));
+    if (!mine) co_return false;
     std::vector<std::int64_t> ours;
     for (const auto& job : mine->jobs) ours.push_back(job.id);
     auto taken = co_await take_jobs(std::move(*mine));
     if (taken) taken = co_await give_up_held(std::move(ours));
-    greeted_ = taken.has_value();
-    if (greeted_) go_ahead_.set_link(Link::up);
-    co_return greeted_;
+    if (!taken) co_return false;
+    if (adopts) {
+        auto forget = [](Tx& tx) { tx.run("DELETE FROM settings WHERE name = 'adopt'"); };
+        auto forgotten = co_await context_.store.run(forget);
+        if (!forgotten) co_return false;
+    }
+    co_return true;
+}
+
+/// A newer box has this identity, and these rows: they leave this one unsent, also when it cannot ask any more.
+aio::awaitable<void> SyncService::give_up_unsent() {
+    const WallTime now = context_.record_time();
+    for (;;) {
+        auto job = [env = context_.env, now](Tx& tx) {
+            auto rows = store::unsent_of_supabase(tx, 500);
+            for (auto& row : rows) {
+                dispatch::abandon(row, MessageStatus::cancelled, "lease-lost");
+                row.held = row.ready = false;
+                row.stored_status = row.status;  // nothing to tell: it is the other one's
+                save(tx, *env, row, now);
+            }
+            return rows.size();
+        };
+        auto given = co_await context_.store.run(job);
+        if (!given || *given == 0) co_return;
+    }
 }
 
 /// After a restore: held rows that Supabase does not name are another box's by now, or have ended. They leave this box unsent.
@@ -461,7 +558,7 @@ json SyncService::status() const {
                 {"calls", s.calls},
                 {"failures", s.failures},
                 {"alone", alone_},
-                {"fenced", fenced_},
+                {"fenced", shared_.fenced},
                 {"generation", generation_},
                 {"outbox", waiting_},
                 {"dead_letters", dead_},

@@ -26,11 +26,20 @@ public:
         asked_ = true;
         shared_.sync_wake.raise();
     }
+    /// Who is this box, and what is its? Asked anew.
+    void greet_again() {
+        greeted_ = false;
+        now();
+    }
     nlohmann::json status() const;
 
 private:
     void tell_time();
     aio::awaitable<bool> greet();
+    aio::awaitable<Result<sync::Hello>> introduction();
+    aio::awaitable<Result<void>> keep_word();
+    aio::awaitable<bool> take_what_is_ours();
+    aio::awaitable<void> give_up_unsent();
     aio::awaitable<bool> round();
     aio::awaitable<bool> upload(store::Stream stream);
     aio::awaitable<bool> obey_commands();
@@ -46,8 +55,8 @@ private:
     bool usable_;
     sync::Client client_;
     GoAhead go_ahead_;
-    bool greeted_ = false, asked_ = false, fenced_ = false, alone_ = true;
-    std::string generation_;
+    bool greeted_ = false, asked_ = false, alone_ = true;
+    std::string generation_, word_;
     Instant next_poll_{};
     std::int64_t waiting_ = 0, dead_ = 0;
     std::uint64_t claimed_ = 0, told_ = 0;

@@ -213,6 +213,7 @@ Result<std::int64_t> release_database(const std::string& path, const std::string
     const std::int64_t released = release_held(tx, now, 1'000'000'000);
     set_tick(tx, tick);
     tx.run("DELETE FROM settings WHERE name = 'restored'");
+    set_setting(tx, "adopt", "*");  // a person says that no other copy is in use
     audit(tx, now, actor, "db-release", "queue", std::to_string(released) + " messages");
     const auto marks = marks_of(tx);
     if (tx.failed()) return *tx.error();

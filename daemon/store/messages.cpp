@@ -350,11 +350,11 @@ std::int64_t count_open(Tx& tx) {
 
 std::int64_t hold_queued(Tx& tx, int limit) {
     return tx.run(
-        "UPDATE messages SET ready = 2, reason = 'restored', reason_detail = NULL WHERE id IN ("
+        "UPDATE messages SET ready = 2, reason = 'restored', reason_detail = NULL, flags = flags & ?2 WHERE id IN ("
         " SELECT id FROM (SELECT id FROM messages INDEXED BY messages_ready WHERE status = 0 AND ready = 1 LIMIT ?1)"
         " UNION ALL SELECT id FROM (SELECT id FROM messages INDEXED BY messages_go WHERE status = 0 AND ready = 3 LIMIT ?1)"
         " UNION ALL SELECT id FROM (SELECT id FROM messages INDEXED BY messages_waiting WHERE status = 0 AND ready = 0 LIMIT ?1))",
-        limit);
+        limit, ~(flag_begun | flag_offline_ok));  // a go was given to a history that is gone
 }
 
 std::int64_t release_held(Tx& tx, WallTime now, int limit) {
@@ -375,6 +375,21 @@ std::vector<MessageRow> held_of_supabase(Tx& tx, MessageId after, int limit) {
                  " FROM messages INDEXED BY messages_held WHERE status = 0 AND ready = 2 AND id > ? AND scheduled_id IS NOT NULL"
                  " ORDER BY id LIMIT ?",
                  after, limit));
+}
+
+std::vector<MessageRow> unsent_of_supabase(Tx& tx, int limit) {
+    std::vector<MessageRow> rows;
+#define UNTRIED(queue) \
+    "SELECT " MESSAGE_COLUMNS " FROM messages INDEXED BY " queue " AND scheduled_id IS NOT NULL AND last_attempt IS NULL LIMIT ?"
+    constexpr const char* queues[] = {UNTRIED("messages_go WHERE status = 0 AND ready = 3"),
+                                      UNTRIED("messages_held WHERE status = 0 AND ready = 2"),
+                                      UNTRIED("messages_waiting WHERE status = 0 AND ready = 0")};
+#undef UNTRIED
+    for (const char* queue : queues) {
+        auto some = read_all(tx.query(queue, limit - static_cast<int>(rows.size())));
+        std::ranges::move(some, std::back_inserter(rows));
+    }
+    return rows;
 }
 
 std::vector<MessageRow> reportable(Tx& tx, std::string_view phone, int limit) {

@@ -78,6 +78,7 @@ std::optional<Error> Store::connect(bool anew) {
             if (!blessed_ && witness_) {
                 doubt_ = store::doubt(testimony, found, settings_.machine);
                 tick_ = found.tick.value_or(Tick{});
+                of_this_machine_ = !settings_.machine.empty() && tick_.machine == settings_.machine;
                 schema_ = newest_schema();
             }
             connection_ = std::move(*connection);

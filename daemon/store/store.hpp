@@ -66,6 +66,8 @@ public:
     bool needs_technician() const { return trouble_ && lasting(*trouble_); }
     /// Why the unsent rows of this database must be held (witness.hpp); empty when they need not. As it was found at the start.
     const std::string& doubt() const { return doubt_; }
+    /// Such a database was last used by this machine: its former self runs nowhere else.
+    bool of_this_machine() const { return of_this_machine_; }
     const std::string& opt_outs_file() const { return settings_.opt_outs; }
     /// Puts a tick into the database and its witness, if anything was written since the last one. The first one of a process says that this
     /// is now the database of this machine: make it only when what must be held is held.
@@ -158,6 +160,7 @@ private:
     std::optional<Error> fault_;      // worker only: why nothing may be written
     bool salvaged_ = false;           // worker only: the connection is one for reading alone
     std::string doubt_;               // set before anything runs, or by begin_anew() on the worker while nothing is written
+    bool of_this_machine_ = false;    // like doubt_
     std::optional<Witness> witness_;  // worker only, as all below
     Tick tick_;                       // the last one that the witness has
     std::optional<Tick> prepared_;

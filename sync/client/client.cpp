@@ -266,10 +266,10 @@ aio::awaitable<Result<ClaimAnswer>> Client::claim(ClaimRequest request) {
     co_return claim;
 }
 
-aio::awaitable<Result<ClaimAnswer>> Client::mine() {
+aio::awaitable<Result<ClaimAnswer>> Client::mine(std::vector<std::string> adopt) {
     ClaimAnswer all;
     for (std::int64_t after = 0;;) {
-        auto answered = co_await impl_->call("gw_mine_v1", mine_request(after, impl_->instance()));
+        auto answered = co_await impl_->call("gw_mine_v1", mine_request(after, impl_->instance(), adopt));
         if (!answered) co_return answered.error();
         auto page = parse_claim(answered->body);
         if (!page) co_return impl_->bad_answer(page.error());

@@ -50,8 +50,9 @@ public:
     aio::awaitable<Result<HelloAnswer>> hello(Hello request);
     /// Repeated with the same request_id it returns the same rows. A fenced box gets SyncErrc::forbidden with where "fenced".
     aio::awaitable<Result<ClaimAnswer>> claim(ClaimRequest request);
-    /// Everything this box holds, all pages of it.
-    aio::awaitable<Result<ClaimAnswer>> mine();
+    /// Everything this box holds, all pages of it. `adopt`: instances of this box that are no more ("*": all others); what they could send
+    /// without asking and is not due yet becomes this one's.
+    aio::awaitable<Result<ClaimAnswer>> mine(std::vector<std::string> adopt = {});
     /// Go or no-go per job, and with no-go the reason (cancelled, edited, expired, lease, fenced). At most 500.
     using Begin = sync::BeginItem;
     using BeginAnswer = sync::BeginAnswer;

@@ -29,12 +29,15 @@ std::string_view describe(SyncErrc e);
 struct Hello {
     std::string instance, version;
     std::int64_t protocol = 1;
+    std::string word = {};                ///< of this process
+    std::vector<std::string> words = {};  ///< of those before it, as far as the server may know them
 };
 struct HelloAnswer {
     std::string gateway_id, pool, generation;
     WallTime server_now{};
     bool alone = true;                                ///< no other enabled box in the pool: pinned mode
     bool fenced = false;                              ///< a newer instance of this identity exists: stop
+    bool forked = false;                              ///< another copy of this box has said hello: begin an instance of one's own
     std::int64_t protocol_min = 1, protocol_max = 1;  ///< what the server speaks
     int max_inflight = 0;                             ///< rows that this box may hold at once
     std::vector<std::string> topics = {};             ///< private Realtime channels that ring when there is something to fetch
@@ -81,7 +84,8 @@ struct BeginItem {
 struct BeginAnswer {
     std::int64_t id = 0;
     bool go = false;
-    /// With no-go: "cancelled", "edited", "expired", "lease", "stale-epoch", "opted-out", "not-found", "state", "fenced".
+    /// With no-go: "cancelled", "edited", "expired", "lease", "stale-epoch", "opted-out", "not-found", "state", "fenced",
+    /// "begun-before" (through another instance of this box).
     std::string reason;
 };
 struct RenewAnswer {

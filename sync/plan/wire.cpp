@@ -135,6 +135,8 @@ std::string hello_request(const Hello& hello) {
     json p = with_instance(hello.instance);
     p["version"] = hello.version;
     p["protocol"] = hello.protocol;
+    if (!hello.word.empty()) p["word"] = hello.word;
+    if (!hello.words.empty()) p["words"] = json(hello.words);
     return wrap(std::move(p));
 }
 
@@ -147,9 +149,10 @@ std::string claim_request(const ClaimRequest& claim, std::string_view instance) 
     return wrap(std::move(p));
 }
 
-std::string mine_request(std::int64_t after, std::string_view instance) {
+std::string mine_request(std::int64_t after, std::string_view instance, std::span<const std::string> adopt) {
     json p = with_instance(instance);
     p["after"] = after;
+    if (!adopt.empty()) p["adopt"] = json(std::vector<std::string>(adopt.begin(), adopt.end()));
     return wrap(std::move(p));
 }
 
@@ -214,6 +217,7 @@ Result<HelloAnswer> parse_hello(std::string_view body) {
     out.server_now = r.time("server_now");
     out.alone = r.boolean("alone", false);
     out.fenced = r.boolean("fenced", false);
+    out.forked = r.boolean("forked", false);
     out.protocol_min = r.integer("protocol_min", 1);
     out.protocol_max = r.integer("protocol_max", 1);
     out.max_inflight = static_cast<int>(r.integer("max_inflight", 0));

@@ -12,7 +12,8 @@ namespace conductor::sync {
 /// Bodies of POST /rest/v1/rpc/<function>: {"p": {...}}. `instance` may be empty: then nobody is fenced.
 std::string hello_request(const Hello& hello);
 std::string claim_request(const ClaimRequest& claim, std::string_view instance);
-std::string mine_request(std::int64_t after, std::string_view instance);
+/// `adopt`: instances of this box that are no more, "*" for all others.
+std::string mine_request(std::int64_t after, std::string_view instance, std::span<const std::string> adopt = {});
 std::string begin_request(std::span<const BeginItem> jobs, std::string_view instance);
 std::string renew_request(std::span<const BeginItem> jobs, std::optional<std::chrono::seconds> lease, std::string_view instance);
 std::string commands_request(std::string_view instance);

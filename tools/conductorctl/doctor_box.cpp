@@ -199,7 +199,7 @@ void check_supabase(const Facts& facts, std::vector<Checked>& out) {
              "Check the network, the project's URL and key, and that its migrations are applied (the schema answers gw_hello_v1)."});
     if (s.value("fenced", false))
         out.push_back({"supabase-fence", Verdict::fail, "Another box took this gateway's id over; this one claims nothing.", url,
-                       "Give each box its own [gateway] id."});
+                       "Give each box its own user of Supabase; where the other box is no more: `conductorctl db release`."});
     if (const double skew = number(s, "clock_offset_ms"); skew > 60'000 || skew < -60'000)
         out.push_back({"supabase-clock", Verdict::warn, "This clock and Supabase's differ.", fmt::format("{:.0f} s", skew / 1000),
                        "Let NTP set the clock."});

@@ -309,3 +309,57 @@ TEST_CASE("of two boxes with one identity the newer fences the older") {
     REQUIRE(fresh.has_value());
     CHECK(fresh->jobs.size() == 2);
 }
+
+TEST_CASE("a copy of a box is found by its words, and sends nothing that the other may have sent") {
+    World w;
+    w.schedule(4);
+    Client box{w.io.get_executor(), Log{}, w.settings()};
+    const auto forked = [&](const std::string& word, std::vector<std::string> words) {
+        const auto hello = w.run(box.hello({"first", "0.1.0", 1, word, std::move(words)}));
+        REQUIRE(hello.has_value());
+        CHECK_FALSE(hello->fenced);
+        return hello->forked;
+    };
+    CHECK_FALSE(forked("w1", {}));
+    CHECK_FALSE(forked("w1", {}));                                 // the same process again
+    CHECK_FALSE(forked("w2", {"w1"}));                             // the next one
+    CHECK_FALSE(forked("w4", {"w2", "w3"}));                       // w3 was never heard
+    CHECK(forked("x3", {"w2"}));                                   // a copy of before
+    CHECK_FALSE(forked("w4", {"w2", "w3"}));                       // which did not take its place
+    CHECK_FALSE(w.run(box.hello({"first", "0.1.0", 1}))->forked);  // a box that says no word
+
+    const auto claimed = w.run(box.claim(claim_of("r", 4)));  // alone in its pool: pinned
+    REQUIRE(claimed.has_value());
+    REQUIRE(claimed->jobs.size() == 4);
+    w.stack.sql(
+        fmt::format("begin; set local conductor.actor = 'test'; update scheduled_messages set scheduled_send_time = now() + "
+                    "interval '1 hour' where id = {}; commit",
+                    claimed->jobs[3].id));
+    auto asked = begins(claimed->jobs);
+    asked[3].revision = 2;
+    REQUIRE(w.run(box.begin({asked[0]})).has_value());
+    auto settings = w.settings();
+    settings.instance = "second";
+    Client copy{w.io.get_executor(), Log{}, settings};
+    REQUIRE(w.run(copy.hello({"", "0.1.0", 1, "x3"})).has_value());
+    CHECK(w.run(copy.mine({"another"}))->jobs[3].instance == "first");
+    const auto mine = w.run(copy.mine({"first"}));
+    REQUIRE(mine.has_value());
+    CHECK(mine->jobs[2].instance == "first");  // due: the other one may have sent it
+    CHECK(mine->jobs[3].instance == "second");
+    const auto answers = w.run(copy.begin(asked));
+    REQUIRE(answers.has_value());
+    const std::string_view want[] = {"begun-before", "begun-before", "begun-before", ""};
+    for (std::size_t i = 0; i < std::size(want); ++i) {
+        CAPTURE(i);
+        CHECK((*answers)[i].go == want[i].empty());
+        CHECK((*answers)[i].reason == want[i]);
+    }
+    const auto released = [&](const char* instance, int n) {
+        return (*w.run(copy.report({event(n, "released", claimed->jobs[1], {{"instance", instance}})})))[0].verdict;
+    };
+    CHECK(released("second", 1) == Verdict::stale_epoch);  // who did not have it cannot say that it was not sent
+    CHECK(w.stack.sql(fmt::format("select status from scheduled_messages where id = {}", claimed->jobs[1].id)) == "claimed");
+    CHECK(released("first", 2) == Verdict::applied);
+    CHECK(w.stack.sql(fmt::format("select status from scheduled_messages where id = {}", claimed->jobs[1].id)) == "queued");
+}

@@ -149,6 +149,7 @@ TEST_CASE("go: what Supabase takes back ends with its reason") {
                         {"lease", "cancelled", "lease-lost", "released"},
                         {"stale-epoch", "cancelled", "lease-lost", ""},
                         {"fenced", "cancelled", "lease-lost", ""},
+                        {"begun-before", "unknown", "begun-before", "unknown"},
                         {"not-found", "cancelled", "lease-lost", ""},
                         {"state", "cancelled", "lease-lost", ""}};
     for (const Row& row : rows) {

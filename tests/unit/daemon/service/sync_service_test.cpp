@@ -322,16 +322,20 @@ TEST_CASE("a held row is let go by Supabase where nothing of it can have gone ou
     struct Row {
         const char* name;
         const char* status;
+        const char* instance;  ///< of the box that claimed it
         std::int64_t epoch;
         bool offline_ok;
         std::chrono::minutes due;
         bool held;
+        MessageStatus want = MessageStatus::queued;
     };
-    const Row rows[] = {{"no go yet, and none to do without", "claimed", 1, false, -1min, false},
-                        {"it had the go", "sending", 1, false, -1min, true},
-                        {"it may have gone without asking", "claimed", 1, true, -1min, true},
-                        {"not due before now", "claimed", 1, true, 60min, false},
-                        {"claimed afresh", "claimed", 2, true, -1min, false}};
+    const char *own = "00000000-0000-4000-8000-000000000001", *other = "00000000-0000-4000-8000-000000000002";
+    const Row rows[] = {{"no go yet, and none to do without", "claimed", other, 1, false, -1min, false},
+                        {"it had the go", "sending", other, 1, false, -1min, false, MessageStatus::unknown},
+                        {"it may have gone without asking", "claimed", other, 1, true, -1min, false, MessageStatus::unknown},
+                        {"it may go without asking", "claimed", other, 1, true, 60min, true},
+                        {"adopted", "claimed", own, 1, true, 60min, false},
+                        {"claimed afresh", "claimed", own, 2, true, -1min, false}};
     for (const Row& row : rows) {
         CAPTURE(std::string{row.name});
         Linked box;
@@ -351,15 +355,59 @@ TEST_CASE("a held row is let go by Supabase where nothing of it can have gone ou
         });
         auto job = box.job(4211);
         job["status"] = row.status;
+        job["instance"] = row.instance;
         job["epoch"] = row.epoch;
         job["offline_ok"] = row.offline_ok;
         job["send_at"] = to_rfc3339(start + row.due);
         box.server.answers["gw_mine_v1"]["jobs"] = json::array({job});
         box.begin();
-        REQUIRE(box.run([&] { return box.server.calls["gw_claim_v1"] > 0; }, 5s));
+        const char* const next = row.want == MessageStatus::unknown ? "gw_report_v1" : "gw_claim_v1";
+        REQUIRE(box.run([&] { return box.server.calls[next] > 0; }, 5s));
         const auto kept = box.look([](store::Tx& tx) { return store::find_by_scheduled(tx, 4211); });
         REQUIRE(kept.has_value());
         CHECK(kept->held == row.held);
+        CHECK(kept->status == row.want);
         CHECK_FALSE(kept->begun);
+    }
+}
+
+TEST_CASE("a box that hears of a copy of itself begins an instance of its own, and one that is fenced sends nothing more") {
+    Linked box;
+    box.look([](store::Tx& tx) {
+        store::MessageRow m;
+        m.phone_number = "+15550100123";
+        m.content = "Your order is ready.";
+        m.status = MessageStatus::queued;
+        m.timestamp = m.not_before = m.lease_until.emplace(start + 10h);
+        m.due_at = start;
+        m.offline_ok = true;
+        m.scheduled_message_id = 4211;
+        m.claim_epoch = 1;
+        m.parts.push_back({.seq = 1});
+        store::insert(tx, m);
+        return true;
+    });
+    std::string why;
+    box.shared.begin_instance = [&](std::string reason) -> aio::awaitable<Result<void>> {
+        why = std::move(reason);
+        box.server.answers["gw_hello_v1"] = {{"forked", false}};
+        co_return Result<void>{};
+    };
+    SUBCASE("forked") {
+        box.server.answers["gw_hello_v1"] = {{"forked", true}};
+        box.begin();
+        CHECK(box.run([&] { return box.server.calls["gw_mine_v1"] > 0; }, 5s));
+        CHECK_FALSE(why.empty());
+        CHECK(box.server.calls["gw_hello_v1"] == 2);
+    }
+    SUBCASE("fenced") {
+        box.server.answers["gw_hello_v1"] = {{"fenced", true}};
+        box.begin();
+        const auto status = [&] { return box.look([](store::Tx& tx) { return store::find_by_scheduled(tx, 4211)->status; }); };
+        CHECK(box.run([&] { return status() == MessageStatus::cancelled; }, 5s));
+        CHECK(box.sync->status()["fenced"] == true);
+        CHECK(box.server.calls["gw_report_v1"] == 0);  // it is the other one's
+        box.sync->go_ahead().set_link(Link::away);     // and being away changes nothing
+        CHECK(box.server.calls["gw_mine_v1"] == 0);
     }
 }

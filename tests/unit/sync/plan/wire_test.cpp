@@ -35,6 +35,8 @@ std::string changed(const char* key, std::string_view value) {
 
 TEST_CASE("requests: one argument p, and only what is known") {
     CHECK(json::parse(hello_request({"i", "0.1", 1})) == json::parse(R"({"p":{"instance":"i","version":"0.1","protocol":1}})"));
+    CHECK(json::parse(hello_request({"i", "0.1", 1, "w3", {"w1", "w2"}})) ==
+          json::parse(R"({"p":{"instance":"i","version":"0.1","protocol":1,"word":"w3","words":["w1","w2"]}})"));
     ClaimRequest claim;
     claim.request_id = "r";
     CHECK(json::parse(claim_request(claim, "")) == json::parse(R"({"p":{"request_id":"r","limit":20}})"));
@@ -43,6 +45,8 @@ TEST_CASE("requests: one argument p, and only what is known") {
     CHECK(json::parse(claim_request(claim, "i")) ==
           json::parse(R"({"p":{"instance":"i","request_id":"r","limit":20,"horizon_s":300,"lease_s":600}})"));
     CHECK(json::parse(mine_request(5, "i")) == json::parse(R"({"p":{"instance":"i","after":5}})"));
+    const std::vector<std::string> gone = {"h"};
+    CHECK(json::parse(mine_request(0, "i", gone)) == json::parse(R"({"p":{"instance":"i","after":0,"adopt":["h"]}})"));
     const std::vector<BeginItem> jobs = {{1, 2, 3}, {4, 5, 6, "+15550100123"}};
     CHECK(
         json::parse(begin_request(jobs, "i")) ==
