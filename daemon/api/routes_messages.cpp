@@ -12,7 +12,7 @@ namespace conductor::api::handlers {
 namespace {
 
 constexpr std::string_view pause_fields[] = {"campaign"};
-constexpr std::size_t batch_group = 500;  ///< rows a commit: other writers get their turn in between
+constexpr std::size_t batch_group = 250;  ///< rows a commit, two groups at most ahead of another writer
 
 Response message_response(const Message& message, int status = 200) {
     Response response;
@@ -83,29 +83,70 @@ awaitable<Response> preview_message(Backend& backend, Request request) {
     co_return json_response(*answer, 200);
 }
 
+namespace {
+
+/// Rows that are being stored, while those before them are answered.
+struct Group {
+    explicit Group(const aio::Executor& ex) : done{ex} {}
+    std::size_t rows = 0;
+    std::vector<Answer<Submitted>> answers;  ///< of the good rows among them
+    std::exception_ptr thrown;
+    aio::Event done;
+};
+
+std::shared_ptr<Group> store_group(const aio::Executor& ex, Backend& backend, std::deque<BatchRow>& rows, std::size_t from,
+                                   const Actor& actor) {
+    auto group = std::make_shared<Group>(ex);
+    group->rows = std::min(rows.size() - from, batch_group);
+    std::vector<NewMessage> good;
+    for (std::size_t i = from; i < from + group->rows; ++i)
+        if (auto& one = rows[i].message) good.push_back(std::move(*one));
+    if (good.empty()) {
+        group->done.raise();
+        return group;
+    }
+    asio::co_spawn(ex, backend.submit_all(std::move(good), actor),
+                   [group](std::exception_ptr thrown, std::vector<Answer<Submitted>> answers) {
+                       group->thrown = thrown;
+                       group->answers = std::move(answers);
+                       group->done.raise();
+                   });
+    return group;
+}
+
+/// Appends the answers of the first rows, and frees them: a batch may be 16 MiB. Returns how many were taken.
+std::size_t answer_group(Group& group, std::deque<BatchRow>& rows, std::string& out) {
+    std::size_t taken = 0;
+    auto next = group.answers.begin();
+    for (std::size_t i = 0; i < group.rows; ++i) {
+        const auto& row = rows.front();
+        const Answer<Submitted> answer = row.message ? std::move(*next++) : Answer<Submitted>{row.message.error()};
+        append_row(out, row.number, answer);
+        rows.pop_front();
+        taken += answer.has_value() ? 1 : 0;
+    }
+    return taken;
+}
+
+}  // namespace
+
 awaitable<Response> post_batch(Backend& backend, Request request) {
     auto rows = request.batch->finish();
     if (!rows) co_return error_response(rows.error());
     request.batch.reset();
+    const auto ex = co_await asio::this_coro::executor;
     Response response;
     response.body = "{\"results\":[";
     const std::size_t total = rows->size();
     std::size_t taken = 0;
-    for (; !rows->empty();) {
-        const std::size_t count = std::min(rows->size(), batch_group);
-        std::vector<NewMessage> good;
-        for (std::size_t i = 0; i < count; ++i)
-            if (auto& one = (*rows)[i].message) good.push_back(std::move(*one));
-        std::vector<Answer<Submitted>> answers;
-        if (!good.empty()) answers = co_await backend.submit_all(std::move(good), request.actor);
-        auto next = answers.begin();
-        for (std::size_t i = 0; i < count; ++i) {  // what is answered is freed: a batch may be 16 MiB
-            const auto& row = rows->front();
-            const Answer<Submitted> answer = row.message ? std::move(*next++) : Answer<Submitted>{row.message.error()};
-            append_row(response.body, row.number, answer);
-            rows->pop_front();
-            taken += answer.has_value() ? 1 : 0;
-        }
+    for (auto group = store_group(ex, backend, *rows, 0, request.actor); group;) {
+        std::shared_ptr<Group> next;
+        if (rows->size() > group->rows) next = store_group(ex, backend, *rows, group->rows, request.actor);
+        const bool stored = co_await group->done.wait();
+        if (group->thrown) std::rethrow_exception(group->thrown);
+        if (!stored) co_return error_response(Refusal{503, "stopping", "the daemon stops", ""});  // the connection is being closed
+        taken += answer_group(*group, *rows, response.body);
+        group = std::move(next);
     }
     response.body += fmt::format("],\"accepted\":{},\"refused\":{}}}", taken, total - taken);
     co_return response;

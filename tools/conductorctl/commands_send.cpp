@@ -12,7 +12,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t rows_per_call = 1000;
+constexpr std::size_t rows_per_call = 2500;
 constexpr std::size_t octets_per_call = 1024 * 1024;
 
 /// Sends the rows of a file in batches, tells what was refused and how far it is.

@@ -3,7 +3,7 @@
 // that adds /rest/v1, answers /auth/v1/token and injects faults. Prints one JSON line when it is ready; ends on SIGTERM, SIGINT or when
 // its standard input closes (not with --stay), and takes everything it started and wrote with it.
 //
-//   node stack.mjs [--gateways N] [--role hosted_postgres|postgres] [--no-rest] [--tls] [--stay] [--check]
+//   node stack.mjs [--gateways N] [--role hosted_postgres|postgres] [--memory 32MB] [--no-rest] [--tls] [--stay] [--check]
 //
 // Control, at the address `control` of the ready line (JSON in, JSON out):
 //   POST /fault {mode: "cut"|"delay"|"status"|"drop", match?, contains?, count?, ms?, status?, headers?, body?}
@@ -138,7 +138,7 @@ async function startPostgres() {
   if (await init.ended !== 0) throw new Error(`initdb: ${init.output}`);
   pgPort = await freePort();
   const set = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', listen_addresses: '127.0.0.1', port: pgPort,
-    unix_socket_directories: work, max_connections: 60, shared_buffers: '32MB', log_min_messages: 'warning' };
+    unix_socket_directories: work, max_connections: 60, shared_buffers: option('--memory', '32MB'), log_min_messages: 'warning' };
   postgres = start(path.join(pgBin(), 'postgres'), ['-D', data, ...Object.entries(set).flatMap(([k, v]) => ['-c', `${k}=${v}`])], as);
   const ready = () => spawnSync(path.join(pgBin(), 'pg_isready'), ['-q', '-h', work, '-p', String(pgPort)]).status === 0;
   await until('PostgreSQL', 20000, ready).catch((e) => { throw new Error(`${e.message}: ${postgres.output}`); });

@@ -29,6 +29,7 @@ insert into customer_product_affinity (customer_id, product_sku) values ('access
 insert into staff (staff_name) values ('access-1');
 insert into budtenders (first_name) values ('access-1');
 insert into product_pairs values ('access-1', 'access-2', 1);
+insert into customer_tastes (customer_id) values ('access-1');
 insert into campaigns (campaign_name) values ('access-1');
 insert into campaign_messages (phone_number, message_content) values ('+15550100001', 'hi');
 insert into message_feedback (action) values ('approved');
@@ -84,6 +85,7 @@ insert into statements values
      $$update customer_product_affinity set purchase_count = 1$$),
   ('staff', $$insert into staff (staff_name) values ('access-2')$$, $$update staff set total_sales = 1$$),
   ('budtenders', $$insert into budtenders (first_name) values ('access-2')$$, $$update budtenders set points = 1$$),
+  ('customer_tastes', $$insert into customer_tastes (customer_id) values ('access-1')$$, $$update customer_tastes set top_brand = 'x'$$),
   ('product_pairs', $$insert into product_pairs values ('access-2', 'access-3', 1)$$, $$update product_pairs set baskets = 2$$),
   ('campaigns', $$insert into campaigns (campaign_name) values ('access-2')$$, $$update campaigns set description = 'x'$$),
   ('campaign_messages', $$insert into campaign_messages (phone_number, message_content) values ('+15550100001', 'x')$$,
@@ -124,6 +126,7 @@ select who, tab, coalesce(may, '----') from
     ('admin', 'customer_product_affinity', 's---'), ('agent', 'customer_product_affinity', 's---'),
     ('viewer', 'staff', 's---'), ('reviewer', 'staff', 's---'), ('admin', 'staff', 's---'), ('agent', 'staff', 's---'),
     ('viewer', 'product_pairs', 's---'), ('reviewer', 'product_pairs', 's---'), ('admin', 'product_pairs', 's---'), ('agent', 'product_pairs', 's---'),
+    ('viewer', 'customer_tastes', 's---'), ('reviewer', 'customer_tastes', 's---'), ('admin', 'customer_tastes', 's---'), ('agent', 'customer_tastes', 's---'),
     ('viewer', 'leads', 's---'), ('reviewer', 'leads', 's---'), ('admin', 'leads', 's---'), ('agent', 'leads', 's---'),
     ('viewer', 'insights', 's---'), ('reviewer', 'insights', 's---'), ('admin', 'insights', 's---'), ('agent', 'insights', 's---'),
     ('reviewer', 'message_feedback', 's---'), ('admin', 'message_feedback', 's---'),
@@ -176,7 +179,7 @@ select is(pg_temp.can('box', $$select private.act_as('reaper')$$), 'no', 'a box 
 select is(pg_temp.can('admin', $$select 1 from private.transitions$$), 'no', 'the guard''s table is closed');
 select set_eq(
   $$select p.proname::text from pg_proc p where p.pronamespace = 'private'::regnamespace and has_function_privilege('authenticated', p.oid, 'execute')$$,
-  array['jwt', 'has_role', 'actor', 'touch', 'potency_band', 'may_listen'], 'only what policies, triggers and views need may be executed in "private"');
+  array['jwt', 'has_role', 'actor', 'touch', 'may_listen'], 'only what policies, triggers and views need may be executed in "private"');
 select is_empty($$select p.oid::regprocedure from pg_proc p where p.pronamespace in ('private'::regnamespace, 'public'::regnamespace)
   and has_function_privilege('anon', p.oid, 'execute')$$, 'anon may execute nothing');
 select is_empty($$select p.oid::regprocedure from pg_proc p where p.pronamespace in ('private'::regnamespace, 'public'::regnamespace)

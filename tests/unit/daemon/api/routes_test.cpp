@@ -183,7 +183,7 @@ TEST_CASE("POST /v1/messages/batch: a result per row, in order, in groups") {
         for (int i = 0; i < 1201; ++i) rows.push_back({{"to", "1"}, {"text", "[" + std::to_string(i) + "], \"}"}});
         const json b = body_of(ask(backend, "POST", batch_path, rows.dump(2)));
         CHECK(b["accepted"] == 1201);
-        CHECK(backend.groups == std::vector<std::size_t>{500, 500, 201});
+        CHECK(backend.groups == std::vector<std::size_t>{250, 250, 250, 250, 201});
         CHECK(backend.messages[1200].content == "[1200], \"}");
     }
     SUBCASE("refused whole") {
