@@ -182,6 +182,7 @@ Decision decide_any(const Config& config, const Facts& facts, WallTime now) {
         if (facts.paused) return wait(now + look_again, "paused");
         if (auto held = set_or_campaign(facts, now)) return *std::move(held);
     }
+    if (facts.behind_until && *facts.behind_until > now) return wait(*facts.behind_until, "recipient-order");
     if (facts.message_class == MessageClass::marketing) return decide_marketing(config, facts, now);
     return facts.due > now ? wait(facts.due, "not-due") : send();
 }
@@ -191,7 +192,7 @@ Decision decide_any(const Config& config, const Facts& facts, WallTime now) {
 Decision decide(const Config& config, const Facts& facts, WallTime now) {
     Decision d = decide_any(config, facts, now);
     if (d.ruling != Ruling::wait) return d;
-    if (d.reason != "paused" && d.reason != "campaign-paused" && !d.reason.starts_with("set-"))
+    if (d.reason != "paused" && d.reason != "campaign-paused" && !d.reason.starts_with("set-") && d.reason != "recipient-order")
         if (const auto* zone = zone_named(config.gateway.time_zone)) d.detail = local_text(zone, d.not_before);
     if (facts.expires) d.not_before = std::min(d.not_before, *facts.expires);
     return d;

@@ -30,8 +30,9 @@ struct Facts {
     /// Of a set (bubbles): what became of the message before this one. Behind one that is out, gap, caps and budget do not bind: a set is
     /// one contact. Behind one that failed it waits: a set resumes where it stopped.
     enum class Before : std::uint8_t { none, open, out, failed } before = Before::none;
-    std::optional<WallTime> before_at;  ///< when that one was sent
-    int set_gap_ms = 2000;              ///< between two of a set, [2000, 5000]
+    std::optional<WallTime> before_at;     ///< when that one was sent
+    int set_gap_ms = 2000;                 ///< between two of a set, [2000, 5000]
+    std::optional<WallTime> behind_until;  ///< another of its class to this number is under way: when to look at that one again
 };
 
 enum class Ruling : std::uint8_t { send, wait, refuse };
@@ -45,12 +46,13 @@ struct Decision {
 
 /// Pure and total. A waiting message is looked at again at `not_before`; a refused one has ended.
 ///
+/// Messages of one class to one number leave one after the other: what was begun is ended first, however often it is tried.
 /// By class (CONTRACT part 3). Marketing: opt-out, number, pause, consent, lateness, window, days, holidays and law in every zone that
 /// address and number name (only their overlap), gap, caps, budget. Transactional: opt-out, number, pause, due time. Reply: due time, and
 /// an opt-out that is newer than the inbound it answers. All: expiry. The limits of the SIMs bind beside this (sim_limits.hpp). Reasons:
-/// not-due, quiet-hours, per-recipient-gap, per-recipient-cap, daily-budget, paused, campaign-paused, set-order, set-stopped, no-time-zone;
-/// opted-out, no-consent, premium-number,
-/// country-not-allowed, bad-number, no-window (suppressed); expired, late (expired).
+/// not-due, quiet-hours, per-recipient-gap, per-recipient-cap, daily-budget, paused, campaign-paused, set-order, set-stopped,
+/// recipient-order, no-time-zone; opted-out, no-consent, premium-number, country-not-allowed, bad-number, no-window (suppressed); expired,
+/// late (expired).
 Decision decide(const config::Config& config, const Facts& facts, WallTime now);
 
 /// When a message expires: `expire_after` from the first moment at or after `due` that window and days allow.

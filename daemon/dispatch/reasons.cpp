@@ -36,6 +36,9 @@ constexpr Sentence sentences[] = {
     {"campaign-paused", "Its campaign is paused. It goes out after an operator resumes it (conductorctl queue resume --campaign NAME)."},
     {"modem-paused", "The modem that may send it is paused. It goes out after conductorctl queue resume --modem I."},
     {"set-order", "The message before it in its set is not out yet, or went out a moment ago. It follows by itself within seconds."},
+    {"recipient-order",
+     "A message to this number that was begun before it is not settled yet, and what one number gets keeps its order. It follows by "
+     "itself."},
     {"set-stopped",
      "The message before it in its set did not go out, and a set keeps its order. Retry that one (conductorctl queue retry) and this one "
      "follows, or cancel both."},

@@ -441,6 +441,10 @@ dispatch::Facts facts_of(Tx& tx, const Env& env, const MessageRow& row, WallTime
         facts.opted_out = true;
         facts.opted_out_at = out->at;
     }
+    if (const auto other = store::under_way_before(tx, row.phone_number, row.message_class, row.id)) {
+        constexpr std::chrono::seconds submitting{3}, due{60};  // due, and no modem took it: it may take long
+        facts.behind_until = other->on_modem ? now + submitting : other->not_before <= now ? now + due : other->not_before + submitting;
+    }
     if (row.in_reply_to)
         if (const auto inbound = store::find(tx, *row.in_reply_to)) facts.answers_inbound_at = inbound->timestamp;
     if (row.message_class != MessageClass::marketing) return facts;

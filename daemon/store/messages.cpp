@@ -460,6 +460,16 @@ Recent recent_marketing(Tx& tx, std::string_view phone, WallTime now) {
     return recent;
 }
 
+std::optional<UnderWay> under_way_before(Tx& tx, std::string_view phone, MessageClass message_class, MessageId id) {
+    Rows q = tx.query(
+        "SELECT status, not_before FROM (SELECT id, status, class, not_before FROM messages INDEXED BY messages_sent_to"
+        " WHERE phone = ? AND last_attempt IS NOT NULL ORDER BY id DESC LIMIT 32)"
+        " WHERE class = ? AND (status = 1 OR (status = 0 AND id < ?3)) AND id <> ?3 ORDER BY status DESC LIMIT 1",
+        phone, message_class, id);
+    if (!q.next()) return std::nullopt;
+    return UnderWay{q.as<MessageStatus>(0) == MessageStatus::sending, q.time(1)};
+}
+
 std::optional<LastSim> last_sim_of(Tx& tx, std::string_view phone) {
     Rows q = tx.query(
         "SELECT modem_index, iccid FROM messages INDEXED BY messages_sent_to WHERE phone = ? AND last_attempt IS NOT NULL"

@@ -139,6 +139,13 @@ struct LastSim {
     std::string iccid;
 };
 std::optional<LastSim> last_sim_of(Tx& tx, std::string_view phone);
+/// The newest of the begun and not yet settled messages of a class to this number that goes before message `id`: one that is on a modem, or
+/// an older one that waits for another try. Looks at the last 32 that were begun.
+struct UnderWay {
+    bool on_modem = false;
+    WallTime not_before{};  ///< its next try
+};
+std::optional<UnderWay> under_way_before(Tx& tx, std::string_view phone, MessageClass message_class, MessageId id);
 /// What a number was sent and what it answered, for the send priority. Counts stop at 100.
 struct History {
     int sent = 0, sent_30_days = 0, inbound = 0;

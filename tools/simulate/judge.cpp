@@ -13,6 +13,7 @@ struct Attempt {
     int seq = 1;
     std::string iccid;
     WallTime started{};
+    std::optional<WallTime> ended;
     int outcome = -1;  ///< driver::Ending; -1: open
     bool may_be_out() const {
         return outcome == static_cast<int>(driver::Ending::accepted) || outcome == static_cast<int>(driver::Ending::ambiguous);
@@ -91,11 +92,15 @@ void Judge::read() {
         row.due = from_ms(number(r[10]));
         rows_[row.id] = std::move(row);
     }
-    for (const auto& r :
-         world_.rows("SELECT message_id, id, seq, coalesce(iccid, ''), started_at, coalesce(outcome, -1) FROM attempts ORDER BY id"))
+    for (const auto& r : world_.rows("SELECT message_id, id, seq, coalesce(iccid, ''), started_at, coalesce(outcome, -1), "
+                                     "coalesce(ended_at, 0) FROM attempts ORDER BY id"))
         if (const auto found = rows_.find(number(r[0])); found != rows_.end())
-            found->second.attempts.push_back(
-                {number(r[1]), static_cast<int>(number(r[2])), r[3], from_ms(number(r[4])), static_cast<int>(number(r[5]))});
+            found->second.attempts.push_back({.id = number(r[1]),
+                                              .seq = static_cast<int>(number(r[2])),
+                                              .iccid = r[3],
+                                              .started = from_ms(number(r[4])),
+                                              .ended = number(r[6]) == 0 ? std::nullopt : std::optional{from_ms(number(r[6]))},
+                                              .outcome = static_cast<int>(number(r[5]))});
     for (const auto& r : world_.rows("SELECT target, at FROM audit WHERE action = 'retry' ORDER BY id"))
         if (const auto found = rows_.find(number(r[0])); found != rows_.end()) found->second.retried.push_back(from_ms(number(r[1])));
     for (const auto& s : world_.taken())
@@ -277,6 +282,15 @@ void Judge::check_order() {
             broken("order: part {} of message {} came after part {}", s.concat->seq, row.id, before->concat->seq);
         before = &s;
     }
+    // what one number gets goes out one after the other
+    for (const auto& [id, row] : rows_)
+        for (const auto& [other_id, other] : rows_) {
+            if (id == other_id || row.phone != other.phone || row.message_class != other.message_class) continue;
+            for (const auto& one : row.attempts)
+                for (const auto& two : other.attempts)
+                    if (one.started <= two.started && one.ended && two.started < *one.ended && one.seq == 1 && two.seq == 1)
+                        broken("order: message {} began while message {} was on a modem, and both are to {}", other_id, id, row.phone);
+        }
     if (!ledger_.calm) return;
     for (const auto& [id, row] : rows_)
         for (const auto& [other_id, other] : rows_) {

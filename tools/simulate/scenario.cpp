@@ -191,6 +191,7 @@ void Scenario::plan_people() {
 
 void Scenario::plan_traffic() {
     const auto count = 10 + below(30);
+    std::optional<Instant> last;
     for (std::uint64_t i = 0; i < count; ++i) {
         Ledger::Wish wish;
         wish.number = static_cast<int>(i) + 1;
@@ -198,16 +199,18 @@ void Scenario::plan_traffic() {
         m.to = numbers_[below(numbers_.size())];
         m.text = text_of(wish.number, chance(70) ? 1 : 2 + static_cast<int>(below(3)));
         m.message_class = chance(50) ? MessageClass::marketing : MessageClass::transactional;
-        wish.consented = !ledger_.without_consent.contains(m.to);
-        m.consent = wish.consented;
         m.key = fmt::format("wish-{}", i);
         if (chance(20)) m.on_unknown = chance(50) ? OnUnknown::resend : OnUnknown::hold;
         if (chance(20)) m.priority = static_cast<double>(below(100));
         if (chance(10)) m.modem_index = static_cast<int>(below(static_cast<std::uint64_t>(modems_)));
         if (chance(25)) m.expire_after = between(5min, 2h);
-        const Instant when = moment();
+        const bool follows = last && chance(20);  // another for the same number, a moment later
+        const Instant when = follows ? *last + between(0ms, 5s) : moment();
+        if (follows) m.to = ledger_.wishes.back().message.to;
+        last = when;
         if (chance(30))
             m.due_at = world_.clock().truth() + std::chrono::floor<std::chrono::milliseconds>(when - world_.now()) + between(0ms, 40min);
+        m.consent = wish.consented = !ledger_.without_consent.contains(m.to);
         ledger_.wishes.push_back(std::move(wish));
         world_.at(when, [this, i] { ask(i); });
         if (chance(10)) world_.at(when + between(0ms, 20min), [this, i] { cancel(i); });

@@ -420,8 +420,8 @@ TEST_CASE("ledger: another modem learns that there is more") {
     Box box;
     box.add("One.");
     CHECK_FALSE(box.pick(0).more_ready);
-    box.add("Two.");
-    box.add("Three.");
+    box.add("Two.", "+15550100124");
+    box.add("Three.", "+15550100125");
     CHECK(box.pick(1).more_ready);
 }
 

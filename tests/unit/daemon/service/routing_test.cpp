@@ -195,6 +195,48 @@ TEST_CASE("routing: a code goes before a campaign that is late") {
     CHECK(box.must_submit(1).message == campaign);
 }
 
+TEST_CASE("order: what one number gets goes out one after the other, and the rest is not kept by it") {
+    Box box;
+    const auto first = box.add("First."), second = box.add("Second."), other = box.add("To another.", "+15550100124");
+    const auto sent = box.must_submit(0);
+    CHECK(sent.message == first);
+    CHECK(box.must_submit(1).message == other);  // not beside it on another modem
+    CHECK(box.reason(second) == "recipient-order");
+    box.now += 3s;
+    CHECK_FALSE(box.submit(2).has_value());  // still on its modem
+    box.settle(0, Box::refused(sent.token, 41));
+    box.now += 3s;
+    CHECK_FALSE(box.submit(2).has_value());  // waits for another try, and goes first then
+    box.now = box.row(first).not_before;
+    const auto again = box.must_submit(2);
+    CHECK(again.message == first);
+    SUBCASE("it is sent") {
+        box.settle(2, Box::accepted(again.token, 1));
+    }
+    SUBCASE("it ends otherwise") {
+        box.settle(2, Box::refused(again.token, 1));
+    }
+    SUBCASE("its outcome is unknown") {
+        box.settle(2, Box::ambiguous(again.token));
+    }
+    box.now += 10s;
+    CHECK(box.must_submit(2).message == second);
+}
+
+TEST_CASE("order: of two that are tried again the older goes first, and neither waits for the other for ever") {
+    Box box;
+    const auto first = box.add("First."), second = box.add("Second.");
+    box.settle(0, Box::refused(box.must_submit(0).token, 1));  // ended
+    box.settle(0, Box::refused(box.must_submit(0).token, 1));
+    box.run([&](Tx& tx) { reopen(tx, box.env, {second, first}, box.now); });
+    const auto sent = box.must_submit(0);
+    CHECK(sent.message == first);
+    CHECK_FALSE(box.submit(1).has_value());
+    box.settle(0, Box::accepted(sent.token, 1));
+    box.now += 3s;
+    CHECK(box.must_submit(1).message == second);
+}
+
 TEST_CASE("sets: in order, two to five seconds apart, one contact") {
     Box box;
     std::vector<MessageId> ids;
@@ -373,11 +415,11 @@ TEST_CASE("routing: a route that is mended frees what waited for it") {
     const auto sent = box.must_submit(1);
     CHECK(sent.message == id);
     // a class that a modem does not take any more leaves it, but for what has begun or was pinned
-    NewMessage m{.to = phone, .text = "For modem 1."};
+    NewMessage m{.to = "+15550100124", .text = "For modem 1."};
     m.message_class = MessageClass::transactional;
     m.modem_index = 1;
     const auto pinned = box.add(m);
-    const auto later = box.add("Another.");
+    const auto later = box.add("Another.", "+15550100125");
     box.settle(1, Box::refused(sent.token, 41));
     box.env.config.routes.clear();
     box.env.config.modems[1].classes = {MessageClass::marketing};

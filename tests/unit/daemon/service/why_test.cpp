@@ -366,6 +366,14 @@ const Situation situations[] = {
          b.id = b.add(m);
      },
      "set-order", "It follows by itself"},
+    {"another to this number is on a modem",
+     [](Asked& b) {
+         b.add("First.");
+         b.must_submit(0);
+         b.id = b.add("Second.");
+         CHECK_FALSE(b.submit(1).has_value());
+     },
+     "recipient-order", "It follows by itself"},
     {"late, and late ones are dropped",
      [](Asked& b) {
          b.env.config.send.window = {9 * 60, 20 * 60};
