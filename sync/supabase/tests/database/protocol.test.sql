@@ -103,7 +103,8 @@ select is(gw_report_v1('{"items": [{"event_id": "30000000-0000-4000-8000-0000000
 select is(pg_temp.state(920021), 'queued none lease-lost', 'so that it goes out after all');
 
 -- The doorbell: once a statement and pool, for what may be taken soon, whoever puts it into the queue; and a box for its commands.
-create function pg_temp.rings() returns text language sql as $$
+create function pg_temp.rings() returns text language sql as $$   -- of what was one transaction each
+  select set_config('conductor.rung', '', true);
   with gone as (delete from realtime.messages returning topic) select coalesce(string_agg(topic, ' ' order by topic), '-') from gone $$;
 select pg_temp.rings();
 insert into scheduled_messages (id, pool, phone_number, message_content, status, scheduled_send_time)
@@ -124,16 +125,84 @@ select ok(private.may_listen('gw-box:p1') and private.may_listen('gw-pool:p'), '
 select ok(not private.may_listen('gw-box:p2') and not private.may_listen('gw-pool:q'), 'and on no other');
 delete from scheduled_messages where id > 930000;
 
+-- What travels with a row, and the order that follows from it.
+select set_config('conductor.actor', 'test', true);
+update scheduled_messages set status = 'expired' where pool in ('p', 'r') and status in ('scheduled', 'queued');
+select set_config('conductor.actor', '', true);
+insert into auth.users (id, email) values ('20000000-0000-4000-8000-000000000003', 'p3@example.com'), ('20000000-0000-4000-8000-000000000004', 'p4@example.com');
+insert into gateways (id, auth_user_id, pool) values ('p3', '20000000-0000-4000-8000-000000000003', 'r'), ('p4', '20000000-0000-4000-8000-000000000004', 'r');
+insert into customers (member_id, phone, state, total_visits, total_sales, lifetime_value, vip_status, last_visited) values
+  ('R1', '+15550100301', 'CA', 20, 20, 900, 'VIP', current_date - 10), ('R2', '+15550100302', 'NV', 1, 1, 10, 'New', current_date),
+  ('R3', '+15550100303', 'CA', 1, 1, 20, 'New', current_date), ('R4', '+15550100303', 'CA', 1, 1, 30, 'New', current_date);
+insert into customer_visit_patterns (customer_id, avg_days_between_visits, total_visits) values ('R1', 10, 20);
+insert into messages (phone_number, content, status, direction, sent_at, "timestamp", gateway_id) values
+  ('+15550100301', 'a', 'delivered', 'outbound', now() - interval '40 days', now() - interval '40 days', 'p4'),
+  ('+15550100301', 'b', 'unread', 'inbound', null, now() - interval '39 days', 'p4'),
+  ('+15550100301', 'c', 'delivered', 'outbound', now() - interval '5 days', now() - interval '5 days', 'p4'),
+  ('+15550100301', 'd', 'unread', 'inbound', null, now() - interval '1 day', 'p4');
+select set_config('request.jwt.claims', '', true);
+select isnt(recalculate_v1() -> 'percentiles', null, 'percentiles are calculated');
+insert into campaign_messages (id, phone_number, message_content, status) values (950001, '+15550100301', 'x', 'draft');
+insert into scheduled_messages (id, pool, phone_number, message_content, status, scheduled_send_time, priority, class, campaign_message_id, bubble_no, bubble_total) values
+  (940002, 'r', '+15550100302', 'fresh', 'scheduled', now() - interval '3 hours', 50, 'marketing', null, 1, 1),
+  (940001, 'r', '+15550100301', 'due', 'scheduled', now() - interval '2 hours', 50, 'marketing', 950001, 2, 3),
+  (940003, 'r', '+15550100303', 'two customers', 'scheduled', now() - interval '1 hour', 50, 'marketing', null, 1, 1),
+  (940004, 'r', '+15550100304', 'first', 'scheduled', now(), 60, 'reply', null, 1, 1);
+select pg_temp.as_box(3);
+create temp table featured on commit drop as select j from jsonb_array_elements(gw_claim_v1('{"request_id": "k", "instance": "i3"}') -> 'jobs') j;
+select results_eq($$select (j ->> 'id')::bigint from featured$$, array[940004, 940001, 940002, 940003]::bigint[],
+  'by priority; then the better score is worth some hours; nobody else''s number');
+select results_eq($$select j #>> '{customer,tier}', j #>> '{customer,visits}', j #>> '{customer,cycle_days}', (j #>> '{customer,value_percentile}')::numeric,
+    j #>> '{customer,sent}', j #>> '{customer,replied}', j #>> '{customer,sent_30_days}', j ->> 'state', j ->> 'set', j ->> 'set_no', j ->> 'set_total',
+    (j #>> '{customer,prime_window,0}')::date - current_date, (j #>> '{customer,prime_window,1}')::date - current_date
+  from featured where j ->> 'id' = '940001'$$,
+  $$values ('VIP', '20', '10.00', 1.00, '2', '1', '1', 'CA', 'campaign-message-950001', '2', '3', -2, 2)$$, 'what the box ranks by');
+select ok((select (j ->> 'score')::numeric between 79 and 82 from featured where j ->> 'id' = '940001'),
+  'at the end of the window 32 to 34, best value 25, campaign 7.5, one of two answered 16.7, one message this month -1.3');
+select is((select j -> 'customer' from featured where j ->> 'id' = '940003'), '{"sent": 0, "replied": 0, "sent_30_days": 0}', 'a number of two customers is nobody''s');
+select is(gw_begin_v1('{"instance": "i3", "jobs": [{"id": 940002, "epoch": 1, "revision": 1}]}') #>> '{jobs,0,go}', 'true', 'go');
+select is(gw_begin_v1('{"instance": "i3", "jobs": [{"id": 940002, "epoch": 1, "revision": 1}]}') #>> '{jobs,0,go}', 'true', 'again, for who got it');
+select is(gw_begin_v1('{"instance": "i4", "jobs": [{"id": 940002, "epoch": 1, "revision": 1}]}') #>> '{jobs,0,reason}', 'begun-before', 'not for another instance of it');
+
+-- A recipient stays with the box that wrote last, while that box claims; an urgent row is not behind the backlog.
+insert into scheduled_messages (id, pool, phone_number, message_content, status, scheduled_send_time) values (940011, 'r', '+15550100301', 'again', 'scheduled', now());
+select pg_temp.as_box(4);
+select pg_temp.ids(gw_claim_v1('{"request_id": "l", "limit": 0}'));
+select pg_temp.as_box(3);
+select is(pg_temp.ids(gw_claim_v1('{"request_id": "m"}')), '{}', 'p4 wrote to it last, and lives');
+select pg_temp.as_box(4);
+select is(pg_temp.ids(gw_claim_v1('{"request_id": "n"}')), '{940011}', 'it is for p4');
+insert into scheduled_messages (id, pool, phone_number, message_content, status, scheduled_send_time) values (940012, 'r', '+15550100301', 'again', 'scheduled', now());
+update gateways set last_claim_at = now() - interval '5 minutes' where id = 'p4';
+select pg_temp.as_box(3);
+select is(pg_temp.ids(gw_claim_v1('{"request_id": "o"}')), '{940012}', 'a box that does not claim keeps nobody waiting');
+insert into scheduled_messages (pool, phone_number, message_content, status, scheduled_send_time)
+  select 'r', '+15550100309', 'backlog', 'scheduled', now() - interval '1 day' from generate_series(1, 300);
+insert into scheduled_messages (id, pool, phone_number, message_content, status, class) values (940020, 'r', '+15550100310', 'answer', 'scheduled', 'reply');
+select is(jsonb_array_length(gw_claim_v1('{"request_id": "q", "limit": 5}') -> 'jobs'), 5, 'taking five of many');
+select ok(exists (select from scheduled_messages where id = 940020 and status in ('queued', 'claimed')),
+  'a reply is promoted before three hundred rows of yesterday');
+select is((select count(*) from scheduled_messages where pool = 'r' and status = 'queued') <= 55, true, 'and no more than are needed');
+
+-- What enters the queue can be sent.
+select set_config('conductor.actor', '', true);
+select throws_ok($$insert into scheduled_messages (phone_number, message_content, status) values ('+15550100001', 'Hi {first_name}', 'scheduled')$$, '23514',
+  'the variable {first_name} was not replaced', 'no variables');
+select throws_ok($$insert into scheduled_messages (phone_number, message_content, status) values ('+15550100001', 'a[BUBBLE]b', 'scheduled')$$, '23514', null, 'no bubbles');
+select lives_ok($$insert into scheduled_messages (id, phone_number, message_content, status) values (940030, '+15550100001', 'Hi {first_name}', 'draft')$$, 'a draft may');
+select throws_ok($$update scheduled_messages set status = 'scheduled' where id = 940030$$, '23514', null, 'until it is scheduled');
+
 -- Plans: with many rows for later, claiming and promoting walk their indexes.
 insert into scheduled_messages (pool, phone_number, message_content, status, scheduled_send_time)
   select 'p', '+15550100001', 'x', 'scheduled', now() + interval '30 days' + g * interval '1 second' from generate_series(1, 20000) g;
 analyze scheduled_messages;
 create function pg_temp.plan_of(query text) returns text language plpgsql as $$
 declare plan jsonb; begin execute 'explain (format json) ' || query into plan; return plan::text; end $$;
-select matches(pg_temp.plan_of($$select id from scheduled_messages where pool = 'p' and status = 'scheduled' and scheduled_send_time <= now()
-  order by scheduled_send_time limit 100 for update skip locked$$), 'scheduled_messages_promote', 'promotion uses its index');
-select matches(pg_temp.plan_of($$select id from scheduled_messages where pool = 'p' and status = 'queued' and (gateway_id is null or gateway_id = 'p1')
-  order by priority desc, scheduled_send_time, id limit 20 for update skip locked$$), 'scheduled_messages_claim', 'claiming uses its index');
+select matches(pg_temp.plan_of($$select id from scheduled_messages where pool = 'p' and coalesce(gateway_id, '') = '' and (case when class <> 'marketing' or priority > 50 then 0 else 1 end) = 1
+  and status = 'scheduled' and scheduled_send_time <= now() order by scheduled_send_time limit 100 for update skip locked$$), 'scheduled_messages_due',
+  'promotion uses its index');
+select matches(pg_temp.plan_of($$select id from scheduled_messages where pool = 'p' and coalesce(gateway_id, '') = '' and status = 'queued'
+  order by priority desc, claim_rank, id limit 20 for update skip locked$$), 'scheduled_messages_take', 'claiming uses its index');
 
 select * from finish();
 rollback;
