@@ -3,7 +3,7 @@
 // that adds /rest/v1, answers /auth/v1/token and injects faults. Prints one JSON line when it is ready; ends on SIGTERM, SIGINT or when
 // its standard input closes (not with --stay), and takes everything it started and wrote with it.
 //
-//   node stack.mjs [--gateways N] [--role hosted_postgres|postgres] [--memory 32MB] [--no-rest] [--tls] [--stay] [--check]
+//   node stack.mjs [--gateways N] [--role hosted_postgres|postgres] [--bare] [--memory 32MB] [--no-rest] [--tls] [--stay] [--check]
 //
 // Control, at the address `control` of the ready line (JSON in, JSON out):
 //   POST /fault {mode: "cut"|"delay"|"status"|"drop", match?, contains?, count?, ms?, status?, headers?, body?}
@@ -144,6 +144,7 @@ async function startPostgres() {
   await until('PostgreSQL', 20000, ready).catch((e) => { throw new Error(`${e.message}: ${postgres.output}`); });
   psql(`create database ${database}`, { db: 'postgres' });
   psql('', { file: [path.join(supabase, 'tests/prelude.sql')] });
+  if (flag('--bare')) return;
   const role = option('--role', 'hosted_postgres');
   const migrations = fs.readdirSync(path.join(supabase, 'migrations')).filter((f) => f.endsWith('.sql')).sort();
   for (const file of migrations) psql('', { role, file: [path.join(supabase, 'migrations', file)] });
