@@ -96,6 +96,8 @@ alter table public.scheduled_messages
   add column claim_rank timestamptz,             -- the send time, up to 4 h earlier by the score: nobody waits for ever
   add column preferred_gateway text;             -- that wrote to this number last
 alter table public.gateways add column last_claim_at timestamptz;
+-- Which box told an event is on record also when the box is no more; every event paid for looking.
+alter table public.message_events drop constraint message_events_gateway_id_fkey;
 
 -- Whom a number's customer is worth: the lifetime value at each hundredth of all customers.
 create table private.value_percentiles (
@@ -246,7 +248,7 @@ begin
      and (new.message_content <> old.message_content or old.status not in ('scheduled', 'queued', 'claimed')) then
     perform private.check_sendable(new.message_content);
   end if;
-  if not by_box and (new.phone_number, new.message_content, new.scheduled_send_time, new.expires_at, new.class, new.on_unknown, new.pool, new.gateway_id)
+  if (new.phone_number, new.message_content, new.scheduled_send_time, new.expires_at, new.class, new.on_unknown, new.pool, new.gateway_id)
      is distinct from
      (old.phone_number, old.message_content, old.scheduled_send_time, old.expires_at, old.class, old.on_unknown, old.pool, old.gateway_id) then
     new.revision := old.revision + 1;
