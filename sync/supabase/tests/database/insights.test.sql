@@ -61,6 +61,7 @@ select results_eq('select state, customers from customers_by_state', $$values ('
 select results_eq('select zip_code, customers from customers_by_zip', $$values ('90001', 2::bigint), ('89001', 1::bigint), ('90002', 1::bigint)$$, 'zip + 4 is its zip');
 select results_eq('select member_id, days_since, churn_level from churn_prediction', $$values ('E', 95, 'Critical'), ('B', 70, 'High')$$, 'longest away first; never seen is no risk');
 select is((select member_id from top_customers limit 1), 'A', 'top customer');
+select results_eq('select customers, vip, with_phone, active_30_days from customer_totals', $$values (5::bigint, 1::bigint, 4::bigint, 2::bigint)$$, 'totals');
 select results_eq($$select member_id from customer_by_phone('(555) 010-0001') order by 1$$, $$values ('A'), ('E')$$, 'a shared phone, written another way, gives both');
 select is((select count(*) from purchase_history('555-010-0003')), 3::bigint, 'history: two lines, and a sale without lines');
 select results_eq($$select product_sku, reason from product_recommendations('B')$$, $$values ('F2', 'bought before')$$, 'what left the catalogue is not proposed');
@@ -79,7 +80,8 @@ select results_eq('select payment_type, transactions, percent_of_revenue from pa
 select results_eq('select value_band, transactions, avg_transaction from order_value_by_segment', $$values ('medium', 5::bigint, 90.00), ('low', 2::bigint, 27.50)$$, 'bands');
 select results_eq('select staff_name, shop_location, total_sales, unique_customers from top_staff',
   $$values ('Sam', 'South', 200.00, 1::bigint), ('Sam', 'North', 175.00, 2::bigint), ('Kim', 'North', 100.00, 1::bigint), ('Kim', 'South', 30.00, 1::bigint)$$, 'staff by shop');
-select is((select sum(total_sales) from staff_by_month where staff_name = 'Sam'), 375.00, 'staff by month adds up');
+select results_eq($$select shop_location, sum(total_sales) from staff_by_month where staff_name = 'Sam' group by 1 order by 1$$, $$values ('North', 175.00), ('South', 200.00)$$,
+  'staff by month, a name in two shops apart');
 select results_eq('select staff_name, active_days, transactions_per_day from staff_productivity', $$values ('Sam', 4::bigint, 1.00), ('Kim', 3::bigint, 1.00)$$, 'per active day');
 select results_eq('select shop_location, revenue, unique_customers from revenue_by_location', $$values ('North', 290.00, 2::bigint), ('South', 230.00, 2::bigint)$$, 'shops');
 select results_eq('select day, transactions, revenue from sales_today', $$values ('today', 2::bigint, 55.00), ('yesterday', 1::bigint, 30.00)$$, 'today begins at midnight of the shop');
@@ -104,7 +106,10 @@ select results_eq('select cbd_range, lines from cbd_preferences', $$values ('unk
 select results_eq('select strain, times_sold from strain_popularity', $$values ('Haze', 3::bigint), ('Kush', 1::bigint)$$, 'strains');
 select results_eq($$select price_from, lines from price_points where category = 'Flower' order by 1$$, $$values (30, 1::bigint), (40, 3::bigint)$$, 'price points');
 select results_eq($$select products, lowest, median, highest from catalog_prices where category = 'Flower'$$, $$values (2::bigint, 30.00, 35::double precision, 40.00)$$, 'catalogue');
-select is((select percent from catalog_completeness where field = 'name'), 100.0, 'completeness');
+select results_eq($$select field, filled, percent from catalog_completeness where field in ('name', 'leafly_rating', 'cost') order by 1$$,
+  $$values ('cost', 0::bigint, 0.0), ('leafly_rating', 2::bigint, 50.0), ('name', 4::bigint, 100.0)$$, 'completeness');
+select is_empty($$select attname from pg_attribute where attrelid = 'products'::regclass and attnum > 0 and attname not in
+  ('id', 'sku', 'is_active', 'created_at', 'updated_at') and attname not in (select field from catalog_completeness)$$, 'of every column that may be empty');
 select results_eq('select rating, products, revenue from rating_and_sales', $$values ('3 to 4', 1::bigint, 60.00), ('4.5 and more', 1::bigint, 160.00), ('not rated', 2::bigint, 170.00)$$, 'ratings');
 select results_eq('select sku, stage from product_lifecycle order by 1', $$values ('E1', 'current'), ('F1', 'current'), ('F2', 'current'), ('X1', 'fading')$$, 'lifecycle');
 select is_empty($$select * from slow_movers where sku = 'X1'$$, 'what left the catalogue is no slow mover');
@@ -117,7 +122,12 @@ select results_eq($$select top_brand, brand_loyalty_percent, top_category, repea
 -- Visits.
 select results_eq('select consistency, customers from visit_consistency', $$values ('medium', 1::bigint)$$, 'consistency 0.567 is medium');
 select is_empty('select * from predicted_visits', 'the next visit is in 13 days, not 7');
-select results_eq('select member_id, favorite_product from next_purchases', $$values ('A', 'Flower One')$$, 'one row a customer, with the favourite');
+select results_eq('select member_id, favorite_product, reachable from next_purchases', $$values ('A', 'Flower One', true)$$, 'one row a customer, with the favourite');
+update customer_visit_patterns set predicted_next_visit = shop_today() - 3 where customer_id = 'A';
+insert into opt_outs (phone_number) values ('(555) 010-0001');   -- as a person types it
+select results_eq('select member_id, overdue, reachable from predicted_visits', $$values ('A', true, false)$$, 'who is overdue is not left out; who opted out is marked');
+delete from opt_outs where phone_number = '+15550100001';
+update customer_visit_patterns set predicted_next_visit = shop_today() + 13 where customer_id = 'A';
 select results_eq('select member_id, overdue_ratio from overdue_ratio', $$values ('A', 0.00)$$, 'overdue');
 select results_eq('select stage, customers from lifecycle_stages order by 1', $$values ('active', 1::bigint), ('never visited', 1::bigint), ('new', 1::bigint), ('one visit', 2::bigint)$$, 'stages');
 select results_eq('select customers, mean_error_days from visit_prediction_accuracy', $$values (1::bigint, 10.0)$$, 'gap 20 where 10 was foretold');
@@ -144,7 +154,8 @@ select results_eq('select campaign_name, messages, sent, delivered, not_delivere
   $$values ('spring', 4::bigint, 2::bigint, 1::bigint, 1::bigint, 1::bigint, 0.04)$$, 'cancelled and failed ones were not sent');
 select results_eq('select strategy_type, messages, avg_confidence, delivered from strategy_effectiveness order by 1',
   $$values ('general', 2::bigint, null, 0::bigint), ('win_back', 2::bigint, 0.750, 1::bigint)$$, 'strategies');
-select results_eq('select sent, delivered, delivered_percent from delivery_rate order by day', $$values (2::bigint, 1::bigint, 50.0), (1::bigint, 0::bigint, 0.0)$$, 'delivery by day and modem');
+select results_eq('select sent, delivered, delivered_percent, outbound, sent_percent from delivery_rate order by day',
+  $$values (2::bigint, 1::bigint, 50.0, 3::bigint, 66.7), (1::bigint, 0::bigint, 0.0, 1::bigint, 100.0)$$, 'delivery by day and modem');
 select results_eq('select messaged, responded, response_percent from response_rate', $$values (2::bigint, 1::bigint, 50.0)$$, 'one of two answered within 7 days');
 select results_eq('select strategy_type, responded from strategy_responses', $$values ('win_back', 1::bigint)$$, 'answers by strategy');
 select results_eq('select customer_segment, response_percent from segment_targeting order by 1', $$values ('New', 0.0), ('VIP', 100.0)$$, 'answers by segment');
@@ -188,7 +199,13 @@ select is((select count(*) from recent_events('a@example.com')), 2::bigint, 'eve
 select results_eq('select event_type, events, customers from events_by_type', $$values ('bundle_viewed', 2::bigint, 1::bigint)$$, 'by type');
 select is((select count(*) from devices_of_customer('b@example.com')), 2::bigint, 'devices');
 select results_eq($$select customer_email from customers_on_device('print-b')$$, $$values ('b@example.com')$$, 'on one device');
-select is((select customer_email from top_profiles limit 1), 'a@example.com', 'top profile');
+select results_eq('select customer_email, profile_score from top_profiles limit 1', $$values ('a@example.com', 55.00)$$, 'the score as of now: 3 orders 15, 12 days 40');
+insert into customer_intelligence (customer_email, total_orders, avg_order_value, last_order_date)
+  select 'score-' || n || '@example.com', orders, aov, case when days < 999 then now() - make_interval(days => days) end
+  from (values (1, 0, 0, 999), (2, 1, 44.85, 0), (3, 3, 50, 20), (4, 6, 100, 14), (5, 6, 100, 15), (6, 43, 60, 30), (7, 10, 200, 91)) v (n, orders, aov, days);
+select results_eq($$select current_score from web_profiles where customer_email like 'score-%' order by customer_email$$,
+  $$values (0.0), (58.455), (60.0), (100), (90.0), (78.0), (60.0)$$, 'the scores of the reference');
+delete from customer_intelligence where customer_email like 'score-%';
 select results_eq('select customer_email, in_prime_window from prime_window', $$values ('a@example.com', true)$$, 'who is inside the window is not left out');
 select results_eq('select discount, offers, purchased from bundle_acceptance', $$values ('15 % and more', 1::bigint, 1::bigint), ('10 to 15 %', 1::bigint, 0::bigint), ('no price', 1::bigint, 0::bigint)$$, 'by discount; a price of 0 is no error');
 select is((select devices from inactive_devices), 1::bigint, 'inactive devices');
