@@ -64,6 +64,10 @@ grant select, insert on realtime.messages to anon, authenticated, service_role, 
 grant usage on schema extensions to anon, authenticated, service_role, hosted_postgres;
 grant usage, create on schema public to hosted_postgres with grant option;
 grant usage on schema public to anon, authenticated, service_role;
+-- Projects made before November 2026 grant everything in "public" by default: what a migration does not revoke is open there.
+alter default privileges for role hosted_postgres in schema public grant all on tables to anon, authenticated, service_role;
+alter default privileges for role hosted_postgres in schema public grant all on functions to anon, authenticated, service_role;
+alter default privileges for role hosted_postgres in schema public grant all on sequences to anon, authenticated, service_role;
 do $$ begin execute format('grant create on database %I to hosted_postgres', current_database()); end $$;
 do $$ begin
   if not exists (select 1 from pg_publication where pubname = 'supabase_realtime') then create publication supabase_realtime; end if;

@@ -192,5 +192,65 @@ select is_empty($$select c.relname from pg_class c, unnest(array['select', 'inse
 select is_empty($$select c.conrelid::regclass, c.conname from pg_constraint c where c.contype = 'f' and c.connamespace = 'public'::regnamespace
   and not exists (select 1 from pg_index i where i.indrelid = c.conrelid and i.indkey[0] = c.conkey[1])$$, 'every foreign key has an index');
 
+-- Views and the insights that are functions: staff read them, boxes and strangers see of them what an empty database would show.
+insert into customer_visit_patterns (customer_id, predicted_next_visit) values ('access-1', current_date) on conflict (customer_id) do update set predicted_next_visit = current_date;
+update customers set total_visits = 3, total_sales = 3, lifetime_value = 77, last_visited = current_date - 70, date_joined = current_date, state = 'CA', zip_code = '90001'
+  where member_id = 'access-1';
+create function pg_temp.rows_of(who text, query text) returns jsonb language plpgsql as $$
+declare answer jsonb;
+begin
+  begin
+    perform set_config('request.jwt.claims', jsonb_build_object('role', 'authenticated', 'sub', (select id from auth.users where email = who || '@access.example.com'))::text, true);
+    perform set_config('role', 'authenticated', true);
+    execute 'select coalesce(jsonb_agg(to_jsonb(x)), ''[]'') from (' || query || ' limit 50) x' into answer;
+    raise sqlstate 'ZZ000';
+  exception when sqlstate 'ZZ000' then null; when others then answer := to_jsonb(sqlstate);
+  end;
+  return answer;
+end $$;
+create temp table views on commit drop as select relname::text as v from pg_class where relnamespace = 'public'::regnamespace and relkind = 'v';
+select is_empty($$
+  select w, v, e from unnest(array['nobody', 'box']) w, views, jsonb_array_elements(pg_temp.rows_of(w, 'select * from public.' || v)) r, jsonb_each(r) e
+  where e.value not in ('0', 'null') and e.key not in ('days', 'day', 'field')$$, 'no view tells a box or a stranger anything');
+select is_empty($$select w, v from unnest(array['viewer', 'reviewer', 'admin', 'agent']) w, views where jsonb_typeof(pg_temp.rows_of(w, 'select * from public.' || v)) <> 'array'$$,
+  'staff may read every view');
+select ok((select count(*) from views where pg_temp.rows_of('viewer', 'select * from public.' || v) @? '$[*].* ? (@ == "access-1")') >= 4, 'and see what is there');
+select is_empty($$
+  select w, f from unnest(array['nobody', 'box']) w, unnest(array['customer_by_phone(''+15550100001'')', 'purchase_history(''+15550100001'')', 'product_recommendations(''access-1'')',
+      'customer_by_device('''', '''')', 'profile_by_email(''access-1@example.com'')', 'active_bundle(''access-1@example.com'')', 'recent_events(''access-1@example.com'')',
+      'devices_of_customer(''access-1@example.com'')', 'customers_on_device('''')']) f
+  where pg_temp.rows_of(w, 'select * from public.' || f) <> '[]'$$, 'nor do the functions');
+select is(jsonb_array_length(pg_temp.rows_of('viewer', 'select * from public.customer_by_phone(''555 010 0001'')')), 1, 'which staff may ask');
+select is(pg_temp.can(w, format('select public.%I(%L)', f, '{}')), 'PT403 this needs one of the roles: ' || r, w || ' is refused by ' || f)
+  from unnest(array['nobody', 'viewer', 'web', 'box']) w, (values ('campaign_review_v1', 'reviewer, admin'), ('campaign_plan_v1', 'reviewer, admin'),
+    ('campaign_hand_off_v1', 'reviewer, admin, agent'), ('campaign_pause_v1', 'reviewer, admin'), ('campaign_resume_v1', 'reviewer, admin'),
+    ('campaign_cancel_v1', 'reviewer, admin'), ('context_v1', 'agent, reviewer, admin'), ('inbox_claim_v1', 'agent, reviewer, admin'),
+    ('reply_v1', 'agent, reviewer, admin'), ('lead_upsert_v1', 'agent, reviewer, admin')) x (f, r);
+select is(pg_temp.can(w, format('select public.%I()', f)), 'no', w || ' is refused by ' || f)
+  from unnest(array['nobody', 'viewer', 'reviewer', 'agent', 'web', 'box']) w, unnest(array['recalculate_v1', 'forget_inactive_devices_v1']) f;
+select is_empty($$select c.relname from pg_class c, unnest(array['insert', 'update', 'delete']) v
+  where c.relnamespace = 'public'::regnamespace and c.relkind = 'v' and has_table_privilege('authenticated', c.oid, v)$$, 'a view is read, never written');
+select is(pg_temp.can('reviewer', $$update campaigns set status = 'paused'$$), 'no', 'a campaign is paused by the function that sees to its rows');
+
+-- The doorbell: a box hears its own channels and its pool's, and rings none.
+create function pg_temp.hears(who text, topic text) returns boolean language plpgsql as $$
+declare found boolean;
+begin
+  begin
+    perform set_config('request.jwt.claims', jsonb_build_object('role', 'authenticated', 'sub', (select id from auth.users where email = who || '@access.example.com'))::text, true);
+    perform set_config('realtime.topic', topic, true);
+    perform set_config('role', 'authenticated', true);
+    select exists (select from realtime.messages m where m.topic = hears.topic) into found;
+    raise sqlstate 'ZZ000';
+  exception when sqlstate 'ZZ000' then return found;
+  end;
+end $$;
+select realtime.send('{}', 'doorbell', t, true) from unnest(array['gw-box:access-box', 'gw-pool:main', 'gw-box:other', 'gw-pool:other']) t;
+select results_eq($$select w, t from unnest(array['box', 'nobody', 'admin']) w, unnest(array['gw-box:access-box', 'gw-pool:main', 'gw-box:other', 'gw-pool:other']) t
+  where pg_temp.hears(w, t)$$, $$values ('box', 'gw-box:access-box'), ('box', 'gw-pool:main')$$, 'who hears what');
+select is(pg_temp.can(w, $$insert into realtime.messages (topic, extension, event) values ('gw-pool:main', 'broadcast', 'doorbell')$$), 'no', w || ' does not ring')
+  from unnest(array['box', 'nobody', 'admin', 'anon']) w;
+select is(pg_temp.can('box', 'select 1 from auth.users'), 'no', 'a box does not see the users');
+
 select * from finish();
 rollback;

@@ -37,9 +37,9 @@ select is(campaign_plan_v1(jsonb_build_object('items', jsonb_build_array(jsonb_b
 select results_eq('select id, status from campaign_messages order by id', $$values (1::bigint, 'scheduled'), (2::bigint, 'approved'), (3::bigint, 'scheduled'), (4::bigint, 'rejected')$$, 'planned');
 
 update campaign_messages set message_content = 'Now {broken}' where id = 3;
-select is(campaign_hand_off_v1(), '{"handed_over": 1, "rows": 2, "refused": 1}'::jsonb, 'handed over: two bubbles; what was broken since goes back');
+select is(campaign_hand_off_v1(), '{"handed_over": 1, "rows": 2, "refused": 1, "late": 0, "resumed": 0}'::jsonb, 'handed over: two bubbles; what was broken since goes back');
 select is((select status from campaign_messages where id = 3), 'approved', 'to be planned anew');
-select is(campaign_hand_off_v1(), '{"handed_over": 0, "rows": 0, "refused": 0}'::jsonb, 'nothing is handed over twice');
+select is(campaign_hand_off_v1(), '{"handed_over": 0, "rows": 0, "refused": 0, "late": 0, "resumed": 0}'::jsonb, 'nothing is handed over twice');
 select results_eq('select bubble_no, bubble_total, message_content, status, class, extract(epoch from scheduled_send_time - now())::integer from scheduled_messages where campaign_message_id = 1 order by 1',
   $$values (1, 2, 'Hello Kay', 'scheduled', 'marketing', 3600), (2, 2, 'We miss you', 'scheduled', 'marketing', 3603)$$, 'expanded, in order, 3 s apart, no empty bubble');
 select results_eq('select status, exported_to from campaign_messages where id = 1', $$values ('exported', 'scheduled_messages')$$, 'export fields');
@@ -70,6 +70,74 @@ select is((select delivery_status from campaign_messages where id = 1), 'deliver
 insert into messages (id, phone_number, content, status, direction, gateway_id, "timestamp") values (920001, '+15550100101', 'thanks', 'unread', 'inbound', 'campaign-box', now() + interval '1 minute');
 select isnt((select responded_at from campaign_messages where id = 1), null, 'the answer is noted');
 
+-- A message that failed may be planned anew: a round of its own, which the first one no longer touches.
+select set_config('conductor.actor', '', true);
+select campaign_review_v1('{"items": [{"id": 3, "action": "edit", "text": "Hi again", "reason": "mended"}]}');
+create function pg_temp.plan(message integer, at timestamptz) returns text language sql as $$
+  select coalesce(v -> 'verdicts' -> 0 ->> 'reason', v -> 'verdicts' -> 0 ->> 'verdict')
+  from campaign_plan_v1(jsonb_build_object('items', jsonb_build_array(jsonb_build_object('id', message, 'at', at)))) v $$;
+create function pg_temp.box(message integer, next_status text, delivery text default 'none', sent timestamptz default null) returns void language sql as $$
+  select set_config('conductor.actor', 'campaign-box', true);
+  update scheduled_messages j set status = next_status, delivery_status = delivery, actual_send_time = coalesce(sent, actual_send_time)
+    from campaign_messages c where c.id = message and j.campaign_message_id = c.id and j.campaign_round = c.round;
+  select set_config('conductor.actor', '', true) $$;
+select is(pg_temp.plan(3, now() + interval '1 hour'), 'applied', 'planned');
+select is(campaign_hand_off_v1() ->> 'rows', '1', 'handed over');
+select is((select expires_at - scheduled_send_time from scheduled_messages where campaign_message_id = 3), interval '24 hours', 'not later than a day after its time');
+select pg_temp.box(3, 'queued'), pg_temp.box(3, 'failed');
+select is((select status from campaign_messages where id = 3), 'failed', 'failed');
+select campaign_review_v1('{"items": [{"id": 3, "action": "approve"}]}');
+select is(pg_temp.plan(3, now() + interval '2 hours'), 'applied', 'planned anew');
+select is(campaign_hand_off_v1() ->> 'rows', '1', 'and handed over, as a row of its own');
+select pg_temp.box(3, 'queued'), pg_temp.box(3, 'sent', 'none', now());
+select results_eq('select status, delivery_status from campaign_messages where id = 3', $$values ('sent', 'none')$$, 'sent, and no report was asked for');
+insert into messages (id, phone_number, content, status, direction, "timestamp") values (920010, '+15550100102', 'early', 'unread', 'inbound', now() - interval '1 hour');
+insert into campaign_messages (id, phone_number, message_content, status, campaign_name) values (5, '(555) 010-0102', 'Hi five', 'suggested', 'fall');
+select campaign_review_v1('{"items": [{"id": 5, "action": "approve"}]}');
+select pg_temp.plan(5, now());
+select campaign_hand_off_v1();
+select pg_temp.box(5, 'queued'), pg_temp.box(5, 'sent', 'pending', now() - interval '2 hours');
+select is((select responded_at from campaign_messages where id = 5), now() - interval '1 hour', 'an answer that was told before the sending counts');
+
+update messages set status = 'read' where id = 920010;
+
+-- Too late is too late.
+select is(pg_temp.plan(2, now() - interval '2 days'), 'the variable {first_name} was not replaced', 'still not');
+insert into campaign_messages (id, phone_number, message_content, status, campaign_name) values (6, '+15550100106', 'Hi six', 'suggested', 'fall');
+select campaign_review_v1('{"items": [{"id": 6, "action": "approve"}]}');
+select is(pg_temp.plan(6, now() - interval '2 days'), 'at is more than 24:00:00 ago', 'a plan for the day before yesterday');
+select is(pg_temp.plan(6, now() - interval '2 hours'), 'applied', 'for two hours ago');
+update campaigns set late_hours = 1 where campaign_name = 'fall';
+select is(campaign_hand_off_v1() ->> 'late', '1', 'is too late where an hour is the limit');
+select results_eq('select status, feedback_notes like ''%too late%'' from campaign_messages where id = 6', $$values ('expired', true)$$, 'and said so');
+
+-- A box that is away sends what was paused: it counts, and is not sent again.
+insert into scheduled_messages (id, phone_number, message_content, status, campaign_name, pool) values
+  (930001, '+15550100110', 'one', 'scheduled', 'unplanned', 'away-pool'), (930002, '+15550100111', 'two', 'scheduled', 'unplanned', 'away-pool');
+insert into auth.users (id, email) values ('30000000-0000-4000-8000-000000000005', 'away@campaign.example.com');
+insert into gateways (id, auth_user_id, pool) values ('away-box', '30000000-0000-4000-8000-000000000005', 'away-pool');
+select pg_temp.be(5);
+select is(jsonb_array_length(gw_claim_v1('{"request_id": "a", "instance": "i"}') -> 'jobs'), 2, 'claimed, pinned');
+select set_config('conductor.actor', '', true);
+select pg_temp.be(1);
+select is(campaign_pause_v1('{"campaign": "unplanned"}') ->> 'rows', '2', 'a campaign that only its rows name is paused');
+insert into scheduled_messages (id, phone_number, message_content, status, campaign_name) values (930003, '+15550100112', 'three', 'scheduled', 'unplanned');
+select is((select status from scheduled_messages where id = 930003), 'approved', 'what is inserted meanwhile waits');
+select results_eq($$select r -> 'rows', r -> 'waiting' from campaign_resume_v1('{"campaign": "unplanned"}') r$$, $$values ('1'::jsonb, '2'::jsonb)$$,
+  'what the box has not been told of waits');
+select pg_temp.be(5);
+select is(gw_report_v1('{"items": [{"event_id": "30000000-0000-4000-8000-00000000a001", "kind": "sent", "job_id": 930001, "epoch": 1, "at": "2026-11-22T10:00:00Z"}]}')
+  #>> '{verdicts,0,verdict}', 'applied', 'the box had sent one');
+select is((select status from scheduled_messages where id = 930001), 'sent', 'it is sent');
+select is((gw_ack_v1(jsonb_build_object('ids', (select jsonb_agg(id) from gateway_commands where gateway_id = 'away-box'))) -> 'acked')::integer >= 2, true, 'the box is told');
+select set_config('conductor.actor', '', true);
+select pg_temp.be(1);
+select is(campaign_hand_off_v1() ->> 'resumed', '1', 'the other goes on');
+select results_eq('select id, status from scheduled_messages where id in (930001, 930002) order by 1', $$values (930001::bigint, 'sent'), (930002::bigint, 'scheduled')$$, 'once each');
+select campaign_cancel_v1('{"campaign": "unplanned"}');
+select throws_ok($$insert into scheduled_messages (phone_number, message_content, status, campaign_name) values ('+15550100112', 'x', 'scheduled', 'unplanned')$$, '23514', null,
+  'nothing is added to a cancelled campaign');
+
 -- Agents.
 select pg_temp.be(4);
 select throws_ok($$select inbox_claim_v1('{"owner": "x"}')$$, 'PT403', null, 'a viewer claims nothing');
@@ -85,6 +153,7 @@ select throws_ok($$select reply_v1('{"message_id": 920001, "text": "Hi {name}"}'
 select results_eq($$select l ->> 'lead_status', l ->> 'conversation_stage', (l ->> 'conversion_probability')::numeric from lead_upsert_v1('{"phone": "+15550100101"}') l$$, $$values ('warm', 'discovery', 0.8)$$, 'a customer''s lead is warm');
 select results_eq($$select l ->> 'lead_status', l ->> 'load_status' from lead_upsert_v1('{"phone": "+15550100101", "stage": "qualification"}') l$$, $$values ('qualified', 'qualified')$$, 'one row a number');
 select is((select count(*) from leads where phone_number = '+15550100101'), 1::bigint, 'one lead');
+select is(lead_upsert_v1('{"phone": "+15550100199", "stage": "demo"}') ->> 'lead_status', 'demo_scheduled', 'the stage tells the status, also of a new one');
 
 -- Guards.
 select throws_ok($$update campaign_messages set status = 'sent' where id = 2$$, '23514', null, 'nobody marks a message as sent by hand');

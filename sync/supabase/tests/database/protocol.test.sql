@@ -184,6 +184,19 @@ select ok(exists (select from scheduled_messages where id = 940020 and status in
   'a reply is promoted before three hundred rows of yesterday');
 select is((select count(*) from scheduled_messages where pool = 'r' and status = 'queued') <= 55, true, 'and no more than are needed');
 
+-- A go is prolonged for an hour; a lease that is over is seen at a heartbeat, though nobody claims.
+select ok((select begun_at is not null from scheduled_messages where id = 940002), 'when it was begun is known');
+select is(gw_renew_v1('{"jobs": [{"id": 940002, "epoch": 1, "revision": 1}]}') #>> '{jobs,0,held}', 'true', 'prolonged');
+select set_config('conductor.actor', 'test', true);
+update scheduled_messages set begun_at = now() - interval '61 minutes' where id = 940002;
+select is(gw_renew_v1('{"jobs": [{"id": 940002, "epoch": 1, "revision": 1}]}') #>> '{jobs,0,reason}', 'lease', 'not for ever');
+update scheduled_messages set lease_expires_at = now() - interval '1 minute' where id = 940002;
+select gw_report_v1('{"items": [{"event_id": "30000000-0000-4000-8000-0000000000b1", "kind": "heartbeat"}]}');
+select is(pg_temp.state(940002), 'unknown unknown lease-over', 'what became of it is unknown');
+select is(gw_report_v1('{"items": [{"event_id": "30000000-0000-4000-8000-0000000000b2", "kind": "released", "job_id": 940002, "epoch": 1, "instance": "i3"}]}')
+  #>> '{verdicts,0,verdict}', 'applied', 'unless its box gives it back');
+select is((select status from scheduled_messages where id = 940002), 'queued', 'so that it goes out after all');
+
 -- What enters the queue can be sent.
 select set_config('conductor.actor', '', true);
 select throws_ok($$insert into scheduled_messages (phone_number, message_content, status) values ('+15550100001', 'Hi {first_name}', 'scheduled')$$, '23514',
