@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
+#include <fstream>
 #include <iostream>
 
 #include "tools/harness/gateway.hpp"
@@ -19,9 +21,9 @@ using namespace std::chrono_literals;
 class Stack {
 public:
     /// The user file of box n, from 1, is "supabase-user-<n>"; of the first also "supabase-user".
-    explicit Stack(const fs::path& folder, int boxes = 1)
-        : child_{{"node", SOURCE_DIR "/tests/support/supabase/stack.mjs", "--stay", "--gateways", std::to_string(boxes)},
-                 folder / "stack.log"} {
+    /// `clock`: a file of shifted_clock.so that PostgreSQL goes by; empty: its own clock.
+    explicit Stack(const fs::path& folder, int boxes = 1, const fs::path& clock = {})
+        : child_{command(boxes, clock), folder / "stack.log"} {
         if (!child_.wait_for_output("\n", 60s)) throw std::runtime_error("no Supabase stand-in: " + child_.output());
         ready_ = json::parse(child_.output().substr(0, child_.output().find('\n')));
         write_file(folder / "supabase-key", ready_["key"].get<std::string>() + "\n");
@@ -46,15 +48,37 @@ public:
     }
 
 private:
+    static std::vector<std::string> command(int boxes, const fs::path& clock) {
+        std::vector<std::string> argv{"node", SOURCE_DIR "/tests/support/supabase/stack.mjs", "--stay", "--gateways",
+                                      std::to_string(boxes)};
+        if (!clock.empty()) argv.insert(argv.end(), {"--clock", clock.string(), "--clock-library", BINARY_DIR "/shifted_clock.so"});
+        return argv;
+    }
+
     Child child_;
     json ready_;
 };
 
+/// `url`: of the project as this box sees it; empty: the stack's own.
 inline GatewayOptions options_for(const Sim& sim, const Stack& stack, const fs::path& secrets, const std::string& user = "supabase-user",
-                                  const std::string& heard = "realtime = false\npoll = \"1s\"\n") {
-    const std::string table = "[supabase]\nurl = \"" + stack.url() + "\"\nkey_file = \"" + (secrets / "supabase-key").string() +
-                              "\"\nuser_file = \"" + (secrets / user).string() + "\"\n" + heard;
+                                  const std::string& heard = "realtime = false\npoll = \"1s\"\n", const std::string& url = {}) {
+    const std::string table = "[supabase]\nurl = \"" + (url.empty() ? stack.url() : url) + "\"\nkey_file = \"" +
+                              (secrets / "supabase-key").string() + "\"\nuser_file = \"" + (secrets / user).string() + "\"\n" + heard;
     return {.ports = sim.ports(), .send = {}, .more = table};
+}
+
+/// What a program needs so that its clock is shifted by the file `clock`. With AddressSanitizer the library comes before its runtime.
+inline std::vector<std::string> shifted_by(const fs::path& clock) {
+    const char* asan = std::getenv("ASAN_OPTIONS");
+    return {"LD_PRELOAD=" BINARY_DIR "/shifted_clock.so", "CONDUCTOR_CLOCK=" + clock.string(),
+            "ASAN_OPTIONS=" + std::string{asan ? asan : ""} + ":verify_asan_link_order=0"};
+}
+/// Writes it: the real-time clock and that of the boot, so far ahead of the truth.
+inline void set_clock(const fs::path& clock, std::chrono::nanoseconds real, std::chrono::nanoseconds boot) {
+    const std::int64_t both[] = {real.count(), boot.count()};
+    std::fstream out{clock, std::ios::binary | std::ios::in | std::ios::out};  // in place: it is mapped
+    if (!out) out.open(clock, std::ios::binary | std::ios::out);
+    out.write(reinterpret_cast<const char*>(both), sizeof both);
 }
 
 /// Rows as a producer writes them: number, text, time and status, all else by default.

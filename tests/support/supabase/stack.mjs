@@ -4,6 +4,7 @@
 // its standard input closes (not with --stay), and takes everything it started and wrote with it.
 //
 //   node stack.mjs [--gateways N] [--role hosted_postgres|postgres] [--bare] [--memory 32MB] [--no-rest] [--tls] [--stay] [--check]
+//                  [--clock FILE --clock-library shifted_clock.so]    (PostgreSQL goes by a shifted clock: tests/support/clock)
 //
 // Control, at the address `control` of the ready line (JSON in, JSON out):
 //   POST /fault {mode: "cut"|"delay"|"status"|"drop", match?, contains?, count?, ms?, status?, headers?, body?}
@@ -139,7 +140,8 @@ async function startPostgres() {
   pgPort = await freePort();
   const set = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', listen_addresses: '127.0.0.1', port: pgPort,
     unix_socket_directories: work, max_connections: 60, shared_buffers: option('--memory', '32MB'), log_min_messages: 'warning' };
-  postgres = start(path.join(pgBin(), 'postgres'), ['-D', data, ...Object.entries(set).flatMap(([k, v]) => ['-c', `${k}=${v}`])], as);
+  const shifted = option('--clock', '') ? { env: { ...process.env, LD_PRELOAD: option('--clock-library', ''), CONDUCTOR_CLOCK: option('--clock', '') } } : {};
+  postgres = start(path.join(pgBin(), 'postgres'), ['-D', data, ...Object.entries(set).flatMap(([k, v]) => ['-c', `${k}=${v}`])], { ...as, ...shifted });
   const ready = () => spawnSync(path.join(pgBin(), 'pg_isready'), ['-q', '-h', work, '-p', String(pgPort)]).status === 0;
   await until('PostgreSQL', 20000, ready).catch((e) => { throw new Error(`${e.message}: ${postgres.output}`); });
   psql(`create database ${database}`, { db: 'postgres' });
