@@ -128,6 +128,9 @@ struct Customer {
     std::optional<double> value_percentile;  ///< [0, 1]
     std::optional<int> visits;
     std::optional<double> campaign;  ///< priority of the campaign, [0, 100]
+    // of the whole business; the box counts what it knows itself
+    std::optional<int> sent, replied, sent_30_days;
+    bool operator==(const Customer&) const = default;
 };
 
 /// What a caller asks to be sent; checked and completed by the intake service.

@@ -58,7 +58,8 @@ std::optional<Refusal> check_text(const Env& env, const NewMessage& m, WallTime 
     return std::nullopt;
 }
 
-/// The send priority of a marketing message for which the caller named none: from what he and this box know of the recipient.
+/// The send priority of a marketing message: from what the caller and this box know of the recipient. A named priority stands, and orders
+/// before all that is known; among rows of Supabase with the same one the better customer goes first.
 void score(Tx& tx, const Env& env, const NewMessage& m, MessageRow& row, WallTime now) {
     const auto history = store::history_of(tx, row.phone_number, now);
     analytics::Counters counters{.last_visit = m.customer.last_visit,
@@ -66,11 +67,12 @@ void score(Tx& tx, const Env& env, const NewMessage& m, MessageRow& row, WallTim
                                  .value_percentile = m.customer.value_percentile,
                                  .visits = m.customer.visits,
                                  .campaign = m.customer.campaign,
-                                 .sent = history.sent,
-                                 .replied = std::min(history.inbound, history.sent),
-                                 .sent_30_days = history.sent_30_days};
+                                 .sent = std::max(history.sent, m.customer.sent.value_or(0)),
+                                 .replied = std::max(std::min(history.inbound, history.sent), m.customer.replied.value_or(0)),
+                                 .sent_30_days = std::max(history.sent_30_days, m.customer.sent_30_days.value_or(0))};
     if (m.expire_after) counters.life_hours = std::chrono::duration<double, std::ratio<3600>>(*m.expire_after).count();
-    row.priority = analytics::priority_of(counters, env.config.analytics, now).value;
+    const double value = analytics::priority_of(counters, env.config.analytics, now).value;
+    row.priority = m.priority ? std::clamp(*m.priority + ranking(value), 0.0, 100.0) : value;
     row.known = analytics::pack(counters);
 }
 
@@ -184,7 +186,10 @@ api::Answer<Taken> take(Tx& tx, const Env& env, const NewMessage& m, WallTime no
     if (checks_duplicates && send.duplicate_window.count() > 0 && !m.scheduled_message_id)
         if (const auto twin = store::duplicate_of(tx, row->phone_number, row->content, now - send.duplicate_window))
             return Refusal{409, "duplicate", dispatch::reason_text("duplicate", std::to_string(twin->id.value)), "text", twin->id};
-    if (m.set) row->after = store::last_of_set(tx, row->phone_number, *m.set);
+    if (m.set && m.scheduled_message_id)
+        row->after = store::before_in_set(tx, *row);
+    else if (m.set)
+        row->after = store::last_of_set(tx, row->phone_number, *m.set);
     if (m.consent) note_consent(tx, m, row->phone_number, now);
     if (row->message_class != MessageClass::reply)
         if (const auto out = store::find_opt_out(tx, row->phone_number); out && out->active) return refuse("opted-out", "to");
@@ -192,8 +197,9 @@ api::Answer<Taken> take(Tx& tx, const Env& env, const NewMessage& m, WallTime no
         const auto consent = store::find_consent(tx, row->phone_number);
         if (!consent || !consent->active) return refuse("no-consent", "to");
     }
-    if (row->message_class == MessageClass::marketing && !m.priority) score(tx, env, m, *row, now);
+    if (row->message_class == MessageClass::marketing && (!m.priority || m.scheduled_message_id)) score(tx, env, m, *row, now);
     store::insert(tx, *row);
+    if (m.set && m.scheduled_message_id) store::take_place_in_set(tx, *row);
     return Taken{std::move(*row), true};
 }
 

@@ -23,6 +23,11 @@ struct Taken {
 api::Answer<Taken> take(store::Tx& tx, const Env& env, const NewMessage& message, WallTime now, std::int64_t open,
                         Openings* openings = nullptr);
 
+/// What the points of a customer, [0, 100], add to a named priority: [-0.5, 0.5].
+inline double ranking(double points) {
+    return (points - 50) / 100;
+}
+
 /// For the API: the sentence of its reason, its key, its hash.
 Message present(const Env& env, store::MessageRow row);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "daemon/core/nanp.hpp"
 #include "daemon/dispatch/reasons.hpp"
 #include "daemon/dispatch/submission.hpp"
 #include "daemon/service/commands.hpp"
@@ -44,6 +45,9 @@ NewMessage message_of(const sync::Job& job) {
     m.revision = job.revision;
     m.offline_ok = job.offline_ok;
     m.campaign_name = job.campaign_name;
+    m.set = job.set;
+    if (job.state && is_state(*job.state)) m.state = job.state;  // an address that nobody can place is none
+    m.customer = job.customer;
     m.consent = job.consent;
     return m;
 }

@@ -107,7 +107,13 @@ json attempts_of(Tx& tx, const MessageRow& row) {
 /// The priority and what it was made of, when the message was taken in.
 json priority_of_row(const Env& env, const MessageRow& row) {
     json parts = json::array();
-    if (row.known) {
+    if (row.known && row.scheduled_message_id) {
+        const double value = analytics::priority_of(analytics::unpack(*row.known), env.config.analytics, row.timestamp).value;
+        parts.push_back({{"name", "named"}, {"points", row.priority - ranking(value)}, {"sentence", "Supabase named it."}});
+        parts.push_back({{"name", "customer"},
+                         {"points", ranking(value)},
+                         {"sentence", fmt::format("Among equal ones, by what is known of the customer: {} of 100 points.", value)}});
+    } else if (row.known) {
         for (const auto& part : analytics::priority_of(analytics::unpack(*row.known), env.config.analytics, row.timestamp).parts)
             parts.push_back({{"name", part.name}, {"points", part.points}, {"sentence", part.sentence}});
     } else {

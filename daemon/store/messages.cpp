@@ -499,6 +499,21 @@ std::optional<MessageId> last_of_set(Tx& tx, std::string_view phone, std::string
     return q.next() && !q.null(0) ? std::optional{MessageId{q.i64(0)}} : std::nullopt;
 }
 
+std::optional<MessageId> before_in_set(Tx& tx, const MessageRow& row) {
+    Rows q = tx.query(
+        "SELECT id FROM messages INDEXED BY messages_sets WHERE phone = ? AND set_name = ? AND due_at < ? AND status <> 7"
+        " ORDER BY due_at DESC, id DESC LIMIT 1",
+        row.phone_number, row.set_name, row.due_at.value_or(row.timestamp));
+    return q.next() ? std::optional{MessageId{q.i64(0)}} : std::nullopt;
+}
+
+void take_place_in_set(Tx& tx, const MessageRow& row) {
+    tx.run(
+        "UPDATE messages SET after_id = ?1 WHERE status = 0 AND after_id IN"
+        " (SELECT id FROM messages INDEXED BY messages_scheduled WHERE scheduled_id = ?2 AND id <> ?1)",
+        row.id, row.scheduled_message_id);
+}
+
 void follow(Tx& tx, MessageId id, WallTime when) {
     tx.run("UPDATE messages SET not_before = ?2, ready = 0 WHERE after_id = ?1 AND status = 0 AND ready <> 2", id, when);
 }

@@ -153,6 +153,10 @@ struct History {
 History history_of(Tx& tx, std::string_view phone, WallTime now);
 /// The newest message of a set to a number.
 std::optional<MessageId> last_of_set(Tx& tx, std::string_view phone, std::string_view set_name);
+/// The message of its set that is due before a row of Supabase; one that was cancelled or given back has no place any more.
+std::optional<MessageId> before_in_set(Tx& tx, const MessageRow& row);
+/// What waits for an earlier round of this row of Supabase waits for this one now.
+void take_place_in_set(Tx& tx, const MessageRow& row);
 /// The messages that go right after this one in its set are looked at again at `when`, and no earlier.
 void follow(Tx& tx, MessageId id, WallTime when);
 /// What a pause of this campaign parked is due again, of the rows with an id above `after` and up to `to`.

@@ -56,6 +56,9 @@ struct Job {
     bool offline_ok = false;  ///< may be sent without gw_begin_v1 while the server cannot be asked
     std::optional<OnUnknown> on_unknown;
     std::optional<std::string> campaign_name;
+    std::optional<std::string> set = {};       ///< rows of one contact, to go out in order: bubbles of one message
+    std::optional<std::string> state = {};     ///< of the recipient's address, "CA"
+    Customer customer = {};                    ///< what the send priority is made of
     bool consent = false;                      ///< a consent is on record
     bool opted_out = false;                    ///< of this number, business-wide
     std::optional<std::string> instance = {};  ///< of the box that claimed it

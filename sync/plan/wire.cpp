@@ -100,6 +100,31 @@ json read(std::string_view body) {
     return json::parse(body, nullptr, false);
 }
 
+/// What is known of the recipient; what is not as it should be counts as unknown: it only ranks.
+Customer read_customer(const json& object) {
+    Customer c;
+    const auto number = [&object](const char* name, double least, double most) -> std::optional<double> {
+        const auto found = object.find(name);
+        if (found == object.end() || !found->is_number()) return std::nullopt;
+        const double value = found->get<double>();
+        return value >= least && value <= most ? std::optional{value} : std::nullopt;
+    };
+    const auto count = [&number](const char* name) -> std::optional<int> {
+        const auto value = number(name, 0, 1'000'000);
+        return value ? std::optional{static_cast<int>(*value)} : std::nullopt;
+    };
+    if (const auto day = object.find("last_visit"); day != object.end() && day->is_string())
+        c.last_visit = parse_rfc3339(day->get<std::string>() + "T00:00:00Z").value_or(WallTime{});
+    if (c.last_visit == WallTime{}) c.last_visit.reset();
+    c.cycle_days = number("cycle_days", 0, 36'500);
+    c.value_percentile = number("value_percentile", 0, 1);
+    c.visits = count("visits");
+    c.sent = count("sent");
+    c.replied = count("replied");
+    c.sent_30_days = count("sent_30_days");
+    return c;
+}
+
 Result<Job> read_job(const json& object) {
     Reader r{object, "job"};
     Job job;
@@ -122,6 +147,9 @@ Result<Job> read_job(const json& object) {
     }
     if (r.find("campaign_name")) job.campaign_name = r.text("campaign_name");
     if (r.find("instance")) job.instance = r.text("instance");
+    if (r.find("set")) job.set = r.text("set");
+    if (r.find("state")) job.state = r.text("state");
+    if (const auto* customer = r.find("customer"); customer && customer->is_object()) job.customer = read_customer(*customer);
     job.consent = r.boolean("consent", false);
     job.opted_out = r.boolean("opted_out", false);
     job.begun = r.text("status", false) == "sending";

@@ -283,6 +283,59 @@ TEST_CASE("without readable credentials nobody is asked, until there are some") 
     CHECK(box.sync->status()["last_error"] == "");
 }
 
+TEST_CASE("bubbles of one message are a set, and among equal rows the better customer goes first") {
+    Linked box;
+    json jobs = json::array();
+    for (int n = 1; n <= 4; ++n) {
+        auto job = box.job(n);
+        job["class"] = "marketing";
+        job["consent"] = true;
+        job["content"] = "Bubble " + std::to_string(n);
+        job["send_at"] = to_rfc3339(start + 3s * n);
+        job["state"] = n == 1 ? "CA" : "Atlantis";
+        if (n <= 2) job["set"] = "campaign-message-9";
+        if (n > 2) job["phone_number"] = "+1555010012" + std::to_string(n);
+        job["customer"] = {{"value_percentile", n == 4 ? 1.0 : 0.1}, {"visits", 3}};
+        jobs.push_back(job);
+    }
+    box.server.answers["gw_mine_v1"]["jobs"] = jobs;
+    box.begin();
+    REQUIRE(box.run([&] { return box.server.calls["gw_claim_v1"] > 0; }, 5s));
+    std::map<int, store::MessageRow> rows;
+    for (int n = 1; n <= 4; ++n) {
+        auto row = box.look([n](store::Tx& tx) { return store::find_by_scheduled(tx, n); });
+        REQUIRE(row.has_value());
+        CHECK(row->status == MessageStatus::queued);
+        rows[n] = *row;
+    }
+    CHECK(rows[2].after == rows[1].id);
+    CHECK_FALSE(rows[3].after.has_value());
+    // the first one's lease was lost, and it comes again: the second stays behind it
+    const auto anew = box.look([&](store::Tx& tx) {
+        auto first = rows[1];
+        first.status = first.stored_status = MessageStatus::cancelled;
+        store::update(tx, first);
+        NewMessage m;
+        m.to = first.phone_number;
+        m.text = first.content;
+        m.message_class = MessageClass::marketing;
+        m.due_at = first.due_at;
+        m.consent = true;
+        m.set = first.set_name;
+        m.scheduled_message_id = 1;
+        m.claim_epoch = 2;
+        auto taken = take(tx, *box.context->env, m, start, 0);
+        REQUIRE(taken.has_value());
+        return taken->row;
+    });
+    CHECK_FALSE(anew.after.has_value());
+    CHECK(box.look([&](store::Tx& tx) { return store::find(tx, rows[2].id); })->after == anew.id);
+    CHECK(rows[1].state == "CA");
+    CHECK_FALSE(rows[2].state.has_value());
+    CHECK(rows[4].priority > rows[3].priority);
+    CHECK(std::abs(rows[4].priority - 50) <= 0.5);
+}
+
 TEST_CASE("what an earlier database of this box may have sent is not sent by this one") {
     struct Row {
         const char* name;

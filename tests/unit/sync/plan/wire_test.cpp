@@ -98,8 +98,25 @@ TEST_CASE("parse_claim: a row with every field") {
     CHECK(job.consent);
     CHECK_FALSE(job.opted_out);
     CHECK_FALSE(job.begun);
+    CHECK_FALSE(job.set);
+    CHECK(job.customer == Customer{});
     CHECK_FALSE(job.instance.has_value());
     CHECK(parse_claim(claim_of(changed("instance", R"("i")")))->jobs[0].instance == "i");
+    CHECK(parse_claim(claim_of(changed("set", R"("campaign-message-4")")))->jobs[0].set == "campaign-message-4");
+    CHECK(parse_claim(claim_of(changed("state", R"("CA")")))->jobs[0].state == "CA");
+    const Customer known{.last_visit = parse_rfc3339("2026-10-01T00:00:00Z").value(),
+                         .cycle_days = 21.5,
+                         .value_percentile = 0.9,
+                         .visits = 12,
+                         .sent = 4,
+                         .replied = 1,
+                         .sent_30_days = 2};
+    const char* const customer = R"({"last_visit":"2026-10-01","cycle_days":21.5,"value_percentile":0.9,"visits":12,"tier":"gold",
+        "prime_window":["2026-10-18","2026-10-27"],"sent":4,"replied":1,"sent_30_days":2})";
+    CHECK(parse_claim(claim_of(changed("customer", customer)))->jobs[0].customer == known);
+    // what only ranks is no reason to refuse a row
+    for (const char* odd : {"null", "7", R"({"visits":"many","last_visit":"soon","value_percentile":90,"cycle_days":-1})"})
+        CHECK(parse_claim(claim_of(changed("customer", odd)))->jobs[0].customer == Customer{});
     CHECK(parse_claim(claim_of(changed("status", R"("sending")")))->jobs[0].begun);
     CHECK_FALSE(parse_claim(claim_of(changed("on_unknown", "null")))->jobs[0].on_unknown);
     CHECK(parse_claim(R"({"jobs":[],"server_now":"2026-11-21T17:59:59Z","next":12})")->next == 12);
