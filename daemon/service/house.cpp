@@ -74,6 +74,7 @@ void House::start(std::function<void()> ended) {
     if (sync_) {
         aio::supervise(ex, context_.log, "sync", [this] { return sync_->run(); });
         aio::supervise(ex, context_.log, "go-ahead", [this] { return sync_->go_ahead().run(); });
+        aio::supervise(ex, context_.log, "doorbell", [this] { return sync_->doorbell().run(); });
     }
     running_ = modems_.size();
     for (std::size_t i = 0; i < modems_.size(); ++i) asio::co_spawn(ex, modem_ended(i), unless_thrown("modem", modems_[i]->index()));
@@ -124,6 +125,7 @@ void House::stop() {
     shared_.stopping = true;
     shared_.sync_wake.raise();
     shared_.go_wake.raise();
+    if (sync_) sync_->doorbell().stop();
     for (auto& modem : modems_) modem->poke();
     if (running_ == 0 && ended_) ended_();
 }

@@ -18,9 +18,10 @@ using nlohmann::json;
 using store::MessageRow;
 using store::Tx;
 
-constexpr int claim_limit = 200;                  // the server cuts it to what the pool allows
-constexpr std::int64_t high_water = 2000;         // outbox rows above which a box confesses before it takes more
-constexpr std::chrono::milliseconds gather{100};  // news of this long share a request
+constexpr int claim_limit = 200;                                        // the server cuts it to what the pool allows
+constexpr std::int64_t high_water = 2000;                               // outbox rows above which a box confesses before it takes more
+constexpr std::chrono::milliseconds gather{100};                        // news of this long share a request
+constexpr std::chrono::duration<std::uint64_t, std::milli> crowd{250};  // the boxes of a pool answer a ring within this
 constexpr std::chrono::seconds default_lease{600};
 constexpr std::size_t most_words = 8;  // of processes that the server may or may not have heard
 
@@ -179,7 +180,16 @@ SyncService::SyncService(Context& context, Shared& shared, sync::ClientSettings 
       log_{context.log.with("part", "sync")},
       usable_{!settings.keys.empty()},
       client_{context.executor, log_, std::move(settings), &context.clock},
-      go_ahead_{context, shared, client_} {}
+      go_ahead_{context, shared, client_},
+      doorbell_{context.executor, log_, client_, [this] {
+                    rung_ = true;
+                    shared_.sync_wake.raise();
+                }} {}
+
+void SyncService::listen() {
+    const bool wanted = usable_ && !shared_.fenced && context_.env->config.supabase->realtime;
+    doorbell_.listen(wanted ? topics_ : std::vector<std::string>{});
+}
 
 aio::awaitable<void> SyncService::run() {
     while (!shared_.stopping) {
@@ -189,22 +199,37 @@ aio::awaitable<void> SyncService::run() {
             if (!co_await aio::sleep_for(std::chrono::seconds{1})) co_return;
             continue;
         }
-        const bool fine = (greeted_ || co_await greet()) && co_await round();
+        bool fine = greeted_;
+        if (!fine) fine = co_await greet();
+        listen();
+        const bool rung = std::exchange(rung_, false);
+        if (fine) fine = co_await round(rung);
+        if (rung && !fine) rung_ = true;
         asked_ = false;
         tell_time();
         if (fine) last_success_ = context_.wall();
-        const auto poll = std::chrono::duration_cast<BootClock::duration>(context_.env->config.supabase->poll);
-        const BootClock::duration least = context_.wall() ? std::chrono::milliseconds{200} : std::chrono::seconds{5};
-        const auto pause = fine ? poll : std::max<BootClock::duration>(client_.back_off(), least);
         if (fine) {
-            // news wake it; several of them share a request
-            const Instant until = context_.clock.now() + pause;
-            if (co_await shared_.sync_wake.wait_until(until)) co_await aio::sleep_for(gather);
+            co_await rest();
         } else {
-            const Instant until = context_.clock.now() + pause;
+            const BootClock::duration least = context_.wall() && !shared_.fenced ? std::chrono::milliseconds{200} : std::chrono::seconds{5};
+            const Instant until = context_.clock.now() + std::max<BootClock::duration>(client_.back_off(), least);
             while (!asked_ && !shared_.stopping && context_.clock.now() < until) co_await shared_.sync_wake.wait_until(until);
             if (asked_) client_.reset_back_off();
         }
+    }
+}
+
+/// Until the next poll. News wake it, and several of them share a request. The doorbell does not wait, but of several boxes not all come
+/// at once.
+aio::awaitable<void> SyncService::rest() {
+    if (!rung_) {
+        const bool woken = co_await shared_.sync_wake.wait_until(next_poll_);
+        const Instant gathered = context_.clock.now() + gather;
+        while (woken && !rung_ && !shared_.stopping && context_.clock.now() < gathered) co_await shared_.sync_wake.wait_until(gathered);
+    }
+    if (rung_ && !alone_) {
+        const std::chrono::milliseconds late{context_.rng() % crowd.count()};
+        co_await aio::sleep_for(late);
     }
 }
 
@@ -241,6 +266,7 @@ aio::awaitable<bool> SyncService::greet() {
     auto kept = co_await keep_word();
     if (!kept) co_return false;
     generation_ = hello->generation;
+    topics_ = hello->topics;
     log_.notice("connected", {{"gateway", hello->gateway_id}, {"pool", hello->pool}, {"alone", alone_}});
     tell_time();
     if (!context_.wall()) {  // what `mine` names could not be stored, and it is asked for once
@@ -248,6 +274,7 @@ aio::awaitable<bool> SyncService::greet() {
         co_return false;
     }
     greeted_ = co_await take_what_is_ours();
+    next_poll_ = {};
     go_ahead_.set_link(greeted_ ? Link::up : Link::away);
     co_return greeted_;
 }
@@ -339,14 +366,28 @@ aio::awaitable<Result<void>> SyncService::give_up_held(std::vector<std::int64_t>
     }
 }
 
-/// Confess first, then take more.
-aio::awaitable<bool> SyncService::round() {
+/// Confess first, then take more; but what rang is taken at once.
+aio::awaitable<bool> SyncService::round(bool rung) {
+    const bool at_once = rung && waiting_ <= high_water;
+    if (at_once) {
+        const bool claimed = co_await claim();
+        if (!claimed) co_return false;
+    }
     for (const auto stream : {store::Stream::report, store::Stream::inbound})
         if (!co_await upload(stream)) co_return false;
     const Instant now = context_.clock.now();
-    if (!asked_ && now < next_poll_) co_return true;
-    if (!co_await obey_commands() || !co_await keep_leases() || !co_await claim()) co_return false;
-    next_poll_ = now + std::chrono::duration_cast<BootClock::duration>(context_.env->config.supabase->poll) * 9 / 10;
+    if (!asked_ && !rung && now < next_poll_) co_return true;
+    const bool obeyed = co_await obey_commands();
+    if (!obeyed) co_return false;
+    const bool kept = co_await keep_leases();
+    if (!kept) co_return false;
+    if (!at_once) {
+        const bool claimed = co_await claim();
+        if (!claimed) co_return false;
+    }
+    // boxes of one project must not keep step; what is due waits no longer than `poll`, this round's own time included
+    const auto percent = static_cast<int>(75 + context_.rng() % 20);
+    next_poll_ = now + std::chrono::duration_cast<BootClock::duration>(context_.env->config.supabase->poll) * percent / 100;
     co_return true;
 }
 
@@ -573,6 +614,13 @@ json SyncService::status() const {
                 {"begins", go_ahead_.asked()},
                 {"taken_back", go_ahead_.refused()},
                 {"begun_offline", go_ahead_.unasked()}};
+    const auto& bell = doorbell_.status();
+    out["realtime"] = {{"on", context_.env->config.supabase->realtime},
+                       {"joined", bell.joined},
+                       {"rings", bell.rings},
+                       {"connections", bell.connections},
+                       {"malformed", bell.malformed},
+                       {"last_error", bell.last_error}};
     out["last_success"] = last_success_ ? json(to_rfc3339(*last_success_)) : json(nullptr);
     return out;
 }

@@ -5,7 +5,7 @@
 #include "daemon/service/go_ahead.hpp"
 #include "daemon/service/intake.hpp"
 #include "daemon/service/shared.hpp"
-#include "sync/client/client.hpp"
+#include "sync/client/doorbell.hpp"
 
 namespace conductor::service {
 
@@ -13,11 +13,13 @@ class SyncService {
 public:
     SyncService(Context& context, Shared& shared, sync::ClientSettings settings);
     aio::awaitable<void> run();
-    /// Runs beside it.
+    /// Run beside it.
     GoAhead& go_ahead() { return go_ahead_; }
+    sync::Doorbell& doorbell() { return doorbell_; }
     void update(sync::ClientSettings settings) {
         usable_ = !settings.keys.empty();
         client_.update(std::move(settings));
+        doorbell_.renew();
         now();
     }
     /// It has a key to knock with. Without one (the file could not be read) it waits for update().
@@ -35,12 +37,14 @@ public:
 
 private:
     void tell_time();
+    void listen();
+    aio::awaitable<void> rest();
     aio::awaitable<bool> greet();
     aio::awaitable<Result<sync::Hello>> introduction();
     aio::awaitable<Result<void>> keep_word();
     aio::awaitable<bool> take_what_is_ours();
     aio::awaitable<void> give_up_unsent();
-    aio::awaitable<bool> round();
+    aio::awaitable<bool> round(bool rung);
     aio::awaitable<bool> upload(store::Stream stream);
     aio::awaitable<bool> obey_commands();
     aio::awaitable<bool> claim();
@@ -55,7 +59,9 @@ private:
     bool usable_;
     sync::Client client_;
     GoAhead go_ahead_;
-    bool greeted_ = false, asked_ = false, alone_ = true;
+    sync::Doorbell doorbell_;
+    std::vector<std::string> topics_;  ///< that hello named
+    bool greeted_ = false, asked_ = false, rung_ = false, alone_ = true;
     std::string generation_, word_;
     Instant next_poll_{};
     std::int64_t waiting_ = 0, dead_ = 0;

@@ -21,6 +21,7 @@ public:
         Instant requested_at{};
     };
     aio::awaitable<Result<Answered>> call(std::string function, std::string body, std::optional<std::chrono::milliseconds> timeout = {});
+    aio::awaitable<Result<Access>> access(std::string refused);
     aio::awaitable<Result<std::vector<ItemVerdict>>> items(std::string function, std::vector<std::string> objects,
                                                            std::vector<ItemVerdict> verdicts);
     /// Counts an answer of ours that is not what API.md promises: a server of another version.
@@ -40,13 +41,14 @@ public:
     const ServerClock& server_clock() const { return clock_; }
     std::chrono::milliseconds begin_timeout() const { return std::min(settings_.begin_timeout, settings_.timeout); }
     void fenced(bool yes) { status_.fenced = yes; }
+    HttpClient& http();
 
 private:
     aio::awaitable<Attempt> attempt(const std::string& function, const std::string& body, std::chrono::milliseconds timeout);
     aio::awaitable<Attempt> post(const std::string& function, const std::string& body, std::chrono::milliseconds timeout);
     Error failed(const std::string& function, const Attempt& attempt);
     bool learn_time(Instant start, Instant end, const std::string& body);
-    HttpClient& http();
+    std::string key() const { return settings_.keys.empty() ? std::string{} : settings_.keys[key_ % settings_.keys.size()]; }
 
     aio::Executor ex_;
     Log log_;
@@ -97,8 +99,7 @@ aio::awaitable<Attempt> Client::Impl::post(const std::string& function, const st
     request.method = "POST";
     request.url = settings_.url + "/rest/v1/rpc/" + function;
     request.body = body;
-    request.headers =
-        request_headers(settings_.keys.empty() ? std::string{} : settings_.keys[key_ % settings_.keys.size()], login_.token());
+    request.headers = request_headers(key(), login_.token());
     request.timeout = timeout;
     auto response = co_await http().perform(std::move(request));
     Attempt out;
@@ -116,8 +117,8 @@ aio::awaitable<Attempt> Client::Impl::attempt(const std::string& function, const
     Attempt out;
     int refreshed = 0;
     for (std::size_t keys_tried = 0;;) {
-        const std::string key = settings_.keys.empty() ? std::string{} : settings_.keys[key_ % settings_.keys.size()];
-        out = co_await login_.ensure(http(), settings_, key);
+        const std::string with = key();
+        out = co_await login_.ensure(http(), settings_, with);
         if (out.judgement.action == Action::none) {
             const std::string used = login_.token();
             out = co_await post(function, body, timeout);
@@ -135,6 +136,19 @@ aio::awaitable<Attempt> Client::Impl::attempt(const std::string& function, const
         }
         co_return out;
     }
+}
+
+/// Takes no part in back-off: the calls judge the server, and a listener has a pause of its own.
+aio::awaitable<Result<Access>> Client::Impl::access(std::string refused) {
+    if (!is_allowed_url(settings_.url)) co_return fail(SyncErrc::forbidden, "url: https, or http to this machine alone");
+    if (back_off_.refuses(BootClock::now())) co_return fail(SyncErrc::transport, "breaker");
+    if (!refused.empty()) login_.refused(refused);
+    const std::string with = key();
+    const Attempt done = co_await login_.ensure(http(), settings_, with);
+    if (done.judgement.action != Action::none)
+        co_return fail(done.answer.status == 0 ? SyncErrc::transport : errc_of(done.judgement.action), "login: " + done.judgement.code);
+    Access access{settings_.url, with, login_.token()};
+    co_return access;
 }
 
 Error Client::Impl::failed(const std::string& function, const Attempt& attempt) {
@@ -342,6 +356,14 @@ aio::awaitable<Result<std::vector<Command>>> Client::commands() {
     if (!commands) co_return impl_->bad_answer(commands.error());
     impl_->fenced(commands->fenced);
     co_return std::move(commands->commands);
+}
+
+aio::awaitable<Result<Access>> Client::access(std::string refused) {
+    return impl_->access(std::move(refused));
+}
+
+HttpClient& Client::http() {
+    return impl_->http();
 }
 
 aio::awaitable<Result<void>> Client::acknowledge(std::vector<std::int64_t> command_ids) {

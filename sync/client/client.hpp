@@ -13,6 +13,8 @@
 
 namespace conductor::sync {
 
+class HttpClient;
+
 struct ClientSettings {
     std::string url;                ///< project URL without a path
     std::vector<std::string> keys;  ///< publishable keys, current first
@@ -24,6 +26,11 @@ struct ClientSettings {
     std::string instance;  ///< id of this installation and machine: the newer of two boxes with one identity fences the older; empty: what
                            ///< hello names
     BackOffPolicy back_off;  ///< tests shorten it
+};
+
+/// What a websocket needs of the login.
+struct Access {
+    std::string url, key, token;
 };
 
 /// Where the calls stand, for `sync status`.
@@ -66,6 +73,12 @@ public:
     aio::awaitable<Result<std::vector<ItemVerdict>>> inbound(std::vector<InboundItem> items);
     aio::awaitable<Result<std::vector<Command>>> commands();
     aio::awaitable<Result<void>> acknowledge(std::vector<std::int64_t> command_ids);
+
+    /// A token that lives for a while, and where it is good; `refused`: a token that was not accepted, and is renewed; or
+    /// empty.
+    aio::awaitable<Result<Access>> access(std::string refused);
+    /// For connections that are no calls.
+    HttpClient& http();
 
     const ClientStatus& status() const;
     /// How long to wait before the next attempt: full jitter up to 5 min, or what Retry-After asked; zero after a success.

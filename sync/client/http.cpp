@@ -3,7 +3,6 @@
 #include <curl/curl.h>
 #include <dlfcn.h>
 
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <stdexcept>
 #include <type_traits>
 #include <unordered_map>
@@ -34,6 +33,8 @@ public:
         find(easy_setopt, "curl_easy_setopt");
         find(easy_getinfo, "curl_easy_getinfo");
         find(easy_strerror, "curl_easy_strerror");
+        find(easy_send, "curl_easy_send");
+        find(easy_recv, "curl_easy_recv");
         find(multi_init, "curl_multi_init");
         find(multi_cleanup, "curl_multi_cleanup");
         find(multi_setopt, "curl_multi_setopt");
@@ -53,6 +54,8 @@ public:
     decltype(&curl_easy_setopt) easy_setopt = nullptr;
     decltype(&curl_easy_getinfo) easy_getinfo = nullptr;
     decltype(&curl_easy_strerror) easy_strerror = nullptr;
+    decltype(&curl_easy_send) easy_send = nullptr;
+    decltype(&curl_easy_recv) easy_recv = nullptr;
     decltype(&curl_multi_init) multi_init = nullptr;
     decltype(&curl_multi_cleanup) multi_cleanup = nullptr;
     decltype(&curl_multi_setopt) multi_setopt = nullptr;
@@ -229,12 +232,112 @@ private:
     long keep_connection_ = 60;
 };
 
+namespace {
+
+/// Sets the options of one easy handle; the first that is refused is remembered.
+struct Options {
+    CURL* easy;
+    CURLcode bad = CURLE_OK;
+    template <class T>
+    void operator()(CURLoption option, T value) {
+        if (const CURLcode rc = curl().easy_setopt(easy, option, value); rc != CURLE_OK && bad == CURLE_OK) bad = rc;
+    }
+};
+
+/// What calls and connections have in common.
+void set_common(Options& set, const std::string& url, const HttpSettings& settings, Transfer& transfer) {
+    set(CURLOPT_URL, url.c_str());
+    set(CURLOPT_PROTOCOLS_STR, "http,https");
+    set(CURLOPT_PRIVATE, &transfer);
+    set(CURLOPT_NOSIGNAL, 1L);
+    set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(settings.connect_timeout.count()));
+    set(CURLOPT_TCP_KEEPALIVE, 1L);
+    set(CURLOPT_USERAGENT, "conductor/" CONDUCTOR_VERSION);
+    if (!settings.ca_file.empty()) set(CURLOPT_CAINFO, settings.ca_file.c_str());
+}
+
+}  // namespace
+
+/// The easy handle stays in its multi: libcurl closes the connection when it leaves.
+class HttpClient::Connection final : public HttpConnection {
+public:
+    Connection(const aio::Executor& ex, std::shared_ptr<Multi> multi)
+        : descriptor_{ex}, multi_{std::move(multi)}, easy_{curl().easy_init()} {}
+    ~Connection() override { Connection::close(); }
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
+
+    CURL* easy() const { return easy_.get(); }
+    bool add() { return added_ = multi_->add(easy_.get()); }
+    /// libcurl is connected. The socket stays its own: it is released, never closed here.
+    bool adopt() {
+        curl_socket_t socket = CURL_SOCKET_BAD;
+        if (curl().easy_getinfo(easy_.get(), CURLINFO_ACTIVESOCKET, &socket) != CURLE_OK || socket == CURL_SOCKET_BAD) return false;
+        boost::system::error_code ec;
+        descriptor_.assign(socket, ec);
+        return !ec;
+    }
+
+    Moved receive(void* to, std::size_t most) override {
+        if (!easy_) return {asio::error::operation_aborted, 0};
+        std::size_t got = 0;
+        const CURLcode rc = curl().easy_recv(easy_.get(), to, most, &got);
+        if (rc == CURLE_OK && got == 0) return {asio::error::eof, 0};
+        return {moved(rc), got};
+    }
+    Moved send(const void* from, std::size_t octets) override {
+        if (!easy_) return {asio::error::operation_aborted, 0};
+        std::size_t sent = 0;
+        const CURLcode rc = curl().easy_send(easy_.get(), from, octets, &sent);
+        if (rc == CURLE_OK && sent == 0) return {asio::error::would_block, 0};
+        return {moved(rc), sent};
+    }
+    void close() override {
+        if (!easy_) return;
+        if (descriptor_.is_open()) descriptor_.release();  // cancels its waits
+        if (added_) multi_->remove(easy_.get());
+        easy_.reset();
+    }
+    Descriptor& descriptor() override { return descriptor_; }
+
+private:
+    static boost::system::error_code moved(CURLcode rc) {
+        if (rc == CURLE_OK) return {};
+        return rc == CURLE_AGAIN ? asio::error::would_block : asio::error::connection_reset;
+    }
+    Descriptor descriptor_;
+    std::shared_ptr<Multi> multi_;
+    Easy easy_;
+    bool added_ = false;
+};
+
 HttpClient::HttpClient(aio::Executor strand, HttpSettings settings) : strand_{std::move(strand)}, settings_{std::move(settings)} {}
 HttpClient::~HttpClient() = default;
 
+aio::awaitable<Result<std::shared_ptr<HttpConnection>>> HttpClient::connect(std::string url) {
+    if (!curl()) co_return fail(SyncErrc::transport, "libcurl.so.4 cannot be used");
+    if (!multi_) multi_ = std::make_shared<Multi>(strand_, settings_);
+    Transfer transfer{strand_, settings_.body_limit};
+    const auto connection = std::make_shared<Connection>(strand_, multi_);
+    if (!connection->easy()) co_return fail(SyncErrc::transport, "curl_easy_init");
+    Options set{connection->easy()};
+    set_common(set, url, settings_, transfer);
+    set(CURLOPT_CONNECT_ONLY, 1L);
+    set(CURLOPT_FRESH_CONNECT, 1L);
+    set(CURLOPT_HTTPPROXYTUNNEL, 1L);                                     // a proxy passes the octets on
+    set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));  // what TLS agrees on is the protocol spoken next
+    if (set.bad != CURLE_OK) co_return fail(SyncErrc::transport, curl().easy_strerror(set.bad));
+    if (!connection->add()) co_return fail(SyncErrc::transport, "curl_multi_add_handle");
+    co_await transfer.done_event.wait();
+    if (!transfer.done) co_return fail(SyncErrc::transport, "cancelled");
+    if (transfer.result != CURLE_OK) co_return fail(SyncErrc::transport, curl().easy_strerror(transfer.result));
+    if (!connection->adopt()) co_return fail(SyncErrc::transport, "no socket");
+    co_return connection;
+}
+
 aio::awaitable<Result<HttpClient::Response>> HttpClient::perform(Request request) {
     if (!curl()) co_return fail(SyncErrc::transport, "libcurl.so.4 cannot be used");
-    if (!multi_) multi_ = std::make_unique<Multi>(strand_, settings_);
+    if (!multi_) multi_ = std::make_shared<Multi>(strand_, settings_);
     Transfer transfer{strand_, settings_.body_limit};
     const Easy easy{curl().easy_init()};
     if (!easy) co_return fail(SyncErrc::transport, "curl_easy_init");
@@ -242,12 +345,8 @@ aio::awaitable<Result<HttpClient::Response>> HttpClient::perform(Request request
     for (const std::string& header : request.headers) list = curl().slist_append(list, header.c_str());
     const Headers headers{list};
 
-    CURLcode bad = CURLE_OK;
-    const auto set = [&](CURLoption option, auto value) {
-        if (const CURLcode rc = curl().easy_setopt(easy.get(), option, value); rc != CURLE_OK && bad == CURLE_OK) bad = rc;
-    };
-    set(CURLOPT_URL, request.url.c_str());
-    set(CURLOPT_PROTOCOLS_STR, "http,https");
+    Options set{easy.get()};
+    set_common(set, request.url, settings_, transfer);
     set(CURLOPT_CUSTOMREQUEST, request.method.c_str());
     if (!request.body.empty() || request.method == "POST") {
         set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
@@ -258,19 +357,13 @@ aio::awaitable<Result<HttpClient::Response>> HttpClient::perform(Request request
     set(CURLOPT_WRITEDATA, &transfer);
     set(CURLOPT_HEADERFUNCTION, &on_header);
     set(CURLOPT_HEADERDATA, &transfer);
-    set(CURLOPT_PRIVATE, &transfer);
-    set(CURLOPT_NOSIGNAL, 1L);
     set(CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
-    set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(settings_.connect_timeout.count()));
     set(CURLOPT_MAXAGE_CONN, multi_->keep_connection());
-    set(CURLOPT_TCP_KEEPALIVE, 1L);
     set(CURLOPT_PIPEWAIT, 1L);
     set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
     set(CURLOPT_ACCEPT_ENCODING, "");
     set(CURLOPT_FOLLOWLOCATION, 0L);
-    set(CURLOPT_USERAGENT, "conductor/" CONDUCTOR_VERSION);
-    if (!settings_.ca_file.empty()) set(CURLOPT_CAINFO, settings_.ca_file.c_str());
-    if (bad != CURLE_OK) co_return fail(SyncErrc::transport, curl().easy_strerror(bad));
+    if (set.bad != CURLE_OK) co_return fail(SyncErrc::transport, curl().easy_strerror(set.bad));
 
     // From here the handle is in the multi: it leaves it however this coroutine ends.
     struct Membership {

@@ -88,6 +88,7 @@ RealtimeMachine::Todo RealtimeMachine::connected(Instant now, std::vector<std::s
     Todo todo;
     token_ = std::move(token);
     channels_.clear();
+    refusal_.clear();
     heartbeat_ref_.clear();
     next_heartbeat_ = now + times_.heartbeat;
     ring_again_ = Instant::max();
@@ -100,10 +101,12 @@ void RealtimeMachine::replied(Channel& channel, Instant now, bool ok, std::strin
     if (ok) {
         channel.state = State::joined;
         channel.failures = 0;
+        if (joined()) refusal_.clear();
         todo.ring = true;  // what was written while nobody listened
         ring_again_ = now + times_.again;
         return;
     }
+    refusal_ = reason.substr(0, 200);
     switch (judge_join(reason)) {
         case JoinRefusal::token:
             channel.state = State::waiting_for_token;
@@ -120,6 +123,7 @@ void RealtimeMachine::event(Channel& channel, Instant now, std::string_view even
     } else if (event == "system") {
         // an error is followed by phx_close; ok: from now on what is written is heard
         if (!error) todo.ring = channel.state == State::joined;
+        if (error) refusal_ = message.substr(0, 200);
         if (error && judge_join(message) == JoinRefusal::token) {
             channel.state = State::waiting_for_token;
             todo.fresh_token = true;

@@ -50,7 +50,8 @@ public:
     void disconnected() { channels_.clear(); }
 
     Instant next_tick() const;
-    bool joined() const;  ///< every channel
+    bool joined() const;                                     ///< every channel
+    const std::string& refusal() const { return refusal_; }  ///< why a channel was refused or ended last; empty once all are joined
     std::uint64_t rings() const { return rings_; }
     std::uint64_t malformed() const { return malformed_; }  ///< frames that were none of the protocol
 
@@ -73,7 +74,7 @@ private:
 
     RealtimeTimes times_;
     std::mt19937_64 rng_;
-    std::string token_;
+    std::string token_, refusal_;
     std::vector<Channel> channels_;
     std::uint64_t ref_ = 0, rings_ = 0, malformed_ = 0;
     std::string heartbeat_ref_;  ///< of the one that is not answered yet

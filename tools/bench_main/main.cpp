@@ -1,5 +1,6 @@
 // conductor-bench: figures as JSON lines on stdout; see tools/bench.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
@@ -14,6 +15,7 @@ struct Options {
     std::vector<int> modems{1, 8, 64};
     int latency_ms = 500, seconds = 20, overhead = 1000, idle = 200, slow_disk = 100, inbound = 100, restarts = 5;
     std::vector<int> queue;
+    int push = 0;
 };
 
 bool has_strace() {
@@ -24,6 +26,11 @@ void run(const Options& options) {
     const auto print = [](const nlohmann::json& line) { std::cout << line.dump() << std::endl; };
     if (!options.queue.empty()) {
         for (const int messages : options.queue) print(measure_queue(messages));
+        return;
+    }
+    if (options.push > 0) {
+        print(measure_push(options.push, true));
+        print(measure_push(std::min(options.push, 50), false));
         return;
     }
     {
@@ -67,6 +74,8 @@ int main(int argc, char** argv) {
     app.add_option("--queue", options.queue, "instead: a long queue of so many messages, one run each, as 1000,1000000")
         ->delimiter(',')
         ->check(CLI::Range(100, 10'000'000));
+    app.add_option("--push", options.push, "instead: so many rows of Supabase, one after the other, by the doorbell, and 50 by the poll")
+        ->check(CLI::Range(1, 5'000));
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {

@@ -34,6 +34,11 @@ nlohmann::json measure_restart(int runs, const std::string& journal);
 /// daemon takes from its start to its first submission, and how much memory it needs.
 nlohmann::json measure_queue(int messages);
 
+/// From the insert of a row of scheduled_messages to the network's acceptance at modems that take no time, one row after the other, against
+/// real PostgreSQL and PostgREST and the Realtime of the tests; and what a box with 8 modems needs then. `push`: by the doorbell, with a poll
+/// a minute; else by a poll a second. "skipped" where a part of Supabase is missing.
+nlohmann::json measure_push(int rows, bool push);
+
 /// How long fdatasync of 4 KiB takes where the benchmark's databases are.
 nlohmann::json measure_disk(const std::filesystem::path& folder);
 

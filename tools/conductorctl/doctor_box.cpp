@@ -200,6 +200,12 @@ void check_supabase(const Facts& facts, std::vector<Checked>& out) {
     if (s.value("fenced", false))
         out.push_back({"supabase-fence", Verdict::fail, "Another box took this gateway's id over; this one claims nothing.", url,
                        "Give each box its own user of Supabase; where the other box is no more: `conductorctl db release`."});
+    if (const json bell = s.value("realtime", json::object());
+        s.value("connected", false) && bell.value("on", false) && !bell.value("joined", false))
+        out.push_back(
+            {"supabase-doorbell", Verdict::warn, "Realtime is not heard: what is new is found by the poll alone.", text(bell, "last_error"),
+             "Where it says Unauthorized, `select private.open_doorbell()` in the project's SQL editor; `realtime = false` in [supabase] "
+             "polls without trying."});
     if (const double skew = number(s, "clock_offset_ms"); skew > 60'000 || skew < -60'000)
         out.push_back({"supabase-clock", Verdict::warn, "This clock and Supabase's differ.", fmt::format("{:.0f} s", skew / 1000),
                        "Let NTP set the clock."});

@@ -129,3 +129,33 @@ TEST_CASE("integration: what a box began is sent by no other, and without a go n
     CHECK(sim.copies().count(invented_number(3)) == 0);
     CHECK(sim.copies().count(invented_number(4)) == 1);
 }
+
+TEST_CASE("integration: a row rings, and leaves long before the next poll; a cancel rings too") {
+    const auto rows = static_cast<int>(number_from_environment("CONDUCTOR_RINGS", 10));
+    const TempDir folder;
+    const Stack stack{folder.path()};
+    const Sim sim{folder / "sim", {.latency = 20ms, .report_delay = 50ms}};
+    Gateway gateway{folder / "box", options_for(sim, stack, folder.path(), "supabase-user", "realtime = true\npoll = \"60s\"\n")};
+    REQUIRE_MESSAGE(gateway.start(), gateway.log_end());
+    const auto realtime = [&] { return gateway.get("/v1/sync").json()["realtime"]; };
+    REQUIRE_MESSAGE(eventually(10s, [&] { return realtime()["joined"] == true; }), realtime().dump() << gateway.log_end());
+    for (int n = 0; n < rows; ++n) {
+        schedule(stack, n, 1);
+        CHECK_MESSAGE(eventually(5s, [&] { return sim.copies().count(invented_number(n)) == 1; }), states(stack) << gateway.log_end());
+    }
+    // what became of them is told without a poll as well
+    CHECK_MESSAGE(eventually(5s, [&] { return stack.count("scheduled_messages where status = 'delivered'") == rows; }), states(stack));
+
+    // claimed ahead of its time, and cancelled after that
+    const std::string later = invented_number(rows);
+    stack.sql("insert into scheduled_messages (phone_number, message_content, scheduled_send_time, status) values ('" + later +
+              "', 'later', now() + interval '1 minute', 'scheduled')");
+    const auto of_later = [&](const std::string& status) {
+        return stack.count("scheduled_messages where phone_number = '" + later + "' and status = '" + status + "'") == 1;
+    };
+    CHECK_MESSAGE(eventually(5s, [&] { return of_later("claimed"); }), states(stack) << gateway.log_end());
+    stack.sql("update scheduled_messages set status = 'cancelled' where phone_number = '" + later + "'");
+    CHECK_MESSAGE(eventually(5s, [&] { return gateway.tally()["cancelled"] == 1; }), states(stack) << gateway.log_end());
+    CHECK(realtime()["connections"] == 1);
+    CHECK(gateway.stop() == 0);
+}

@@ -168,7 +168,7 @@ export function realtime({ WebSocketServer, port, database, key, verify }) {
         ws.on('close', () => { sockets.delete(c); for (const channel of c.channels.values()) clearTimeout(channel.timer); });
       });
     },
-    /** {mute, refuse: status, drop: n, joinError} set what happens from now on; do: "kill" | "close" | "error" | "garbage" happens now. */
+    /** {mute, refuse: status, drop: n, joinError} set what happens from now on; do: "kill" | "close" | "error" | "garbage" | "flood" happens now. */
     control(body) {
       for (const name of Object.keys(state)) if (body[name] !== undefined) state[name] = body[name];
       for (const c of [...sockets]) {
@@ -177,6 +177,7 @@ export function realtime({ WebSocketServer, port, database, key, verify }) {
           if (body.do === 'close') close(c, channel, body.why);
           if (body.do === 'error') text(c, channel.joinRef, channel.joinRef, channel.topic, 'phx_error', {});
         }
+        if (body.do === 'flood') c.ws.send('x'.repeat(1 << 17));
         if (body.do === 'garbage') {
           for (const bad of ['', 'null', '[1,2', '[]', '{"a":1}', '[null,null,"realtime:x",7,{}]', '["1","1",null,"phx_reply","ok"]']) c.ws.send(bad);
           for (const bad of [[], [4], [4, 255, 255, 255, 1, 65], [9, 0, 0, 0, 0], [4, 0, 0, 0, 1]]) c.ws.send(Buffer.from(bad));

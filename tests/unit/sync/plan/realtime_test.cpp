@@ -200,11 +200,17 @@ TEST_CASE("realtime: tokens") {
     SUBCASE("refused for it: a fresh one joins at once, the same one later") {
         const auto joins = line.sent;
         CHECK(line.answer(joins[0], {{"status", "error"}, {"response", {{"reason", "InvalidJWTToken: Token has expired"}}}}).fresh_token);
+        CHECK(line.machine.refusal() == "InvalidJWTToken: Token has expired");
         SUBCASE("fresh") {
             line.take(line.machine.token(line.now, "t2"));
             REQUIRE(line.sent.size() == 1);
             CHECK(line.sent[0][3] == "phx_join");
             CHECK(line.sent[0][4]["access_token"] == "t2");
+            const auto again = line.sent;
+            line.answer(joins[1], {{"status", "ok"}});
+            CHECK_FALSE(line.machine.refusal().empty());  // until all are joined
+            line.answer(again[0], {{"status", "ok"}});
+            CHECK(line.machine.refusal().empty());
         }
         SUBCASE("the same") {
             line.take(line.machine.token(line.now, "t1"));

@@ -155,6 +155,12 @@ TEST_CASE("doctor: the box") {
              f.sync = json::parse(R"({"connected": false, "outbox": 3})");
          },
          check_supabase, "opt-outs", Verdict::warn},
+        {"a doorbell that is not heard",
+         [](Facts& f, const Folder&) {
+             f.config->supabase.emplace();
+             f.sync = json::parse(R"({"connected": true, "realtime": {"on": true, "joined": false, "last_error": "Unauthorized"}})");
+         },
+         check_supabase, "supabase-doorbell", Verdict::warn},
         {"clocks differ",
          [](Facts& f, const Folder&) {
              f.config->supabase.emplace();
