@@ -1,5 +1,6 @@
 -- An invented shop, the same at every run: numbers +1 555 01xx xxx, addresses at example.com. `set conductor.seed_scale = '1'` before it makes
--- the full volume (10,047 customers, 186,394 sales, 114,136 lines, 39,555 products); without it a hundredth. Dates end today.
+-- the full volume (10,047 customers, 186,394 sales, 114,136 lines, 39,555 products; 20,000 messages of campaigns, 3,000 answers); without it a
+-- hundredth. Dates end today.
 do $$
 declare
   scale numeric := coalesce(nullif(current_setting('conductor.seed_scale', true), ''), '0.01')::numeric;
@@ -69,6 +70,35 @@ begin
   select customer_email, (array['bundle_viewed', 'bundle_accepted', 'order_completed', 'checkout_email_entered'])[1 + floor(4 * pg_temp.r(customer_id, 56))::int],
          browser_fingerprint, now() - make_interval(hours => floor(700 * pg_temp.r(customer_id, 57))::int)
   from public.customer_intelligence where customer_email like 'web%@example.com';
+  insert into public.campaigns (campaign_name, status) select 'Seed campaign ' || i, 'active' from generate_series(1, 8) i;
+  insert into public.campaign_messages (customer_id, phone_number, message_content, original_message, status, campaign_name, campaign_batch_id, strategy_type, customer_segment,
+      confidence, generation_cost, scheduled_for, exported_at, exported_to, reviewed_at)
+  select c.member_id, c.phone, 'Seed text ' || i, case when pg_temp.r(i, 60) < 0.2 then 'Before' end, 'exported', 'Seed campaign ' || (1 + i % 8), 'Batch ' || (1 + i % 40),
+         (array['welcome', 'win_back', 'product_feedback', 'general'])[1 + floor(4 * pg_temp.r(i, 61))::int], c.vip_status, 0.9, 0.00025, x.at, x.at, 'scheduled_messages', x.at
+  from generate_series(1, ceil(20000 * scale)::int) i
+  join public.customers c on c.member_id = 'seed-' || (1 + floor(customers * pg_temp.r(i, 62)))::int and c.phone <> '',
+    lateral (select now() - make_interval(secs => floor(120 * 86400 * pg_temp.r(i, 63))) as at) x;
+  perform set_config('conductor.actor', 'seed', true);
+  insert into public.scheduled_messages (customer_id, phone_number, message_content, status, delivery_status, campaign_name, campaign_batch_id, strategy_type,
+      customer_segment, confidence_score, generation_cost, scheduled_send_time, actual_send_time, reviewed_at, human_override, campaign_message_id, campaign_round)
+  select m.customer_id, m.phone_number, m.message_content, x.status, case x.status when 'delivered' then 'delivered' when 'sent' then 'pending' else 'none' end,
+         m.campaign_name, m.campaign_batch_id, m.strategy_type, m.customer_segment, m.confidence, m.generation_cost, m.scheduled_for,
+         case when x.status in ('sent', 'delivered') then m.scheduled_for end, m.reviewed_at, m.original_message is not null, m.id, 0
+  from public.campaign_messages m,
+    lateral (select (array['delivered', 'delivered', 'delivered', 'delivered', 'sent', 'failed'])[1 + floor(6 * pg_temp.r(m.id, 64))::int] as status) x
+  where m.campaign_name like 'Seed campaign %';
+  insert into public.messages (phone_number, content, message_hash, status, direction, delivery_status, "timestamp", sent_at, customer_id, campaign_name,
+      scheduled_message_id, claim_epoch, cost, modem_index, reason)
+  select j.phone_number, j.message_content, left(md5(j.phone_number || j.message_content), 16), j.status, 'outbound', j.delivery_status, j.scheduled_send_time,
+         j.actual_send_time, j.customer_id, j.campaign_name, j.id, 0, 0.01, (j.id % 4)::integer, case when j.status = 'failed' then 'cms-' || (30 + j.id % 9) end
+  from public.scheduled_messages j where j.campaign_name like 'Seed campaign %';
+  insert into public.messages (phone_number, content, status, direction, "timestamp", customer_id)
+  select j.phone_number, 'Answer', 'unread', 'inbound', j.actual_send_time + make_interval(hours => 1 + floor(200 * pg_temp.r(j.id, 65))::int), j.customer_id
+  from public.scheduled_messages j where j.campaign_name like 'Seed campaign %' and j.actual_send_time is not null and pg_temp.r(j.id, 66) < 0.2;
+  perform set_config('conductor.actor', '', true);
+  insert into public.leads (phone_number, lead_status, conversation_stage, conversion_probability)
+  select '+15550' || lpad((300000 + i)::text, 6, '0'), 'new', (array['discovery', 'pain_points', 'solution', 'demo'])[1 + floor(4 * pg_temp.r(i, 67))::int], 0.3
+  from generate_series(1, ceil(400 * scale)::int) i;
   perform public.recalculate_v1('{"everything": true}');
   drop function pg_temp.r(bigint, bigint);
 end
