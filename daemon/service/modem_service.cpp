@@ -486,8 +486,8 @@ aio::awaitable<bool> ModemService::accepts_sim(driver::Identity identity) {
 
 /// Fills the SIM's window from the journal, as far back as its limits look.
 aio::awaitable<bool> ModemService::load_window(std::string iccid, WallTime now) {
-    auto job = [iccid, since = now - window_.reach(), most = window_.most()](store::Tx& tx) {
-        return store::parts_of_sim(tx, iccid, since, most);
+    auto job = [iccid, now, reach = window_.reach(), most = window_.most()](store::Tx& tx) {
+        return store::parts_of_sim(tx, iccid, now, reach, most);
     };
     auto spent = co_await context_.store.read(job);
     if (!spent) co_return false;

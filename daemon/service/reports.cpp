@@ -67,10 +67,10 @@ std::chrono::milliseconds centre_ahead(Tx& tx, std::string_view iccid) {
 
 constexpr std::chrono::seconds skew{10};  // of the service centre's clock, beside what centre_ahead() knows
 
-/// How far `taken`, the service centre's time by our clock, is from the time that the submission took.
+/// How far the second that begins at `taken`, the service centre's time by our clock, is from the time that the submission took.
 std::chrono::milliseconds away_from(const store::AttemptRow& attempt, WallTime taken, WallTime now) {
-    const WallTime ended = attempt.ended_at.value_or(now);
-    return std::chrono::milliseconds{taken < attempt.started_at ? attempt.started_at - taken
+    const WallTime ended = attempt.ended_at.value_or(now), until = taken + std::chrono::milliseconds{999};
+    return std::chrono::milliseconds{until < attempt.started_at ? attempt.started_at - until
                                      : taken > ended            ? taken - ended
                                                                 : std::chrono::milliseconds{0}};
 }

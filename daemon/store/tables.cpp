@@ -150,11 +150,13 @@ std::vector<AttemptRow> attempts_to(Tx& tx, std::string_view phone, WallTime sin
     return out;
 }
 
-std::vector<WallTime> parts_of_sim(Tx& tx, std::string_view iccid, WallTime since, int most) {
+std::vector<WallTime> parts_of_sim(Tx& tx, std::string_view iccid, WallTime now, std::chrono::milliseconds reach, int most) {
     std::vector<WallTime> times;
     if (most <= 0) return times;
+    std::optional<WallTime> newest;
     for (Rows q = tx.query("SELECT started_at, iccid = ? FROM attempts ORDER BY id DESC", iccid); q.next();) {
-        if (q.time(0) < since) break;
+        if (!newest) newest = q.time(0);
+        if (q.time(0) < std::min(now, *newest) - reach) break;
         if (!q.flag(1)) continue;
         times.push_back(q.time(0));
         if (times.size() == static_cast<std::size_t>(most)) break;

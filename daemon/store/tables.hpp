@@ -53,8 +53,9 @@ std::vector<AttemptRow> attempts_since(Tx& tx, WallTime since, int limit);
 /// Of the newest `messages` messages to this number, newest attempt first.
 std::vector<AttemptRow> attempts_to(Tx& tx, std::string_view phone, WallTime since, int messages);
 
-/// When the newest parts of a SIM were submitted, newest first: at most `most`, none before `since`.
-std::vector<WallTime> parts_of_sim(Tx& tx, std::string_view iccid, WallTime since, int most);
+/// When the newest parts of a SIM were submitted, newest first: at most `most`, and none that is older than `reach` by `now`, nor by the
+/// newest attempt there is: a clock that is not sure yet may be ahead.
+std::vector<WallTime> parts_of_sim(Tx& tx, std::string_view iccid, WallTime now, std::chrono::milliseconds reach, int most);
 
 // --- incoming: every PDU that arrived ---------------------------------------------------------------------------------------------------
 struct IncomingRow {

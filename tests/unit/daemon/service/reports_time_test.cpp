@@ -42,6 +42,21 @@ struct Two {
 
 }  // namespace
 
+TEST_CASE("reports by time: the centre cuts its time to seconds") {
+    Box box;
+    const auto first = box.add("First.");
+    box.now += 250ms;
+    const auto lost = box.must_submit(0);  // 18:00:00.250, and the daemon ends before its answer
+    box.now += 9s + 50ms;
+    box.settle(0, Box::ambiguous(lost.token));  // until 18:00:09.300
+    const auto second = box.add("Second.");
+    box.now += 300ms;
+    unanswered(box);                   // from 18:00:09.600
+    box.take_in(report_taken(7, 9s));  // 18:00:09.9, cut
+    CHECK(box.status(first) == "unknown");
+    CHECK(box.status(second) == "delivered");
+}
+
 TEST_CASE("reports by time: the submission that was under way") {
     const struct {
         const char* name;

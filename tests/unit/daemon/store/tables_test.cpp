@@ -589,12 +589,17 @@ TEST_CASE("parts of a SIM: as many as its limits ask for, whatever other SIMs se
     for (int n = 0; n < 300; ++n)
         f.tx->run("INSERT INTO attempts (message_id, seq, modem_index, iccid, started_at, outcome) VALUES (?, 1, 0, ?, ?, 0)", n,
                   n % 3 == 0 ? "8949001" : "8949002", f.now + std::chrono::minutes{n});
-    CHECK(parts_of_sim(*f.tx, "8949001", f.now, 1000).size() == 100);
-    CHECK(parts_of_sim(*f.tx, "8949003", f.now, 1000).empty());
-    CHECK(parts_of_sim(*f.tx, "8949001", f.now, 0).empty());
-    const auto newest = parts_of_sim(*f.tx, "8949001", f.now, 2);
-    CHECK(newest == std::vector<WallTime>{f.now + std::chrono::minutes{297}, f.now + std::chrono::minutes{294}});
-    CHECK(parts_of_sim(*f.tx, "8949001", f.now + std::chrono::minutes{290}, 1000).size() == 3);
+    using std::chrono::minutes;
+    const WallTime now = f.now + minutes{300};
+    CHECK(parts_of_sim(*f.tx, "8949001", now, minutes{300}, 1000).size() == 100);
+    CHECK(parts_of_sim(*f.tx, "8949003", now, minutes{300}, 1000).empty());
+    CHECK(parts_of_sim(*f.tx, "8949001", now, minutes{300}, 0).empty());
+    const auto newest = parts_of_sim(*f.tx, "8949001", now, minutes{300}, 2);
+    CHECK(newest == std::vector<WallTime>{f.now + minutes{297}, f.now + minutes{294}});
+    const auto lately = parts_of_sim(*f.tx, "8949001", now, minutes{10}, 1000);
+    CHECK(lately.size() == 3);
+    // by a clock that is hours ahead, as at a start before the network told the time, none is forgotten
+    CHECK(parts_of_sim(*f.tx, "8949001", now + minutes{290}, minutes{10}, 1000) == lately);
 }
 
 TEST_CASE("list in parts: the same rows, however few there are and wherever they lie") {
