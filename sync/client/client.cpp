@@ -158,7 +158,8 @@ Error Client::Impl::failed(const std::string& function, const Attempt& attempt) 
     const Error error{transport ? SyncErrc::transport : errc_of(why.action), where};
     if (why.action == Action::bisect) return error;  // the server is well; the data is not
     const double random = std::uniform_real_distribution<double>{0.0, 1.0}(rng_);
-    const auto wait = back_off_.failed(BootClock::now(), why.action, attempt.answer.retry_after, random);
+    const auto reached = transport ? Reached::nobody : Reached::server;
+    const auto wait = back_off_.failed(BootClock::now(), why.action, attempt.answer.retry_after, random, reached);
     ++status_.failures;
     status_.connected = false;
     status_.last_error = error.text();

@@ -81,7 +81,8 @@ public:
     HttpClient& http();
 
     const ClientStatus& status() const;
-    /// How long to wait before the next attempt: full jitter up to 5 min, or what Retry-After asked; zero after a success.
+    /// How long to wait before the next attempt: full jitter up to 5 min (30 s where nobody answered), or what Retry-After asked; zero
+    /// after a success.
     std::chrono::milliseconds back_off() const;
     /// A person asked for it: the next call is tried at once.
     void reset_back_off();

@@ -20,12 +20,13 @@ milliseconds part_of(milliseconds whole, double random) {
 
 }  // namespace
 
-milliseconds BackOff::failed(Instant now, Action action, std::optional<std::chrono::seconds> retry_after, double random) {
+milliseconds BackOff::failed(Instant now, Action action, std::optional<std::chrono::seconds> retry_after, double random, Reached reached) {
+    const auto cap = reached == Reached::nobody ? policy_.unreached_cap : policy_.cap;
     milliseconds wait{0};
     switch (action) {
         case Action::none:
         case Action::bisect:
-        case Action::retry: wait = part_of(scaled(policy_.base, policy_.cap, failures_), random); break;
+        case Action::retry: wait = part_of(scaled(policy_.base, cap, failures_), random); break;
         case Action::not_ready: wait = part_of(scaled(policy_.schema_base, policy_.schema_cap, failures_), random); break;
         case Action::refresh:
         case Action::other_key: wait = part_of(policy_.unauthorized, 0.8 + 0.4 * random); break;

@@ -1,6 +1,7 @@
 #pragma once
 // How long to wait after a failure: full jitter, a longer scale for what only a person ends, and a breaker.
 #include <chrono>
+#include <cstdint>
 #include <optional>
 
 #include "daemon/core/clock.hpp"
@@ -10,6 +11,7 @@ namespace conductor::sync {
 
 struct BackOffPolicy {
     std::chrono::milliseconds base{1'000}, cap{300'000};                             ///< what passes by itself
+    std::chrono::milliseconds unreached_cap{30'000};                                 ///< no answer at all: that loads nobody
     std::chrono::milliseconds schema_base{5'000}, schema_cap{900'000};               ///< not_ready
     std::chrono::milliseconds restricted_least{300'000}, restricted_cap{3'600'000};  ///< restricted
     std::chrono::milliseconds unauthorized{900'000};                                 ///< one probe each, +-20 %
@@ -17,12 +19,15 @@ struct BackOffPolicy {
     int breaker = 5;                                                                 ///< failures in a row until calls are refused at once
 };
 
+enum class Reached : std::uint8_t { server, nobody };
+
 class BackOff {
 public:
     explicit BackOff(BackOffPolicy policy = {}) : policy_{policy} {}
 
     /// Counts a failure at `now`. `random` is uniform in [0, 1). Returns the wait.
-    std::chrono::milliseconds failed(Instant now, Action action, std::optional<std::chrono::seconds> retry_after, double random);
+    std::chrono::milliseconds failed(Instant now, Action action, std::optional<std::chrono::seconds> retry_after, double random,
+                                     Reached reached = Reached::server);
     void succeeded() { *this = BackOff{policy_}; }
 
     /// Time left until the next attempt; zero after a success.

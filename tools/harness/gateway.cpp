@@ -29,7 +29,8 @@ std::string gateway_config(const fs::path& folder, const GatewayOptions& options
     text += "database = \"" + (options.database.empty() ? folder / "conductor.db" : options.database).string() + "\"\n";
     text += "socket = \"" + (folder / "control.sock").string() + "\"\n\n";
     text += "[discovery]\nscan = " + options.scan + "\n\n";
-    text += "[send]\nwindow = \"00:00-24:00\"\ndays = [\"mon\",\"tue\",\"wed\",\"thu\",\"fri\",\"sat\",\"sun\"]\ncountries = []\n";
+    text +=
+        "[send]\nwindow = \"" + options.window + "\"\ndays = [\"mon\",\"tue\",\"wed\",\"thu\",\"fri\",\"sat\",\"sun\"]\ncountries = []\n";
     text += "per_recipient_gap = \"0s\"\nper_recipient = { per_day = 0, per_week = 0 }\nduplicate_window = \"0s\"\n";
     text += std::string{"delivery_reports = "} + (options.reports ? "true" : "false") + "\n" + options.send + "\n";
     text += "[opt_out]\nrequire_consent = false\nbrand = \"Example Shop\"\n\n";

@@ -17,7 +17,8 @@ fs::path program(std::string_view name);
 struct GatewayOptions {
     std::vector<std::string> ports;  ///< one [[modem]] each, in the order of their index: "pty:PATH", or a match as in TOML, `imei = "…"`
     std::string send = {};           ///< further lines of [send]
-    std::string more = {};           ///< further tables
+    std::string window = "00:00-24:00";
+    std::string more = {};  ///< further tables
     int per_minute = 0, per_hour = 0, per_day = 0;
     bool reports = true;
     std::string scan = "[]";                    ///< of [discovery]

@@ -49,7 +49,7 @@ struct Box {
 
 struct Chaos {
     Chaos(int count, std::uint64_t seed) : rows{count}, random{seed}, stack{folder.path(), 4} {
-        set_clock(folder / "clock", std::chrono::minutes{10}, 0ns);
+        set_clock(folder / "clock", std::chrono::minutes{10}, false);
         for (int n = 1; n <= 4; ++n)
             boxes.push_back(std::make_unique<Box>(n, folder, stack, seed + static_cast<std::uint64_t>(n),
                                                   n == 2 ? shifted_by(folder / "clock") : std::vector<std::string>{}));

@@ -73,12 +73,12 @@ inline std::vector<std::string> shifted_by(const fs::path& clock) {
     return {"LD_PRELOAD=" BINARY_DIR "/shifted_clock.so", "CONDUCTOR_CLOCK=" + clock.string(),
             "ASAN_OPTIONS=" + std::string{asan ? asan : ""} + ":verify_asan_link_order=0"};
 }
-/// Writes it: the real-time clock and that of the boot, so far ahead of the truth.
-inline void set_clock(const fs::path& clock, std::chrono::nanoseconds real, std::chrono::nanoseconds boot) {
-    const std::int64_t both[] = {real.count(), boot.count()};
+/// Writes it: the real-time clock is so far ahead of the truth, and said to be synchronised or not.
+inline void set_clock(const fs::path& clock, std::chrono::nanoseconds real, bool synchronized) {
+    const std::int64_t all[] = {real.count(), 0, synchronized};
     std::fstream out{clock, std::ios::binary | std::ios::in | std::ios::out};  // in place: it is mapped
     if (!out) out.open(clock, std::ios::binary | std::ios::out);
-    out.write(reinterpret_cast<const char*>(both), sizeof both);
+    out.write(reinterpret_cast<const char*>(all), sizeof all);
 }
 
 /// Rows as a producer writes them: number, text, time and status, all else by default.

@@ -1,6 +1,6 @@
-// Loaded before the C library into a program under test (LD_PRELOAD): its clocks are shifted by what the file CONDUCTOR_CLOCK holds, two
-// 64-bit numbers of nanoseconds, for CLOCK_REALTIME and for CLOCK_BOOTTIME. The file may change at any time, as when a machine slept. The
-// kernel's timers and CLOCK_MONOTONIC are left alone. A shifted clock is not synchronised (adjtimex).
+// Loaded before the C library into a program under test (LD_PRELOAD): its clocks are shifted by what the file CONDUCTOR_CLOCK holds, 64-bit
+// numbers: nanoseconds for CLOCK_REALTIME and for CLOCK_BOOTTIME, and whether the clock is said to be synchronised (adjtimex). The file may
+// change at any time. The kernel's timers and CLOCK_MONOTONIC are left alone.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -17,7 +17,7 @@ namespace {
 constexpr std::int64_t second = 1'000'000'000;
 
 struct Shift {
-    volatile std::int64_t real, boot;
+    volatile std::int64_t real, boot, synchronized;
 };
 
 const Shift& shift() {
@@ -63,6 +63,9 @@ extern "C" time_t time(time_t* out) noexcept {
 
 extern "C" int adjtimex(timex* state) noexcept {
     const long result = ::syscall(SYS_adjtimex, state);
-    if (shift().real != 0) state->status |= STA_UNSYNC;
+    if (shift().synchronized)
+        state->status &= ~STA_UNSYNC;
+    else
+        state->status |= STA_UNSYNC;
     return static_cast<int>(result);
 }

@@ -42,6 +42,10 @@ TEST_CASE("back-off: Retry-After is a floor, and each class has its scale") {
     CHECK(BackOff{}.failed(t0, Action::refresh, {}, 0.5) == 15min);
     CHECK(BackOff{}.failed(t0, Action::other_key, {}, 0.0) == 12min);
     CHECK(BackOff{}.failed(t0, Action::restricted, {}, 0.0) == 5min);
+    BackOff away;  // a box whose line is back tells all within a minute
+    for (int i = 0; i < 20; ++i) CHECK(away.failed(t0, Action::retry, {}, 1.0, Reached::nobody) <= 30s);
+    CHECK(away.left(t0) == 30s);
+    CHECK(away.failed(t0, Action::retry, {}, 1.0, Reached::server) == 300s);
     BackOff r;
     CHECK(r.failed(t0, Action::restricted, {}, 1.0) == 10min);
     for (int i = 0; i < 10; ++i) r.failed(t0, Action::restricted, {}, 1.0);
