@@ -475,17 +475,28 @@ aio::awaitable<Result<void>> SyncService::take_jobs(sync::ClaimAnswer answer) {
             sync::lease_deadline(answer.requested_at, answer.server_now, job.lease_expires_at, 1) - boot);
         claimed.push_back({std::move(job), *now + left});
     }
-    auto job = [env = context_.env, claimed = std::move(claimed), now = *now](Tx& tx) {
+    struct Stored {
         bool any = false;
-        for (const auto& one : claimed) any = take_job(tx, *env, one, now) || any;
-        return any;
+        std::vector<std::pair<std::int64_t, std::string>> left;  // rows that the schema refuses, and why
+    };
+    auto job = [env = context_.env, claimed = std::move(claimed), now = *now](Tx& tx) {
+        Stored stored;
+        for (const auto& one : claimed) {
+            const auto failed = tx.alone([&] { stored.any = take_job(tx, *env, one, now) || stored.any; });
+            if (!failed || tx.failed()) continue;
+            stored.left.emplace_back(one.job.id, failed->text());
+            store::audit(tx, now, "daemon", "store-failed", fmt::format("scheduled-message-{}", one.job.id), failed->text());
+        }
+        return stored;
     };
     auto done = co_await context_.store.run(job);
     if (!done) {
         log_.error("claimed-rows-not-stored", {{"error", done.error().text()}});
         co_return done.error();
     }
-    if (*done) {
+    // it stays claimed until its lease is over, and holds up none of the others
+    for (const auto& [id, why] : done->left) log_.error("claimed-row-not-stored", {{"job", id}, {"error", why}});
+    if (done->any) {
         shared_.wake_all();
         shared_.go_wake.raise();
     }

@@ -283,6 +283,30 @@ TEST_CASE("without readable credentials nobody is asked, until there are some") 
     CHECK(box.sync->status()["last_error"] == "");
 }
 
+TEST_CASE("a claimed row that cannot be stored holds up none of the others") {
+    Linked box;
+    box.look([](store::Tx& tx) {
+        store::MessageRow m;
+        m.key = "supabase-2-1";  // nobody may take such a key; a database of long ago has one
+        m.keyed = true;
+        m.phone_number = "+15550100123";
+        m.content = "Something else.";
+        m.timestamp = m.not_before = start;
+        m.parts.push_back({.seq = 1});
+        store::insert(tx, m);
+        return true;
+    });
+    box.server.answers["gw_mine_v1"]["jobs"] = json::array({box.job(1), box.job(2), box.job(3)});
+    box.begin();
+    REQUIRE(box.run([&] { return box.server.calls["gw_claim_v1"] > 0; }, 5s));
+    for (const int id : {1, 2, 3})
+        CHECK(box.look([id](store::Tx& tx) { return store::find_by_scheduled(tx, id); }).has_value() == (id != 2));
+    CHECK(box.look([](store::Tx& tx) {
+        auto q = tx.query("SELECT count(*) FROM audit WHERE action = 'store-failed' AND target = 'scheduled-message-2'");
+        return q.next() ? q.i64(0) : 0;
+    }) == 1);
+}
+
 TEST_CASE("bubbles of one message are a set, and among equal rows the better customer goes first") {
     Linked box;
     json jobs = json::array();
