@@ -184,6 +184,27 @@ select ok(exists (select from scheduled_messages where id = 940020 and status in
   'a reply is promoted before three hundred rows of yesterday');
 select is((select count(*) from scheduled_messages where pool = 'r' and status = 'queued') <= 55, true, 'and no more than are needed');
 
+-- The pieces of one message: one box, in order, beyond the limit; not after one that failed.
+select set_config('conductor.actor', 'test', true);
+update scheduled_messages set status = 'expired' where pool = 'r' and status in ('scheduled', 'queued');
+insert into campaign_messages (id, phone_number, message_content, status, round) values (950002, '+15550100320', 'x', 'draft', 1), (950003, '+15550100321', 'x', 'draft', 1);
+insert into scheduled_messages (id, pool, phone_number, message_content, status, scheduled_send_time, campaign_message_id, campaign_round, bubble_no, bubble_total)
+  select 940100 + 10 * m + n, 'r', '+1555010032' || m, 'piece', 'scheduled', now() + n * interval '3 seconds', 950002 + m, 1, n, 3 from generate_series(0, 1) m, generate_series(1, 3) n;
+select set_config('conductor.actor', '', true);
+update gateways set last_claim_at = null where pool = 'r';
+select pg_temp.as_box(3);
+select is(pg_temp.ids(gw_claim_v1('{"request_id": "s1", "limit": 1}')), '{940101,940102,940103}', 'all three for one box');
+select pg_temp.as_box(4);
+select is(pg_temp.ids(gw_claim_v1('{"request_id": "s2", "limit": 1}')), '{940111,940112,940113}', 'the next three for the other');
+select is(gw_report_v1('{"items": [{"event_id": "30000000-0000-4000-8000-0000000000c1", "kind": "failed", "job_id": 940111, "epoch": 1, "reason": "cms-38"},
+  {"event_id": "30000000-0000-4000-8000-0000000000c2", "kind": "released", "job_id": 940112, "epoch": 1},
+  {"event_id": "30000000-0000-4000-8000-0000000000c3", "kind": "released", "job_id": 940113, "epoch": 1}]}') #>> '{verdicts,2,verdict}', 'applied', 'the first failed, the rest is given back');
+select pg_temp.as_box(3);
+select is(pg_temp.ids(gw_claim_v1('{"request_id": "s3"}')), '{}', 'and waits');
+select set_config('conductor.actor', '', true);
+update scheduled_messages set status = 'scheduled' where id = 940111;
+select is(pg_temp.ids(gw_claim_v1('{"request_id": "s4"}')), '{940111,940112,940113}', 'for another round of the first');
+
 -- A go is prolonged for an hour; a lease that is over is seen at a heartbeat, though nobody claims.
 select ok((select begun_at is not null from scheduled_messages where id = 940002), 'when it was begun is known');
 select is(gw_renew_v1('{"jobs": [{"id": 940002, "epoch": 1, "revision": 1}]}') #>> '{jobs,0,held}', 'true', 'prolonged');
