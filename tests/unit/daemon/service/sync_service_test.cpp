@@ -488,3 +488,17 @@ TEST_CASE("a box that hears of a copy of itself begins an instance of its own, a
         CHECK(box.server.calls["gw_mine_v1"] == 0);
     }
 }
+
+TEST_CASE("what is due waits no longer than the poll, whatever is told meanwhile") {
+    Linked box;
+    Env env = *box.context->env;
+    env.config.supabase->poll = 1s;
+    box.context->env = std::make_shared<const Env>(std::move(env));
+    box.begin();
+    REQUIRE(box.run([&] { return box.server.calls["gw_claim_v1"] == 1; }, 5s));
+    const Instant polled = BootClock::now();
+    box.run([] { return false; }, 500ms);
+    box.shared.sync_wake.raise();
+    CHECK(box.run([&] { return box.server.calls["gw_claim_v1"] == 2; }, 5s));
+    CHECK(BootClock::now() - polled < 1400ms);
+}
