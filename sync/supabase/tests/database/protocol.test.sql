@@ -184,6 +184,14 @@ select ok(exists (select from scheduled_messages where id = 940020 and status in
   'a reply is promoted before three hundred rows of yesterday');
 select is((select count(*) from scheduled_messages where pool = 'r' and status = 'queued') <= 55, true, 'and no more than are needed');
 
+-- An answer is linked to what it answers.
+select gw_inbound_v1(format('{"items": [{"local_id": "30000000-0000-4000-8000-0000000000d1", "phone_number": "+15550100301", "content": "yes", "timestamp": "%s"},
+  {"local_id": "30000000-0000-4000-8000-0000000000d2", "phone_number": "+15550100301", "content": "late", "timestamp": "%s"}]}',
+  now() - interval '4 days', now() + interval '3 days')::jsonb);
+select results_eq($$select m.content, q.content, m.customer_id from messages m left join messages q on q.id = m.in_reply_to
+    where m.local_id in ('30000000-0000-4000-8000-0000000000d1', '30000000-0000-4000-8000-0000000000d2') order by m.local_id$$,
+  $$values ('yes', 'c', 'R1'), ('late', null, 'R1')$$, 'to the last one within seven days');
+
 -- The pieces of one message: one box, in order, beyond the limit; not after one that failed.
 select set_config('conductor.actor', 'test', true);
 update scheduled_messages set status = 'expired' where pool = 'r' and status in ('scheduled', 'queued');
