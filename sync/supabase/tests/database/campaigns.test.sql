@@ -138,6 +138,55 @@ select campaign_cancel_v1('{"campaign": "unplanned"}');
 select throws_ok($$insert into scheduled_messages (phone_number, message_content, status, campaign_name) values ('+15550100112', 'x', 'scheduled', 'unplanned')$$, '23514', null,
   'nothing is added to a cancelled campaign');
 
+-- What the box could send until its lease was over, and has not been told not to, may have gone out: nobody else sends it.
+insert into scheduled_messages (id, phone_number, message_content, status, campaign_name, pool, offline_ok, on_unknown)
+  select 930010 + g, '+155501001' || 20 + g, 'late', 'scheduled', 'late', 'late-pool', g < 4, case g when 3 then 'resend' end from generate_series(1, 5) g;
+insert into auth.users (id, email) values ('30000000-0000-4000-8000-000000000006', 'late@campaign.example.com');
+insert into gateways (id, auth_user_id, pool, instance) values ('late-box', '30000000-0000-4000-8000-000000000006', 'late-pool', 'i'), ('late-box-2', null, 'late-pool', null);
+select pg_temp.be(6);
+select is(jsonb_array_length(gw_claim_v1('{"request_id": "a", "instance": "i"}') -> 'jobs'), 5, 'claimed in a pool of several');
+select set_config('conductor.actor', '', true);
+select pg_temp.be(1);
+select campaign_pause_v1('{"campaign": "late"}');
+update gateway_commands set acked_at = now() where gateway_id = 'late-box' and job_id = 930015;
+select campaign_resume_v1('{"campaign": "late"}');
+create function pg_temp.late() returns text language sql as $$
+  select string_agg(status || coalesce(' ' || reason, ''), ', ' order by id) from scheduled_messages where campaign_name = 'late' $$;
+select is(pg_temp.late(), 'approved campaign-paused, approved campaign-paused, approved campaign-paused, scheduled, scheduled', 'what it could send without asking waits');
+update scheduled_messages set lease_expires_at = now() - interval '1 minute' where campaign_name = 'late' and status = 'approved';
+select is(campaign_hand_off_v1() ->> 'resumed', '1', 'until its lease is over: then that goes on which may be sent twice');
+select is(pg_temp.late(), 'unknown lease-over, unknown lease-over, scheduled, scheduled, scheduled', 'and the rest is unknown');
+select is((select count(*) from scheduled_messages where campaign_name = 'late' and delivery_status = 'unknown'), 2::bigint, 'as is its delivery');
+select campaign_resume_v1('{"campaign": "late"}');
+select is(pg_temp.late(), 'unknown lease-over, unknown lease-over, scheduled, scheduled, scheduled', 'and stays so, whoever resumes');
+select pg_temp.be(6);
+select gw_report_v1('{"items": [{"event_id": "30000000-0000-4000-8000-00000000a011", "kind": "sent", "job_id": 930011, "epoch": 1},
+  {"event_id": "30000000-0000-4000-8000-00000000a012", "kind": "cancelled", "job_id": 930012, "epoch": 1, "reason": "cancelled"}]}');
+select is(pg_temp.late(), 'sent, approved campaign-paused, scheduled, scheduled, scheduled', 'until the box tells: one was sent, the pause reached the other');
+select set_config('conductor.actor', '', true);
+select pg_temp.be(1);
+select is(campaign_hand_off_v1() ->> 'resumed', '1', 'which goes on');
+
+-- Of an installation that is no more nobody knows what it sent, and what no pause took back is not the campaign's.
+insert into scheduled_messages (id, phone_number, message_content, status, campaign_name, pool, offline_ok)
+  select 930020 + g, '+155501001' || 30 + g, 'old', 'scheduled', 'old', 'late-pool', true from generate_series(1, 2) g;
+select pg_temp.be(6);
+select gw_claim_v1('{"request_id": "b", "instance": "i"}');
+select set_config('conductor.actor', '', true);
+select pg_temp.be(1);
+select campaign_pause_v1('{"campaign": "old"}');
+delete from gateway_commands where gateway_id = 'late-box' and job_id = 930022;
+select set_config('conductor.actor', 'reaper', true);
+update scheduled_messages set status = 'unknown', reason = 'lease-over' where campaign_name = 'old';
+select set_config('conductor.actor', '', true);
+update gateways set instance = 'j' where id = 'late-box';
+select pg_temp.be(6);
+select gw_report_v1('{"items": [{"event_id": "30000000-0000-4000-8000-00000000a021", "kind": "cancelled", "job_id": 930021, "epoch": 1}]}');
+update gateways set instance = 'i' where id = 'late-box';
+select gw_report_v1('{"items": [{"event_id": "30000000-0000-4000-8000-00000000a022", "kind": "cancelled", "job_id": 930022, "epoch": 1}]}');
+select results_eq($$select status from scheduled_messages where campaign_name = 'old'$$, $$values ('unknown'), ('unknown')$$, 'a word that proves nothing frees nothing');
+select set_config('conductor.actor', '', true);
+
 -- Agents.
 select pg_temp.be(4);
 select throws_ok($$select inbox_claim_v1('{"owner": "x"}')$$, 'PT403', null, 'a viewer claims nothing');

@@ -226,6 +226,56 @@ select is(gw_report_v1('{"items": [{"event_id": "30000000-0000-4000-8000-0000000
   #>> '{verdicts,0,verdict}', 'applied', 'unless its box gives it back');
 select is((select status from scheduled_messages where id = 940002), 'queued', 'so that it goes out after all');
 
+-- Queued rows that this box may not take yet hold up nothing: those of later, of another box's recipients, and pieces behind one that failed.
+select set_config('conductor.actor', '', true);
+insert into auth.users (id, email) values ('20000000-0000-4000-8000-000000000005', 'p5@example.com');
+insert into gateways (id, auth_user_id, pool, last_claim_at) values ('w1', '20000000-0000-4000-8000-000000000005', 'w', null), ('w2', null, 'w', now());
+insert into campaigns (campaign_name) values ('waiting');
+insert into campaign_messages (id, phone_number, message_content, status, campaign_name)
+  select 970000 + g, '+15550100001', 'a[BUBBLE]b', 'suggested', 'waiting' from generate_series(1, 80) g;
+insert into scheduled_messages (id, pool, phone_number, message_content, status, scheduled_send_time, campaign_message_id, bubble_no, bubble_total)
+  select 950000 + kind * 1000 + g, 'w', '+15550100001', 'waits', 'scheduled', now() + case kind when 1 then interval '1 day' else interval '0' end,
+         case kind when 3 then 970000 + g end, case kind when 3 then 2 else 1 end, case kind when 3 then 2 else 1 end
+  from generate_series(1, 3) kind, generate_series(1, 80) g;
+insert into scheduled_messages (id, pool, phone_number, message_content, status, campaign_message_id, bubble_no, bubble_total)
+  select 954000 + g, 'w', '+15550100001', 'failed', 'scheduled', 970000 + g, 1, 2 from generate_series(1, 80) g;
+insert into scheduled_messages (id, pool, phone_number, message_content, status, class, scheduled_send_time)
+  select 959000 + g, 'w', '+15550100001', 'due', 'scheduled', 'reply', now() - g * interval '1 second' from generate_series(1, 3) g;
+create function pg_temp.queue_kind(n int) returns void language plpgsql as $$
+begin
+  perform set_config('conductor.actor', 'test', true);
+  update scheduled_messages set status = 'queued', preferred_gateway = case n when 2 then 'w2' end where id between 950000 + n * 1000 + 1 and 950000 + n * 1000 + 80;
+  if n = 3 then
+    update scheduled_messages set status = 'queued' where id between 954001 and 954080;
+    update scheduled_messages set status = 'failed' where id between 954001 and 954080;
+  end if;
+  perform set_config('conductor.actor', '', true);
+end $$;
+create function pg_temp.claimed_behind(kind int) returns bigint[] language plpgsql as $$
+declare answer bigint[];
+begin
+  begin
+    perform pg_temp.queue_kind(kind);
+    perform set_config('conductor.actor', '', true);
+    delete from scheduled_messages where pool = 'w' and id < 959000 and status = 'scheduled';
+    perform pg_temp.as_box(5);
+    answer := pg_temp.ids(gw_claim_v1('{"request_id": "w"}'));
+    raise sqlstate 'ZZ000' using message = 'undone';
+  exception when sqlstate 'ZZ000' then null;
+  end;
+  return answer;
+end $$;
+select is(pg_temp.claimed_behind(kind), '{959003,959002,959001}', format('due rows are claimed although %s are queued', name))
+from (values (1, 'rows of tomorrow'), (2, 'rows for another box'), (3, 'pieces behind a failed one')) k (kind, name);
+select set_config('conductor.actor', '', true);
+-- While there is enough that it can take, no more is promoted.
+select pg_temp.queue_kind(1);
+update scheduled_messages set scheduled_send_time = now() where pool = 'w' and id between 951001 and 951080;
+select pg_temp.as_box(5);
+select is(cardinality(pg_temp.ids(gw_claim_v1('{"request_id": "w"}'))), 20, 'enough is queued');
+select set_config('conductor.actor', '', true);
+select is((select count(*) from scheduled_messages where pool = 'w' and id > 959000 and status = 'scheduled'), 3::bigint, 'so that nothing is promoted');
+
 -- What enters the queue can be sent.
 select set_config('conductor.actor', '', true);
 select throws_ok($$insert into scheduled_messages (phone_number, message_content, status) values ('+15550100001', 'Hi {first_name}', 'scheduled')$$, '23514',

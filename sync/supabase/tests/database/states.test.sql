@@ -45,6 +45,11 @@ select throws_ok($$insert into scheduled_messages (phone_number, message_content
   'the vocabulary is one');
 select throws_ok($$insert into scheduled_messages (phone_number, message_content, scheduled_send_time) values ('+15550100001', 'x', 'infinity')$$, '23514', null,
   'a time is a time');
+select throws_like(format($$insert into scheduled_messages (phone_number, message_content, %I) values ('+15550100001', 'x', %L)$$, c, t),
+  format('%%"%s_is_in_years_2000_to_9998"', c), format('%s at %s is no time to a box', c, t))
+from unnest(array['scheduled_send_time', 'expires_at']) c, unnest(array['9999-12-31 23:59:59-05', '9999-01-01 00:00:00+00', '0001-01-01 00:00:00+00 BC', '1999-12-31 23:59:59+00']) t;
+select lives_ok($$insert into scheduled_messages (phone_number, message_content, scheduled_send_time, expires_at)
+  values ('+15550100001', 'x', '2000-01-01 00:00:00+00', '9998-12-31 23:59:59+00')$$, 'from 2000 to 9998');
 select lives_ok($$insert into scheduled_messages (id, phone_number, message_content, scheduled_send_time, status)
   values (910001, '+15550100001', 'one', now(), 'scheduled')$$, 'what a producer inserts');
 select row_eq($$select pool, class, priority, revision, claim_epoch, delivery_status, offline_ok from scheduled_messages where id = 910001$$,
