@@ -21,29 +21,35 @@ bool takes(std::uint64_t lane, ModemIndex modem) {
     return lane != no_lane && (lane == 0 || (lane & bit_of(modem)) != 0);
 }
 
-/// The modems that have nothing ahead of what they send now.
-std::vector<ModemIndex> uncovered(Tx& tx, const GoRequest& request) {
-    const auto ahead = store::lanes_ahead(tx, static_cast<int>(2 * request.modems.size()));
-    if (ahead.size() >= 2 * request.modems.size()) return {};
+struct Uncovered {
+    std::vector<ModemIndex> modems;    ///< that have nothing ahead of what they send now
+    std::vector<std::string> numbers;  ///< of the rows that are ahead
+};
+
+Uncovered uncovered(Tx& tx, const GoRequest& request) {
+    std::uint64_t mask = 0;
+    for (const auto& modem : request.modems) mask |= bit_of(modem.index);
+    const auto ahead = store::rows_ahead(tx, mask, request.paused, static_cast<int>(2 * request.modems.size()));
+    Uncovered open;
+    if (ahead.size() >= 2 * request.modems.size()) return open;
     auto modems = request.modems;
-    for (const auto lane : ahead) {
-        const auto covered = std::ranges::find_if(modems, [lane](const auto& m) { return !m.idle && takes(lane, m.index); });
+    for (const auto& row : ahead) {
+        open.numbers.push_back(row.phone_number);
+        const auto covered = std::ranges::find_if(modems, [&row](const auto& m) { return !m.idle && takes(row.lane, m.index); });
         if (covered != modems.end()) modems.erase(covered);
     }
-    std::vector<ModemIndex> open;
-    for (const auto& modem : modems) open.push_back(modem.index);
+    for (const auto& modem : modems) open.modems.push_back(modem.index);
     return open;
 }
 
-std::optional<MessageRow> best_for(Tx& tx, const GoRequest& request, ModemIndex modem, const GoBatch& batch) {
+/// `passed`: rows that are not looked at again in this batch.
+std::optional<MessageRow> best_for(Tx& tx, const GoRequest& request, ModemIndex modem, const std::vector<MessageId>& passed) {
     const auto gate = request.offline ? store::Gate::go_offline : store::Gate::go;
-    const auto is_new = [&](const store::Ranked& one) {
-        return std::ranges::find(batch.rows, one.id, &GoCandidate::id) == batch.rows.end();
-    };
+    const auto is_new = [&](const store::Ranked& one) { return std::ranges::find(passed, one.id) == passed.end(); };
     std::optional<store::Ranked> best;
     for (const auto& queue : store::ready_queues(tx, gate)) {
         if (!takes(queue.lane, modem) || (request.paused && queue.message_class != MessageClass::reply)) continue;
-        const auto one = store::first_ready(tx, queue, static_cast<int>(request.modems.size()) + 1, is_new, gate);
+        const auto one = store::first_ready(tx, queue, static_cast<int>(passed.size()) + 1, is_new, gate);
         if (one && (!best || std::pair{one->rank, one->id.value} < std::pair{best->rank, best->id.value})) best = one;
     }
     return best ? store::find(tx, best->id) : std::nullopt;
@@ -80,16 +86,22 @@ GoBatch choose_for_go(Tx& tx, const Env& env, const GoRequest& request) {
     store::promote(tx, request.now, Limits::promote_batch);
     PickRequest nobody{.now = request.now};
     int examined = 0;
-    for (const auto modem : uncovered(tx, request)) {
+    auto [modems, numbers] = uncovered(tx, request);
+    std::vector<MessageId> passed;
+    for (const auto modem : modems) {
         while (examined++ < Limits::examined_per_pick && !tx.failed()) {
-            auto row = best_for(tx, request, modem, batch);
+            auto row = best_for(tx, request, modem, passed);
             if (!row) break;
+            passed.push_back(row->id);
+            // gap, caps and order of a number are judged by what was begun: its next one has its turn when this one is on a modem
+            if (std::ranges::find(numbers, row->phone_number) != numbers.end()) continue;
             PickAnswer answer;
             bool may_go = false;
             const auto failed = tx.alone([&] { may_go = release(tx, env, *row, nobody, answer); });
             if (failed && !tx.failed()) put_aside(tx, row->id, *failed, request.now, answer);
             std::ranges::move(answer.changed, std::back_inserter(batch.changed));
             if (failed || !may_go) continue;
+            numbers.push_back(row->phone_number);
             batch.rows.push_back({row->id,
                                   {.id = *row->scheduled_message_id,
                                    .epoch = row->claim_epoch,
@@ -185,6 +197,7 @@ aio::awaitable<void> GoAhead::run() {
         auto batch = co_await context_.store.run(choose);
         if (!batch) continue;
         shared_.note(batch->changed);
+        if (!batch->changed.empty()) shared_.go_wake.raise();  // behind what had to wait there may be one that need not
         if (batch->rows.empty()) continue;
         std::vector<GoRuling> rulings;
         if (offline) {

@@ -8,6 +8,9 @@
 #include "daemon/dispatch/submission.hpp"
 #include "daemon/service/commands.hpp"
 #include "daemon/service/events.hpp"
+#include "daemon/service/heartbeat.hpp"
+#include "daemon/service/modem_service.hpp"
+#include "daemon/service/steps.hpp"
 #include "sync/plan/batch.hpp"
 #include "sync/plan/timing.hpp"
 
@@ -23,6 +26,11 @@ constexpr std::int64_t high_water = 2000;                               // outbo
 constexpr std::chrono::milliseconds gather{100};                        // news of this long share a request
 constexpr std::chrono::duration<std::uint64_t, std::milli> crowd{250};  // the boxes of a pool answer a ring within this
 constexpr std::chrono::seconds default_lease{600};
+constexpr std::size_t commands_a_page = 100;   // as gw_commands_v1 answers
+constexpr std::size_t rows_a_modem = 20;       // that a box of several holds ahead
+constexpr std::chrono::minutes unable_for{3};  // without a modem that can send, a box of several renews no lease
+constexpr std::chrono::hours hello_period{1};
+constexpr std::chrono::minutes heartbeat_period{1};
 constexpr std::size_t most_words = 8;  // of processes that the server may or may not have heard
 
 /// A claimed row, with the deadline of its lease on this box's wall clock.
@@ -140,8 +148,8 @@ bool take_job(Tx& tx, const Env& env, const Claimed& claimed, WallTime now) {
         if (same_round || under_way || out) {
             // Ours already, perhaps under an older claim: never a second copy. What is known of it is told under the new claim.
             known->claim_epoch = job.epoch;
-            known->revision = job.revision;
-            known->offline_ok = job.offline_ok && job.instance == env.instance;
+            // its text is that of the revision which it was taken with: where it was edited since, gw_begin_v1 says so
+            known->offline_ok = job.offline_ok && job.instance == env.instance && known->revision == job.revision;
             if (!same_round) known->begun = false;  // the go was for the claim before
             if (!same_round) known->stored_status = MessageStatus::queued;
             save(tx, env, *known, now);
@@ -199,7 +207,7 @@ aio::awaitable<void> SyncService::run() {
             if (!co_await aio::sleep_for(std::chrono::seconds{1})) co_return;
             continue;
         }
-        bool fine = greeted_;
+        bool fine = greeted_ && context_.clock.now() < next_hello_;
         if (!fine) fine = co_await greet();
         listen();
         const bool rung = std::exchange(rung_, false);
@@ -263,8 +271,6 @@ aio::awaitable<bool> SyncService::greet() {
         if (!begun) log_.error("instance-not-begun", {{"error", begun.error().text()}});
         co_return false;
     }
-    auto kept = co_await keep_word();
-    if (!kept) co_return false;
     generation_ = hello->generation;
     topics_ = hello->topics;
     log_.notice("connected", {{"gateway", hello->gateway_id}, {"pool", hello->pool}, {"alone", alone_}});
@@ -275,11 +281,13 @@ aio::awaitable<bool> SyncService::greet() {
     }
     greeted_ = co_await take_what_is_ours();
     next_poll_ = {};
+    next_hello_ = context_.clock.now() + hello_period;
     go_ahead_.set_link(greeted_ ? Link::up : Link::away);
     co_return greeted_;
 }
 
-/// The word of this process is stored before it is said: whoever says a later one must be this box.
+/// The word of this process is stored before it is said: whoever says a later one must be this box. Those before it are said too: a project
+/// that was put back knows an older one.
 aio::awaitable<Result<sync::Hello>> SyncService::introduction() {
     if (word_.empty()) word_ = context_.uuid();
     auto job = [word = word_](Tx& tx) {
@@ -294,11 +302,6 @@ aio::awaitable<Result<sync::Hello>> SyncService::introduction() {
     if (!words) co_return words.error();
     sync::Hello hello{.instance = context_.env->instance, .version = CONDUCTOR_VERSION, .word = word_, .words = std::move(*words)};
     co_return hello;
-}
-
-aio::awaitable<Result<void>> SyncService::keep_word() {
-    auto job = [word = word_](Tx& tx) { store::set_setting(tx, "words", word); };
-    co_return co_await context_.store.run(job);
 }
 
 aio::awaitable<bool> SyncService::take_what_is_ours() {
@@ -385,10 +388,22 @@ aio::awaitable<bool> SyncService::round(bool rung) {
         const bool claimed = co_await claim();
         if (!claimed) co_return false;
     }
+    co_await tell_heartbeat();
     // boxes of one project must not keep step; what is due waits no longer than `poll`, this round's own time included
     const auto percent = static_cast<int>(75 + context_.rng() % 20);
     next_poll_ = now + std::chrono::duration_cast<BootClock::duration>(context_.env->config.supabase->poll) * percent / 100;
     co_return true;
+}
+
+/// Once a minute. The last one is kept, and no history of them: one that is lost is not told again.
+aio::awaitable<void> SyncService::tell_heartbeat() {
+    const auto now = context_.wall();
+    if (!now || context_.clock.now() < next_heartbeat_) co_return;
+    next_heartbeat_ = context_.clock.now() + heartbeat_period;
+    std::vector<sync::ReportItem> items;
+    items.push_back({context_.uuid(), heartbeat_of(shared_, waiting_, *now).dump(-1, ' ', false, json::error_handler_t::replace)});
+    const auto verdicts = co_await client_.report(std::move(items));
+    if (!verdicts) log_.warning("heartbeat-failed", {{"error", verdicts.error().text()}});
 }
 
 aio::awaitable<bool> SyncService::upload(store::Stream stream) {
@@ -434,11 +449,21 @@ aio::awaitable<bool> SyncService::upload(store::Stream stream) {
     }
 }
 
+std::size_t SyncService::able_modems() const {
+    return static_cast<std::size_t>(std::ranges::count_if(shared_.modems, [](const ModemService* modem) { return modem->able(); }));
+}
+
 aio::awaitable<bool> SyncService::claim() {
     if (waiting_ > high_water) co_return true;
     for (;;) {
         const auto now = context_.wall();
         if (!now) co_return true;  // an unsure clock takes nothing on
+        if (!alone_) {             // what this box cannot send soon is for the others
+            const auto most = rows_a_modem * able_modems();
+            auto look = [most](Tx& tx) { return store::count_unsent_of_supabase(tx, most); };
+            const auto unsent = co_await context_.store.read(look);
+            if (!unsent || *unsent >= most) co_return unsent.has_value();
+        }
         const auto& settings = *context_.env->config.supabase;
         sync::ClaimRequest request{.request_id = context_.uuid(), .limit = settings.batch.value_or(claim_limit)};
         if (settings.horizon) request.horizon = std::chrono::duration_cast<std::chrono::seconds>(*settings.horizon);
@@ -466,6 +491,7 @@ aio::awaitable<bool> SyncService::claim() {
 
 aio::awaitable<Result<void>> SyncService::take_jobs(sync::ClaimAnswer answer) {
     const auto now = context_.wall();
+    for (const auto& row : answer.unread) log_.error("claimed-row-not-read", {{"job", row}});
     if (answer.jobs.empty()) co_return Result<void>{};
     if (!now) co_return fail(sync::SyncErrc::retry_later, "clock-unsure");
     const Instant boot = context_.clock.now();
@@ -506,6 +532,8 @@ aio::awaitable<Result<void>> SyncService::take_jobs(sync::ClaimAnswer answer) {
 aio::awaitable<bool> SyncService::keep_leases() {
     const auto now = context_.wall();
     if (!now) co_return true;
+    if (able_modems() > 0 || able_at_ == Instant{}) able_at_ = context_.clock.now();
+    if (!alone_ && context_.clock.now() - able_at_ > unable_for) co_return true;  // another box is to have them when their leases are over
     const auto lease = context_.env->config.supabase->lease
                            ? std::chrono::duration_cast<std::chrono::seconds>(*context_.env->config.supabase->lease)
                            : default_lease;
@@ -520,10 +548,11 @@ aio::awaitable<bool> SyncService::keep_leases() {
     struct Kept {
         std::int64_t job;
         std::optional<WallTime> until;
+        bool ours = false;  // its time was over, and nobody else has had it
     };
     std::vector<Kept> kept;
     for (const auto& r : *renewed) {
-        Kept k{r.id, std::nullopt};
+        Kept k{r.id, std::nullopt, r.reason == "lease"};
         if (r.held && r.lease_expires_at)
             k.until = *now + std::chrono::duration_cast<std::chrono::milliseconds>(
                                  sync::lease_deadline(r.requested_at, r.server_now, *r.lease_expires_at, 1) - boot);
@@ -533,11 +562,13 @@ aio::awaitable<bool> SyncService::keep_leases() {
         for (const auto& k : kept) {
             auto row = store::find_by_scheduled(tx, k.job);
             if (!row || row->status != MessageStatus::queued) continue;
+            const bool begun = has_begun(tx, *row);
             row->lease_until = k.until;
             if (!k.until) {  // another box has it, or it was cancelled: it leaves this box unsent
                 dispatch::abandon(*row, MessageStatus::cancelled, "lease-lost");
                 row->ready = false;
-                row->stored_status = row->status;  // nothing to tell: the server knows better
+                row->stored_status = row->status;  // nothing else to tell: the server knows better
+                if (k.ours && !begun) tell_supabase_released(tx, *env, k.job, row->claim_epoch, "lease-lost", now);
             }
             save(tx, *env, *row, now);
         }
@@ -547,17 +578,21 @@ aio::awaitable<bool> SyncService::keep_leases() {
 }
 
 aio::awaitable<bool> SyncService::obey_commands() {
-    auto commands = co_await client_.commands();
-    if (!commands) co_return false;
-    std::vector<std::int64_t> obeyed;
-    for (const auto& command : *commands) {
-        auto done = co_await obey(command);
-        if (!done) log_.error("command-failed", {{"kind", command.kind}, {"id", command.id}, {"error", done.error().text()}});
-        if (!done && !fails_for_good(done.error())) co_return false;
-        obeyed.push_back(command.id);  // one that can never be obeyed must not hold those behind it
+    for (;;) {
+        auto commands = co_await client_.commands();
+        if (!commands) co_return false;
+        std::vector<std::int64_t> obeyed;
+        for (const auto& command : *commands) {
+            auto done = co_await obey(command);
+            if (!done) log_.error("command-failed", {{"kind", command.kind}, {"id", command.id}, {"error", done.error().text()}});
+            if (!done && !fails_for_good(done.error())) co_return false;
+            obeyed.push_back(command.id);  // one that can never be obeyed must not hold those behind it
+        }
+        if (obeyed.empty()) co_return true;
+        const auto acknowledged = co_await client_.acknowledge(std::move(obeyed));
+        if (!acknowledged) co_return false;
+        if (commands->size() < commands_a_page) co_return true;
     }
-    if (obeyed.empty()) co_return true;
-    co_return (co_await client_.acknowledge(std::move(obeyed))).has_value();
 }
 
 aio::awaitable<Result<void>> SyncService::obey(const sync::Command& command) {
@@ -567,6 +602,7 @@ aio::awaitable<Result<void>> SyncService::obey(const sync::Command& command) {
             if (!command.job_id) return;
             auto row = store::find_by_scheduled(tx, *command.job_id);
             if (!row || row->status != MessageStatus::queued || may_have_gone_out(*row)) return;
+            if (command.epoch > 0 && command.epoch != row->claim_epoch) return;  // of a round that is over
             dispatch::abandon(*row, MessageStatus::cancelled, command.kind == "cancel" ? "cancelled" : "edited");
             row->ready = false;
             if (command.kind == "edit") {

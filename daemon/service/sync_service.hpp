@@ -36,15 +36,16 @@ public:
     nlohmann::json status() const;
 
 private:
+    std::size_t able_modems() const;
     void tell_time();
     void listen();
     aio::awaitable<void> rest();
     aio::awaitable<bool> greet();
     aio::awaitable<Result<sync::Hello>> introduction();
-    aio::awaitable<Result<void>> keep_word();
     aio::awaitable<bool> take_what_is_ours();
     aio::awaitable<void> give_up_unsent();
     aio::awaitable<bool> round(bool rung);
+    aio::awaitable<void> tell_heartbeat();
     aio::awaitable<bool> upload(store::Stream stream);
     aio::awaitable<bool> obey_commands();
     aio::awaitable<bool> claim();
@@ -63,7 +64,8 @@ private:
     std::vector<std::string> topics_;  ///< that hello named
     bool greeted_ = false, asked_ = false, rung_ = false, alone_ = true;
     std::string generation_, word_;
-    Instant next_poll_{};
+    Instant next_poll_{}, next_hello_{}, next_heartbeat_{};
+    Instant able_at_{};  ///< when a modem could send last
     std::int64_t waiting_ = 0, dead_ = 0;
     std::uint64_t claimed_ = 0, told_ = 0;
     std::optional<WallTime> last_success_;

@@ -315,13 +315,21 @@ std::vector<MessageId> go_waits_in_vain(Tx& tx, WallTime now, int limit) {
     return ids;
 }
 
-std::vector<std::uint64_t> lanes_ahead(Tx& tx, int limit) {
-    std::vector<std::uint64_t> lanes;
-    for (Rows q = tx.query("SELECT lane FROM messages INDEXED BY messages_ahead WHERE status = 0 AND ready = 1 AND claim_epoch > 0 LIMIT ?",
-                           limit);
+std::vector<Ahead> rows_ahead(Tx& tx, std::uint64_t modems, bool replies_alone, int limit) {
+    std::vector<Ahead> rows;
+    for (Rows q = tx.query("SELECT lane, phone FROM messages INDEXED BY messages_ahead WHERE status = 0 AND ready = 1 AND claim_epoch > 0"
+                           " AND (lane = 0 OR (lane <> -1 AND lane & ?1 <> 0)) AND class >= ?2 LIMIT ?3",
+                           modems, replies_alone ? MessageClass::reply : MessageClass::marketing, limit);
          q.next();)
-        lanes.push_back(static_cast<std::uint64_t>(q.i64(0)));
-    return lanes;
+        rows.push_back({static_cast<std::uint64_t>(q.i64(0)), q.text(1)});
+    return rows;
+}
+
+std::size_t count_unsent_of_supabase(Tx& tx, std::size_t most) {
+    Rows q = tx.query(
+        "SELECT count(*) FROM (SELECT 1 FROM messages INDEXED BY messages_lease WHERE status = 0 AND lease_until IS NOT NULL LIMIT ?)",
+        static_cast<std::int64_t>(most));
+    return q.next() ? static_cast<std::size_t>(q.i64(0)) : 0;
 }
 
 bool any_waits_for_go(Tx& tx) {
@@ -462,9 +470,9 @@ Recent recent_marketing(Tx& tx, std::string_view phone, WallTime now) {
 
 std::optional<UnderWay> under_way_before(Tx& tx, std::string_view phone, MessageClass message_class, MessageId id) {
     Rows q = tx.query(
-        "SELECT status, not_before FROM (SELECT id, status, class, not_before FROM messages INDEXED BY messages_sent_to"
+        "SELECT status, not_before FROM (SELECT id, status, class, not_before, ready FROM messages INDEXED BY messages_sent_to"
         " WHERE phone = ? AND last_attempt IS NOT NULL ORDER BY id DESC LIMIT 32)"
-        " WHERE class = ? AND (status = 1 OR (status = 0 AND id < ?3)) AND id <> ?3 ORDER BY status DESC LIMIT 1",
+        " WHERE class = ? AND (status = 1 OR (status = 0 AND ready <> 2 AND id < ?3)) AND id <> ?3 ORDER BY status DESC LIMIT 1",
         phone, message_class, id);
     if (!q.next()) return std::nullopt;
     return UnderWay{q.as<MessageStatus>(0) == MessageStatus::sending, q.time(1)};

@@ -96,8 +96,15 @@ std::optional<Ranked> first_ready(Tx& tx, const ReadyQueue& queue, int limit, Ac
 int ready_before(Tx& tx, const MessageRow& row, int most);
 /// The queues that have ready rows; those that wait for the go, for either of its gates.
 std::vector<ReadyQueue> ready_queues(Tx& tx, Gate gate = Gate::open);
-/// Lanes of the claimed rows that have their go and wait for a modem.
-std::vector<std::uint64_t> lanes_ahead(Tx& tx, int limit);
+/// A claimed row that has its go and waits for a modem.
+struct Ahead {
+    std::uint64_t lane = 0;
+    std::string phone_number;
+};
+/// Those that one of the modems of the mask takes; replies alone, where that is asked.
+std::vector<Ahead> rows_ahead(Tx& tx, std::uint64_t modems, bool replies_alone, int limit);
+/// Claimed rows that wait, counted up to `most`.
+std::size_t count_unsent_of_supabase(Tx& tx, std::size_t most);
 bool any_waits_for_go(Tx& tx);
 /// Ready rows of any lane that were tried before, best first.
 std::vector<Ranked> ready_and_tried(Tx& tx, int limit);

@@ -294,6 +294,7 @@ aio::awaitable<Result<ClaimAnswer>> Client::mine(std::vector<std::string> adopt)
         if (after == 0) all.requested_at = answered->requested_at, all.server_now = page->server_now;
         all.alone = page->alone;
         std::ranges::move(page->jobs, std::back_inserter(all.jobs));
+        std::ranges::move(page->unread, std::back_inserter(all.unread));
         if (!page->next || *page->next <= after) co_return all;
         after = *page->next;
     }

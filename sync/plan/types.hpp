@@ -74,6 +74,7 @@ struct ClaimRequest {
 struct ClaimAnswer {
     WallTime server_now{};
     std::vector<Job> jobs;
+    std::vector<std::string> unread;  ///< rows that cannot be read: which, and what of it
     bool alone = true, fenced = false;
     std::optional<std::int64_t> next;  ///< of gw_mine_v1: ask again with `after`
     Instant requested_at{};            ///< when the request left; set by the client, for lease_deadline()

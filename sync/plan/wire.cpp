@@ -265,8 +265,10 @@ Result<ClaimAnswer> parse_claim(std::string_view body) {
     if (r.find("next")) out.next = r.integer("next");
     for (const json& item : r.array("jobs")) {
         auto job = read_job(item);
-        if (!job) return job.error();
-        out.jobs.push_back(*std::move(job));
+        if (job)
+            out.jobs.push_back(*std::move(job));
+        else  // it holds up none of the others, and comes back when its lease is over
+            out.unread.push_back((item.is_object() && item.contains("id") ? item["id"].dump() : "?") + ": " + job.error().text());
     }
     return finish(r, std::move(out));
 }

@@ -41,10 +41,6 @@ double rounded(double value, int digits = 3) {
     return std::round(value * scale) / scale;
 }
 
-void require(bool good, const std::string& what, Gateway& gateway) {
-    if (!good) throw std::runtime_error(what + "\n" + gateway.log_end());
-}
-
 void wait_for_modems(Gateway& gateway, int count) {
     const bool ready = eventually(30s, [&] {
         const json answer = gateway.get("/v1/modems").json();
@@ -110,6 +106,10 @@ int count_lines_with(const std::string& text, std::string_view word) {
 }
 
 }  // namespace
+
+void require(bool good, const std::string& what, Gateway& gateway) {
+    if (!good) throw std::runtime_error(what + "\n" + gateway.log_end());
+}
 
 double quantile(std::vector<double> values, double p) {
     if (values.empty()) return 0;

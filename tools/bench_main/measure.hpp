@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "tools/harness/gateway.hpp"
 #include "tools/harness/process.hpp"
 
 namespace conductor::bench {
@@ -35,13 +36,15 @@ nlohmann::json measure_restart(int runs, const std::string& journal);
 nlohmann::json measure_queue(int messages);
 
 /// From the insert of a row of scheduled_messages to the network's acceptance at modems that take no time, one row after the other, against
-/// real PostgreSQL and PostgREST and the Realtime of the tests; and what a box with 8 modems needs then. `push`: by the doorbell, with a poll
-/// a minute; else by a poll a second. "skipped" where a part of Supabase is missing.
+/// real PostgreSQL and PostgREST and the Realtime of the tests; and what a box with 8 modems needs then. `push`: by the doorbell, with a
+/// poll a minute; else by a poll a second. "skipped" where a part of Supabase is missing.
 nlohmann::json measure_push(int rows, bool push);
 
 /// How long fdatasync of 4 KiB takes where the benchmark's databases are.
 nlohmann::json measure_disk(const std::filesystem::path& folder);
 
+/// Throws `what` and the end of the daemon's log, where it is not good.
+void require(bool good, const std::string& what, harness::Gateway& gateway);
 /// The p-th quantile, 0-1, of values in any order; 0 for none.
 double quantile(std::vector<double> values, double p);
 

@@ -41,10 +41,6 @@ double wall_minus_mono() {
     return (wall - mono).count();
 }
 
-void need(bool good, const std::string& what, Gateway& gateway) {
-    if (!good) throw std::runtime_error(what + "\n" + gateway.log_end());
-}
-
 double in_tenths(double value) {
     return std::round(value * 10) / 10;
 }
@@ -68,12 +64,12 @@ json measure_push(int rows, bool push) {
                               "\"\nuser_file = \"" + (folder / "user").string() +
                               (push ? "\"\nrealtime = true\npoll = \"60s\"\n" : "\"\nrealtime = false\npoll = \"1s\"\n");
     Gateway gateway{folder / "box", {.ports = sim.ports(), .more = table}};
-    need(gateway.start(), "conductord does not start", gateway);
+    require(gateway.start(), "conductord does not start", gateway);
     const bool heard = eventually(20s, [&] {
         const json sync = gateway.get("/v1/sync").json();
         return sync["connected"] == true && (!push || sync["realtime"]["joined"] == true);
     });
-    need(heard, "no connection with Supabase", gateway);
+    require(heard, "no connection with Supabase", gateway);
     eventually(6s, [] { return false; });  // what follows the start is over
 
     std::mt19937 rng{20261122};
@@ -85,7 +81,7 @@ json measure_push(int rows, bool push) {
                 harness::invented_number(n) +
                 "', 'Your order is ready, see you soon.', now(), 'scheduled') returning extract(epoch from clock_timestamp()) * 1000",
             "text/plain");
-        need(answer.status == 200, "the row was refused: " + answer.body, gateway);
+        require(answer.status == 200, "the row was refused: " + answer.body, gateway);
         double inserted = 0;
         std::from_chars(answer.body.data(), answer.body.data() + answer.body.size(), inserted);
         inserted -= wall_minus_mono();
@@ -94,7 +90,7 @@ json measure_push(int rows, bool push) {
             got = sim.request({{"do", "submissions"}, {"after", n}});
             return !got["submissions"].empty();
         });
-        need(taken, "a row was not sent", gateway);
+        require(taken, "a row was not sent", gateway);
         waits.push_back(got["submissions"][0]["mono_ms"].get<double>() - inserted);
         // not in step with anything of the gateway's
         eventually(std::chrono::milliseconds{30 + rng() % 300}, [] { return false; });

@@ -26,10 +26,6 @@ double to_places(double value, double places) {
     return std::round(value * places) / places;
 }
 
-void need(bool good, const std::string& what, Gateway& gateway) {
-    if (!good) throw std::runtime_error(what + "\n" + gateway.log_end());
-}
-
 void write_rows(const std::filesystem::path& file, int messages) {
     std::ofstream out{file};
     for (int n = 0; n < messages; ++n)
@@ -56,8 +52,8 @@ json measure_queue(int messages) {
     const TempDir folder;
     const Sim sim{folder / "sim", {.modems = 1, .latency = 0ms, .report_delay = 0ms}};
     Gateway gateway{folder / "box", {.ports = sim.ports(), .reports = false}};
-    need(gateway.start(), "conductord does not start", gateway);
-    need(gateway.post("/v1/queue/pause", json::object()).status == 200, "it cannot be paused", gateway);
+    require(gateway.start(), "conductord does not start", gateway);
+    require(gateway.post("/v1/queue/pause", json::object()).status == 200, "it cannot be paused", gateway);
     write_rows(folder / "rows.ndjson", messages);
     const auto idle = gateway.daemon().usage();
     const double begin = ms_now();
@@ -65,13 +61,13 @@ json measure_queue(int messages) {
                                     "marketing", "--file", (folder / "rows.ndjson").string()},
                                    folder.path(), 30min);
     const double enqueue_s = (ms_now() - begin) / 1000;
-    need(sent.status == 0, "the file was not taken: " + sent.err + sent.out, gateway);
+    require(sent.status == 0, "the file was not taken: " + sent.err + sent.out, gateway);
     const auto filled = gateway.daemon().usage();
 
     // what one costs while the others wait
     const auto cost_of = static_cast<std::uint64_t>(std::min(messages / 2, 2'000));
-    need(gateway.post("/v1/queue/resume", json::object()).status == 200, "it cannot be resumed", gateway);
-    need(eventually(5min, [&] { return taken(sim) >= cost_of; }), "nothing was sent", gateway);
+    require(gateway.post("/v1/queue/resume", json::object()).status == 200, "it cannot be resumed", gateway);
+    require(eventually(5min, [&] { return taken(sim) >= cost_of; }), "nothing was sent", gateway);
     const auto sending = gateway.daemon().usage();
     const auto spent_on = std::max<std::uint64_t>(1, taken(sim));
     gateway.kill_now();
@@ -81,8 +77,8 @@ json measure_queue(int messages) {
     const double each_ms = (times[cost_of - 1] - times[warm]) / static_cast<double>(cost_of - 1 - warm);
 
     const double start = ms_now();
-    need(gateway.start(2min), "conductord does not start again", gateway);
-    need(eventually(2min, [&] { return taken(sim) > before; }), "nothing was sent after the restart", gateway);
+    require(gateway.start(2min), "conductord does not start again", gateway);
+    require(eventually(2min, [&] { return taken(sim) > before; }), "nothing was sent after the restart", gateway);
     times = taken_times(sim);
     const auto after = gateway.daemon().usage();
     const double first_ms = times[before] - start;

@@ -15,7 +15,7 @@ using std::chrono::minutes;
 
 namespace {
 
-double seconds_since(std::chrono::steady_clock::time_point then) {
+double seconds_from(std::chrono::steady_clock::time_point then) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - then).count();
 }
 
@@ -118,7 +118,7 @@ TEST_CASE("integration: a box alone in its pool sends its rows while it is offli
         if (days.length > 24 && days.open()) eventually(15s, [&] { return taken() >= days.due(); });
     }
     CHECK_MESSAGE(eventually(60s, [&] { return taken() >= static_cast<std::size_t>(days.count); }), taken() << box.log_end());
-    const double offline = seconds_since(begun);
+    const double offline = seconds_from(begun);
     CHECK(days.stack.count("scheduled_messages where status = 'claimed'") == days.count);  // nobody has told it
     const auto back = std::chrono::steady_clock::now();
     line.cut(false);
@@ -128,7 +128,7 @@ TEST_CASE("integration: a box alone in its pool sends its rows while it is offli
     const json figures = {{"simulated_hours", days.length + 2},
                           {"rows", days.count},
                           {"offline_s", offline},
-                          {"synced_s", seconds_since(back)},
+                          {"synced_s", seconds_from(back)},
                           {"untimely", days.untimely(box, hour)}};
     std::cout << figures.dump() << std::endl;
     CHECK(figures["untimely"] == 0);
@@ -163,7 +163,7 @@ TEST_CASE("integration: where a box of two is offline its rows leave through the
     }
     const auto all_taken = [&] { return sim_a.submissions().size() + sim_b.submissions().size() >= static_cast<std::size_t>(days.count); };
     CHECK_MESSAGE(eventually(60s, all_taken), states(days.stack) << b.log_end());
-    const double offline = seconds_since(begun);
+    const double offline = seconds_from(begun);
     const auto back = std::chrono::steady_clock::now();
     line.cut(false);
     const auto told = [&] { return days.stack.count("scheduled_messages where status = 'delivered'") == days.count; };
@@ -175,7 +175,7 @@ TEST_CASE("integration: where a box of two is offline its rows leave through the
                           {"rows", days.count},
                           {"through_the_other", sim_b.copies().size()},
                           {"offline_s", offline},
-                          {"synced_s", seconds_since(back)},
+                          {"synced_s", seconds_from(back)},
                           {"untimely", days.untimely(b, hour)}};
     std::cout << figures.dump() << std::endl;
     CHECK(figures["untimely"] == 0);

@@ -86,6 +86,7 @@ struct Supabase {
             out["pool"] = "main";
             out["generation"] = "1";
         }
+        if (!out.contains("alone")) out["alone"] = true;
         out["server_now"] = to_rfc3339(clock.server());
         const auto text = out.dump();
         return "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(text.size()) + "\r\n\r\n" + text;

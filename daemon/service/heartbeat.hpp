@@ -1,0 +1,13 @@
+#pragma once
+// What a box tells of itself to Supabase: table gateways, column heartbeat (gw_report_v1, kind "heartbeat").
+#include <nlohmann/json_fwd.hpp>
+
+#include "daemon/service/shared.hpp"
+
+namespace conductor::service {
+
+/// {"kind", "at", "version", "outbox": rows that wait to be told, "able": modems that can send, "modems": [{"index", "state", "reason",
+/// "iccid", "registration" (<stat> of CEREG, TS 27.007 clause 7.2), "signal_dbm", "able"}]}
+nlohmann::json heartbeat_of(const Shared& shared, std::int64_t outbox, WallTime now);
+
+}  // namespace conductor::service
