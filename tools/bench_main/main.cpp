@@ -31,6 +31,7 @@ void run(const Options& options) {
     if (options.push > 0) {
         print(measure_push(options.push, true));
         print(measure_push(std::min(options.push, 50), false));
+        print(measure_sync_cost(1'000));
         return;
     }
     {
