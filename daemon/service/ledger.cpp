@@ -158,6 +158,10 @@ void save(Tx& tx, const Env& env, MessageRow& row, WallTime now) {
     constexpr auto out = dispatch::Facts::Before::out;
     if (row.set_name && before_of(row.status) == out && before_of(row.stored_status) != out)
         store::follow(tx, row.id, now + std::chrono::milliseconds{set_gap_ms(row.id)});
+    // so is what waits behind it for the same number
+    const auto under_way = [](MessageStatus s) { return s == MessageStatus::queued || s == MessageStatus::sending; };
+    if (row.direction == Direction::outbound && row.last_attempt && under_way(row.stored_status) && !under_way(row.status))
+        store::wake_behind(tx, row, now);
     tell_supabase(tx, env, row, now);
 }
 

@@ -478,6 +478,13 @@ std::optional<UnderWay> under_way_before(Tx& tx, std::string_view phone, Message
     return UnderWay{q.as<MessageStatus>(0) == MessageStatus::sending, q.time(1)};
 }
 
+void wake_behind(Tx& tx, const MessageRow& settled, WallTime now) {
+    tx.run(
+        "UPDATE messages SET not_before = ? WHERE id = (SELECT id FROM messages INDEXED BY messages_behind WHERE phone = ? AND class = ?"
+        " AND status = 0 AND ready = 0 AND reason = 'recipient-order' ORDER BY id LIMIT 1)",
+        now, settled.phone_number, settled.message_class);
+}
+
 std::optional<LastSim> last_sim_of(Tx& tx, std::string_view phone) {
     Rows q = tx.query(
         "SELECT modem_index, iccid FROM messages INDEXED BY messages_sent_to WHERE phone = ? AND last_attempt IS NOT NULL"

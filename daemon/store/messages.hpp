@@ -152,6 +152,8 @@ struct UnderWay {
     bool on_modem = false;
     WallTime not_before{};  ///< its next try
 };
+/// The oldest of those that wait behind a message that is settled now is looked at again at once, before what came later.
+void wake_behind(Tx& tx, const MessageRow& settled, WallTime now);
 std::optional<UnderWay> under_way_before(Tx& tx, std::string_view phone, MessageClass message_class, MessageId id);
 /// What a number was sent and what it answered, for the send priority. Counts stop at 100.
 struct History {

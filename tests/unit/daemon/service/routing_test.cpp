@@ -223,6 +223,21 @@ TEST_CASE("order: what one number gets goes out one after the other, and the res
     CHECK(box.must_submit(2).message == second);
 }
 
+TEST_CASE("order: however many wait for one number, and whatever comes meanwhile, each goes as soon as the one before is settled") {
+    Box box;
+    std::vector<MessageId> ids, went;
+    for (int n = 0; n < 6; ++n) ids.push_back(box.add("No. " + std::to_string(n)));
+    for (int n = 6; went.size() < ids.size(); ++n) {
+        const auto sent = box.must_submit(0);
+        went.push_back(sent.message);
+        CHECK_FALSE(box.submit(1).has_value());                          // another modem looks at all that wait
+        if (n < 12) ids.push_back(box.add("No. " + std::to_string(n)));  // ready, and nobody has looked at it yet
+        box.now += 100ms;
+        box.settle(0, n % 3 == 0 ? Box::refused(sent.token, 1) : Box::accepted(sent.token, n));
+    }
+    CHECK(went == ids);
+}
+
 TEST_CASE("order: of two that are tried again the older goes first, and neither waits for the other for ever") {
     Box box;
     const auto first = box.add("First."), second = box.add("Second.");
