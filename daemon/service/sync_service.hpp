@@ -36,6 +36,8 @@ public:
     nlohmann::json status() const;
 
 private:
+    static constexpr std::int64_t high_water = 2000;  ///< outbox rows above which a box confesses before it takes more
+
     std::size_t able_modems() const;
     void tell_time();
     void listen();
