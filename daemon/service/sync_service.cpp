@@ -63,13 +63,15 @@ aio::awaitable<void> SyncService::run() {
             if (!co_await aio::sleep_for(std::chrono::seconds{1})) co_return;
             continue;
         }
-        bool fine = greeted_ && context_.clock.now() < next_hello_;
+        // what is asked for while this round is under way is for the next one
+        const bool asked = std::exchange(asked_, false);
+        bool fine = std::exchange(greeted_, true) && context_.clock.now() < next_hello_;
         if (!fine) fine = co_await greet();
+        if (!fine) greeted_ = false;
         listen();
         const bool rung = std::exchange(rung_, false);
-        if (fine) fine = co_await round(rung);
+        if (fine) fine = co_await round(rung, asked);
         if (rung && !fine) rung_ = true;
-        asked_ = false;
         tell_time();
         if (fine) last_success_ = context_.wall();
         if (fine) {
@@ -86,7 +88,7 @@ aio::awaitable<void> SyncService::run() {
 /// Until the next poll. News wake it, and several of them share a request. The doorbell does not wait, but of several boxes not all come
 /// at once.
 aio::awaitable<void> SyncService::rest() {
-    if (!rung_) {
+    if (!rung_ && !asked_) {
         const bool woken = co_await shared_.sync_wake.wait_until(next_poll_);
         const Instant gathered = context_.clock.now() + gather;
         while (woken && !rung_ && !shared_.stopping && context_.clock.now() < gathered) co_await shared_.sync_wake.wait_until(gathered);
@@ -135,11 +137,11 @@ aio::awaitable<bool> SyncService::greet() {
         log_.warning("clock-unsure", {{"held", "claimed rows"}});
         co_return false;
     }
-    greeted_ = co_await take_what_is_ours();
+    const bool taken = co_await take_what_is_ours();
     next_poll_ = {};
     next_hello_ = context_.clock.now() + hello_period;
-    go_ahead_.set_link(greeted_ ? Link::up : Link::away);
-    co_return greeted_;
+    go_ahead_.set_link(taken ? Link::up : Link::away);
+    co_return taken;
 }
 
 /// The word of this process is stored before it is said: whoever says a later one must be this box. Those before it are said too: a project
@@ -181,7 +183,7 @@ aio::awaitable<bool> SyncService::take_what_is_ours() {
 }
 
 /// Confess first, then take more; but what rang is taken at once.
-aio::awaitable<bool> SyncService::round(bool rung) {
+aio::awaitable<bool> SyncService::round(bool rung, bool asked) {
     const bool at_once = rung && waiting_ <= high_water;
     if (at_once) {
         const bool claimed = co_await claim();
@@ -190,7 +192,7 @@ aio::awaitable<bool> SyncService::round(bool rung) {
     for (const auto stream : {store::Stream::report, store::Stream::inbound})
         if (!co_await upload(stream)) co_return false;
     const Instant now = context_.clock.now();
-    if (!asked_ && !rung && now < next_poll_) co_return true;
+    if (!asked && !rung && now < next_poll_) co_return true;
     const bool obeyed = co_await obey_commands();
     if (!obeyed) co_return false;
     const bool kept = co_await keep_leases();

@@ -46,7 +46,7 @@ private:
     aio::awaitable<Result<sync::Hello>> introduction();
     aio::awaitable<bool> take_what_is_ours();
     aio::awaitable<void> give_up_unsent();
-    aio::awaitable<bool> round(bool rung);
+    aio::awaitable<bool> round(bool rung, bool asked);
     aio::awaitable<void> tell_heartbeat();
     aio::awaitable<bool> upload(store::Stream stream);
     aio::awaitable<bool> obey_commands();

@@ -1,188 +1,15 @@
 // SyncService against a server of this test: what Supabase asks for, and what is claimed while the clock is not sure yet.
-#include "daemon/service/sync_service.hpp"
-
-#include <doctest/doctest.h>
-
 #include <algorithm>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/read.hpp>
-#include <boost/asio/read_until.hpp>
-#include <boost/asio/streambuf.hpp>
-#include <boost/asio/write.hpp>
-#include <filesystem>
 #include <map>
-#include <nlohmann/json.hpp>
+#include <set>
 
-#include "daemon/store/messages.hpp"
-#include "daemon/store/tables.hpp"
+#include "tests/unit/daemon/service/linked.hpp"
 
 using namespace conductor;
 using namespace conductor::service;
-using namespace std::chrono_literals;
-using nlohmann::json;
-using tcp = boost::asio::ip::tcp;
-namespace fs = std::filesystem;
+using namespace conductor::service::test;
 
 namespace {
-
-const WallTime start = *parse_rfc3339("2026-11-24T18:00:00Z");
-
-/// The time of day follows BootClock from `start` on; sure when the test says so.
-struct TestClock final : Clock {
-    Instant began = BootClock::now();
-    bool sure = true;
-    Instant now() const override { return BootClock::now(); }
-    WallTime server() const { return start + std::chrono::duration_cast<std::chrono::milliseconds>(BootClock::now() - began); }
-    std::optional<WallTime> wall() const override { return sure ? std::optional{server()} : std::nullopt; }
-};
-
-/// POST /rest/v1/rpc/<function>: answers as `answers` says, each answer with the server's time; counts the calls.
-struct Supabase {
-    Supabase(boost::asio::io_context& io_, TestClock& clock_)
-        : io{io_}, clock{clock_}, acceptor{io_, tcp::endpoint{boost::asio::ip::address_v4::loopback(), 0}} {
-        boost::asio::co_spawn(io, accept(this), boost::asio::detached);
-    }
-    static aio::awaitable<void> accept(Supabase* self) {
-        for (;;) {
-            auto [ec, socket] = co_await self->acceptor.async_accept(aio::as_value);
-            if (ec) co_return;
-            boost::asio::co_spawn(self->io, serve(self, std::move(socket)), boost::asio::detached);
-        }
-    }
-    static aio::awaitable<void> serve(Supabase* self, tcp::socket socket) {
-        boost::asio::streambuf buffer;
-        for (;;) {
-            const auto [ec, n] = co_await boost::asio::async_read_until(socket, buffer, "\r\n\r\n", aio::as_value);
-            if (ec) co_return;
-            std::string head{boost::asio::buffers_begin(buffer.data()), boost::asio::buffers_begin(buffer.data()) + static_cast<long>(n)};
-            buffer.consume(n);
-            const auto length = static_cast<std::size_t>(std::stoul(head.substr(head.find("Content-Length: ") + 16)));
-            if (buffer.size() < length) {
-                const auto missing = boost::asio::transfer_exactly(length - buffer.size());
-                const auto [failed, more] = co_await boost::asio::async_read(socket, buffer, missing, aio::as_value);
-                if (failed) co_return;
-            }
-            const std::string body{boost::asio::buffers_begin(buffer.data()),
-                                   boost::asio::buffers_begin(buffer.data()) + static_cast<long>(length)};
-            buffer.consume(length);
-            const std::string answer = self->answer_to(head, body);
-            const auto [error, written] = co_await boost::asio::async_write(socket, boost::asio::buffer(answer), aio::as_value);
-            if (error) co_return;
-        }
-    }
-    std::string answer_to(const std::string& head, const std::string& body) {
-        const auto from = head.find("/rpc/") + 5;
-        const auto function = head.substr(from, head.find(' ', from) - from);
-        ++calls[function];
-        if (function == "gw_ack_v1") acknowledged.push_back(body);
-        json out = answers.contains(function) ? answers[function] : json::object();
-        if (function == "gw_claim_v1" || function == "gw_mine_v1") {
-            if (!out.contains("jobs")) out["jobs"] = json::array();
-        } else if (function == "gw_commands_v1") {
-            if (!out.contains("commands") || !acknowledged.empty()) out["commands"] = json::array();
-        } else if (function == "gw_hello_v1") {
-            out["gateway_id"] = "box-1";
-            out["pool"] = "main";
-            out["generation"] = "1";
-        }
-        if (!out.contains("alone")) out["alone"] = true;
-        out["server_now"] = to_rfc3339(clock.server());
-        const auto text = out.dump();
-        return "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(text.size()) + "\r\n\r\n" + text;
-    }
-
-    boost::asio::io_context& io;
-    TestClock& clock;
-    tcp::acceptor acceptor;
-    std::map<std::string, json> answers;
-    std::map<std::string, int> calls;
-    std::vector<std::string> acknowledged;
-};
-
-struct Linked {
-    boost::asio::io_context io;
-    fs::path folder;
-    TestClock clock;
-    Supabase server{io, clock};
-    std::unique_ptr<store::Store> store;
-    std::unique_ptr<Context> context;
-    Shared shared{io.get_executor()};
-    std::unique_ptr<SyncService> sync;
-
-    Linked() {
-        std::string name = (fs::temp_directory_path() / "conductor-sync-XXXXXX").string();
-        REQUIRE(::mkdtemp(name.data()) != nullptr);
-        folder = name;
-        auto opened = store::Store::open({.path = (folder / "conductor.db").string()}, io.get_executor(), io.get_executor());
-        REQUIRE(opened.has_value());
-        store = std::move(*opened);
-        auto env = std::make_shared<Env>();
-        env->instance = "00000000-0000-4000-8000-000000000001";
-        env->config.send.window = {0, 1440};
-        env->config.send.days = 0b1111111;
-        env->config.modems.push_back({.index = 0});
-        env->config.supabase.emplace();
-        context = std::make_unique<Context>(Context{io.get_executor(), clock, *store, Log{}, env, std::mt19937_64{1}});
-        shared.recovered = true;
-        sync = std::make_unique<SyncService>(*context, shared, settings());
-    }
-    ~Linked() {
-        shared.stopping = true;
-        sync->now();
-        run([] { return false; }, 100ms);
-        sync.reset();
-        std::error_code ec;
-        fs::remove_all(folder, ec);
-    }
-    sync::ClientSettings settings() const {
-        sync::ClientSettings s;
-        s.url = "http://127.0.0.1:" + std::to_string(server.acceptor.local_endpoint().port());
-        s.keys = {"sb_publishable_example"};
-        s.jwt = "a.b.c";
-        return s;
-    }
-    void begin() {
-        aio::supervise(io.get_executor(), Log{}, "sync", [this] { return sync->run(); });
-    }
-    template <class Until>
-    bool run(Until until, std::chrono::milliseconds limit) {
-        const Instant end = BootClock::now() + limit;
-        while (!until() && BootClock::now() < end) {
-            io.restart();
-            io.run_one_for(10ms);
-        }
-        return until();
-    }
-    template <class Job>
-    auto look(Job job) {
-        using Value = std::invoke_result_t<Job&, store::Tx&>;
-        std::optional<Value> out;
-        boost::asio::co_spawn(
-            io,
-            [](store::Store& from, Job j, std::optional<Value>& to) -> aio::awaitable<void> {
-                auto got = co_await from.run(j);
-                if (got) to = std::move(*got);
-            }(*store, job, out),
-            boost::asio::detached);
-        REQUIRE(run([&] { return out.has_value(); }, 5s));
-        return *out;
-    }
-    std::optional<store::OptOutRow> opt_out(const std::string& phone) {
-        return look([phone](store::Tx& tx) { return store::find_opt_out(tx, phone); });
-    }
-    json job(std::int64_t id) const {
-        return {{"id", id},
-                {"epoch", 1},
-                {"revision", 1},
-                {"phone_number", "+15550100123"},
-                {"content", "Your order is ready."},
-                {"class", "transactional"},
-                {"priority", 50},
-                {"send_at", to_rfc3339(start)},
-                {"lease_expires_at", to_rfc3339(start + 600s)}};
-    }
-};
 
 json command(std::int64_t id, json payload) {
     return {{"id", id}, {"kind", "opt_out"}, {"payload", std::move(payload)}};
@@ -192,15 +19,14 @@ json command(std::int64_t id, json payload) {
 
 TEST_CASE("an opt-out without a reason is obeyed, and holds up nothing") {
     Linked box;
-    box.server.answers["gw_commands_v1"]["commands"] = json::array(
-        {command(1,
-                 {{"phone_number", "+15550100123"}, {"active", true}, {"at", to_rfc3339(start)}, {"reason", nullptr}, {"actor", nullptr}}),
-         command(2, nullptr), command(3, {{"phone_number", 17}, {"active", "yes"}, {"reason", json::array()}}),
-         command(4, {{"phone_number", "+15550100124"}, {"active", nullptr}, {"at", nullptr}})});
+    box.server.commands = {
+        command(1,
+                {{"phone_number", "+15550100123"}, {"active", true}, {"at", to_rfc3339(start)}, {"reason", nullptr}, {"actor", nullptr}}),
+        command(2, nullptr), command(3, {{"phone_number", 17}, {"active", "yes"}, {"reason", json::array()}}),
+        command(4, {{"phone_number", "+15550100124"}, {"active", nullptr}, {"at", nullptr}})};
     box.begin();
     CHECK(box.run([&] { return box.server.calls["gw_claim_v1"] > 0; }, 5s));  // behind the commands
-    REQUIRE(box.server.acknowledged.size() == 1);
-    for (const char* id : {"1", "2", "3", "4"}) CHECK(box.server.acknowledged[0].find(id) != std::string::npos);
+    CHECK(box.server.acknowledged == std::set<std::int64_t>{1, 2, 3, 4});
     const auto first = box.opt_out("+15550100123"), last = box.opt_out("+15550100124");
     REQUIRE(first.has_value());
     CHECK(first->active);
@@ -230,8 +56,7 @@ TEST_CASE("an opt-in of before a STOP does not undo it") {
             return true;
         });
         const auto theirs = to_rfc3339(stopped + row.theirs);
-        box.server.answers["gw_commands_v1"]["commands"] =
-            json::array({command(1, {{"phone_number", "+15550100123"}, {"active", row.active}, {"at", theirs}})});
+        box.server.commands = {command(1, {{"phone_number", "+15550100123"}, {"active", row.active}, {"at", theirs}})};
         box.begin();
         CHECK(box.run([&] { return box.server.calls["gw_claim_v1"] > 0; }, 5s));
         const auto known = box.opt_out("+15550100123");
