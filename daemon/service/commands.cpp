@@ -3,11 +3,35 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "daemon/dispatch/submission.hpp"
+#include "daemon/service/events.hpp"
 #include "daemon/store/tables.hpp"
 
 namespace conductor::service {
 
 using nlohmann::json;
+using store::MessageRow;
+
+static bool may_have_gone_out(const MessageRow& row) {
+    return std::ranges::any_of(row.parts, [](const Part& p) { return p.status != PartStatus::waiting && p.status != PartStatus::failed; });
+}
+
+bool withdraw(store::Tx& tx, const Env& env, const sync::Command& command, WallTime now) {
+    if (!command.job_id) return true;
+    auto row = store::find_by_scheduled(tx, *command.job_id);
+    if (!row || (command.epoch > 0 && command.epoch != row->claim_epoch)) return true;  // of a round that is over
+    if (row->status != MessageStatus::queued) return row->status != MessageStatus::sending;
+    if (may_have_gone_out(*row)) return false;
+    const bool edit = command.kind == "edit";
+    dispatch::abandon(*row, MessageStatus::cancelled, edit ? "edited" : "cancelled");
+    row->ready = false;
+    if (edit) {
+        row->stored_status = row->status;
+        tell_supabase_released(tx, env, *command.job_id, row->claim_epoch, "edited", now);
+    }
+    save(tx, env, *row, now);
+    return true;
+}
 
 std::vector<Changed> obey_opt_out(store::Tx& tx, const Env& env, std::string_view payload, WallTime now) {
     const auto object = json::parse(payload, nullptr, false);

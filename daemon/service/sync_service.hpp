@@ -54,7 +54,7 @@ private:
     aio::awaitable<bool> keep_leases();
     aio::awaitable<Result<void>> give_up_held(std::vector<std::int64_t> ours);
     aio::awaitable<Result<void>> take_jobs(sync::ClaimAnswer answer);
-    aio::awaitable<Result<void>> obey(const sync::Command& command);
+    aio::awaitable<Result<bool>> obey(const sync::Command& command);
 
     Context& context_;
     Shared& shared_;

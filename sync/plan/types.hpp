@@ -140,6 +140,9 @@ struct ItemVerdict {
     std::string reason;
 };
 
+/// What gw_commands_v1 is asked for, and gives at most: those that cannot be obeyed yet hide none behind them.
+constexpr std::size_t commands_a_page = 500;
+
 struct Command {
     std::int64_t id = 0;
     std::string kind;

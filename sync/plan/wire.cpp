@@ -215,7 +215,9 @@ std::string renew_request(std::span<const BeginItem> jobs, std::optional<std::ch
 }
 
 std::string commands_request(std::string_view instance) {
-    return wrap(with_instance(instance));
+    json p = with_instance(instance);
+    p["limit"] = commands_a_page;
+    return wrap(std::move(p));
 }
 
 std::string acknowledge_request(std::span<const std::int64_t> ids) {

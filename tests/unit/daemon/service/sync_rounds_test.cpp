@@ -1,9 +1,92 @@
-// What SyncService does from one round to the next.
+// What SyncService does from one round to the next: commands, leases, hello.
+#include "daemon/service/commands.hpp"
 #include "tests/unit/daemon/service/linked.hpp"
 
 using namespace conductor;
 using namespace conductor::service;
 using namespace conductor::service::test;
+using store::MessageRow;
+
+namespace {
+
+json withdrawal(std::int64_t id, const char* kind, std::int64_t job, std::int64_t epoch = 1) {
+    return {{"id", id}, {"kind", kind}, {"job_id", job}, {"epoch", epoch}, {"payload", json::object()}};
+}
+
+}  // namespace
+
+TEST_CASE("a cancel or an edit is acknowledged when nothing of its row can go out any more") {
+    struct Case {
+        const char* name;
+        const char* kind;
+        std::function<void(MessageRow&)> row;
+        MessageStatus want;
+        bool acknowledged;
+        const char* told = "";  ///< before it is acknowledged
+    };
+    const Case cases[] = {
+        {"it waits", "cancel", {}, MessageStatus::cancelled, true, "cancelled"},
+        {"it waits, and comes again with its new text", "edit", {}, MessageStatus::cancelled, true, "released"},
+        {"on a modem", "cancel", [](MessageRow& m) { m.status = MessageStatus::sending; }, MessageStatus::sending, false},
+        {"on a modem with its old text", "edit", [](MessageRow& m) { m.status = MessageStatus::sending; }, MessageStatus::sending, false},
+        {"a part of it is out", "cancel",
+         [](MessageRow& m) {
+             m.parts[0].status = PartStatus::sent;
+             m.parts.push_back({.seq = 2});
+         },
+         MessageStatus::queued, false},
+        {"it went out", "cancel", [](MessageRow& m) { m.status = MessageStatus::sent; }, MessageStatus::sent, true},
+        {"of an earlier round", "cancel", [](MessageRow& m) { m.claim_epoch = 2; }, MessageStatus::queued, true}};
+    Linked box;
+    std::int64_t id = 0;
+    for (const Case& one : cases) {
+        box.keep(++id, one.row);
+        box.server.commands.push_back(withdrawal(id, one.kind, id));
+    }
+    std::map<std::int64_t, std::string> told;
+    box.server.asked = [&](const std::string& function) {
+        if (function == "gw_ack_v1")
+            for (const auto& event : box.server.told()) told[event.at("job_id").get<std::int64_t>()] = event.at("kind");
+    };
+    box.begin();
+    REQUIRE(box.run([&] { return box.server.calls["gw_claim_v1"] > 0; }, 5s));  // behind the commands
+    box.server.asked = {};
+    id = 0;
+    for (const Case& one : cases) {
+        CAPTURE(one.name);
+        CHECK(box.row(++id).status == one.want);
+        CHECK(box.server.acknowledged.contains(id) == one.acknowledged);
+        CHECK(told[id] == one.told);
+    }
+}
+
+TEST_CASE("what went out in spite of a cancel is told before that is acknowledged") {
+    Linked box;
+    box.keep(4211, [](MessageRow& m) { m.status = MessageStatus::sending; });
+    box.server.commands = {withdrawal(1, "cancel", 4211)};
+    box.begin();
+    REQUIRE(box.run([&] { return box.server.calls["gw_claim_v1"] > 0; }, 5s));
+    // it ends while the next round is at its commands: its reports are up by then
+    box.server.asked = [&](const std::string& function) {
+        if (function == "gw_ack_v1") {
+            REQUIRE(box.server.told().size() == 1);
+            CHECK(box.server.told()[0].at("kind") == "sent");
+        }
+        if (function != "gw_commands_v1") return;
+        auto end = [env = box.context->env, now = *box.clock.wall()](store::Tx& tx) {
+            auto row = *store::find_by_scheduled(tx, 4211);
+            if (row.status != MessageStatus::sending) return;
+            row.status = MessageStatus::sent;
+            save(tx, *env, row, now);
+        };
+        boost::asio::co_spawn(
+            box.io, [](store::Store& in, auto job) -> aio::awaitable<void> { co_await in.run(job); }(*box.store, end),
+            boost::asio::detached);
+    };
+    box.sync->now();
+    CHECK(box.run([&] { return box.server.acknowledged.contains(1); }, 5s));
+    box.server.asked = {};
+}
 
 TEST_CASE("what is asked for while a round is under way is done in the next one") {
     Linked box;

@@ -53,7 +53,7 @@ TEST_CASE("requests: one argument p, and only what is known") {
         json::parse(
             R"({"p":{"instance":"i","jobs":[{"id":1,"epoch":2,"revision":3},{"id":4,"epoch":5,"revision":6,"phone_number":"+15550100123"}]}})"));
     CHECK(json::parse(renew_request(jobs, std::chrono::seconds{60}, ""))["p"]["lease_s"] == 60);
-    CHECK(json::parse(commands_request("")) == json::parse(R"({"p":{}})"));
+    CHECK(json::parse(commands_request("")) == json::parse(R"({"p":{"limit":500}})"));
     const std::array<std::int64_t, 2> ids = {1, 2};
     CHECK(json::parse(acknowledge_request(ids)) == json::parse(R"({"p":{"ids":[1,2]}})"));
     CHECK(json::parse(acknowledge_request({})) == json::parse(R"({"p":{"ids":[]}})"));
