@@ -16,7 +16,7 @@ create function pg_temp.be(who integer) returns void language sql as
 insert into campaigns (campaign_name) values ('fall');
 insert into customers (member_id, phone) values ('K', '+15550100101');
 insert into campaign_messages (id, phone_number, customer_id, message_content, status, campaign_name, generation_cost) values
-  (1, '+15550100101', 'K', 'Hello Kay [BUBBLE] We miss you [BUBBLE]', 'suggested', 'fall', 0.02), (2, '+15550100102', null, 'Hello {first_name}', 'suggested', 'fall', 0),
+  (1, '+15550100101', 'K', 'Hello Kay [ Bubble ] We miss you [BUBBLE]', 'suggested', 'fall', 0.02), (2, '+15550100102', null, 'Hello {first_name}', 'suggested', 'fall', 0),
   (3, '+15550100103', null, 'Hi', 'suggested', 'fall', 0), (4, '+15550100104', null, 'Hi', 'suggested', 'fall', 0);
 
 select pg_temp.be(4);
@@ -26,7 +26,7 @@ select is(campaign_review_v1('{"items": [{"id": 1, "action": "approve"}, {"id": 
     {"id": 3, "action": "edit", "text": "Hi there", "reason": "warmer"}, {"id": 4, "action": "reject"}, {"id": 4, "action": "reject", "reason": "no fit"},
     {"id": 99, "action": "approve"}, {"id": 4, "action": "approve"}]}') #> '{verdicts}' @? '$[*] ? (@.verdict == "rejected" && @.id == 99)', true, 'an unknown one is rejected alone');
 select results_eq('select id, status, message_content, original_message, reviewed_by is not null from campaign_messages order by id',
-  $$values (1::bigint, 'approved', 'Hello Kay [BUBBLE] We miss you [BUBBLE]', null, true), (2::bigint, 'approved', 'Hello {first_name}', null, true),
+  $$values (1::bigint, 'approved', 'Hello Kay [ Bubble ] We miss you [BUBBLE]', null, true), (2::bigint, 'approved', 'Hello {first_name}', null, true),
            (3::bigint, 'approved', 'Hi there', 'Hi', true), (4::bigint, 'rejected', 'Hi', null, true)$$,
   'reasons are needed to edit and to reject; a rejected one is not approved');
 select results_eq('select campaign_message_id, action, human_reasoning from message_feedback order by 1, 2',
@@ -186,6 +186,24 @@ update gateways set instance = 'i' where id = 'late-box';
 select gw_report_v1('{"items": [{"event_id": "30000000-0000-4000-8000-00000000a022", "kind": "cancelled", "job_id": 930022, "epoch": 1}]}');
 select results_eq($$select status from scheduled_messages where campaign_name = 'old'$$, $$values ('unknown'), ('unknown')$$, 'a word that proves nothing frees nothing');
 select set_config('conductor.actor', '', true);
+
+-- A box that is no more acknowledges nothing: what it could send without asking is not free either.
+insert into gateways (id, auth_user_id, pool) values ('gone-box', null, 'gone-pool'), ('gone-box-2', null, 'gone-pool');
+insert into scheduled_messages (id, phone_number, message_content, status, campaign_name, pool, offline_ok)
+  values (930030, '+15550100140', 'gone', 'scheduled', 'gone', 'gone-pool', true), (930031, '+15550100141', 'gone', 'scheduled', 'gone', 'gone-pool', false);
+insert into auth.users (id, email) values ('30000000-0000-4000-8000-000000000007', 'gone@campaign.example.com');
+update gateways set auth_user_id = '30000000-0000-4000-8000-000000000007' where id = 'gone-box';
+select pg_temp.be(7);
+select gw_claim_v1('{"request_id": "a", "instance": "i"}');
+select set_config('conductor.actor', '', true);
+select pg_temp.be(1);
+select campaign_pause_v1('{"campaign": "gone"}');
+delete from gateways where id = 'gone-box';
+select campaign_resume_v1('{"campaign": "gone"}');
+select results_eq($$select status from scheduled_messages where campaign_name = 'gone' order by id$$, $$values ('approved'), ('scheduled')$$, 'it waits for the lease of the box');
+update scheduled_messages set lease_expires_at = now() - interval '1 minute' where id = 930030;
+select campaign_resume_v1('{"campaign": "gone"}');
+select results_eq($$select status, reason from scheduled_messages where id = 930030$$, $$values ('unknown', 'lease-over')$$, 'and is unknown then');
 
 -- Agents.
 select pg_temp.be(4);

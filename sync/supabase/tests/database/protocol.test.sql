@@ -276,11 +276,40 @@ select is(cardinality(pg_temp.ids(gw_claim_v1('{"request_id": "w"}'))), 20, 'eno
 select set_config('conductor.actor', '', true);
 select is((select count(*) from scheduled_messages where pool = 'w' and id > 959000 and status = 'scheduled'), 3::bigint, 'so that nothing is promoted');
 
+-- Queued is what is due: what is given back or put off for later is scheduled again, with nothing left of the claim.
+select pg_temp.as_box(5);
+update gateways set enabled = false where id = 'w2';
+insert into scheduled_messages (id, pool, phone_number, message_content, status, scheduled_send_time) values
+  (959011, 'w', '+15550100001', 'tomorrow', 'scheduled', now() + interval '1 day'), (959012, 'w', '+15550100001', 'soon', 'scheduled', now() + interval '4 minutes'),
+  (959013, 'w', '+15550100001', 'tomorrow', 'scheduled', now() + interval '1 day');
+select is(pg_temp.ids(gw_claim_v1('{"request_id": "x", "limit": 500, "instance": "i"}')) @> '{959011,959012,959013}', true, 'alone, a box takes rows of tomorrow');
+update gateways set enabled = true where id = 'w2';
+select set_config('conductor.actor', 'test', true);
+update scheduled_messages set status = 'unknown', delivery_status = 'unknown', reason = 'lease-over' where id = 959013;
+select set_config('conductor.actor', '', true);
+select gw_report_v1(jsonb_build_object('items', (select jsonb_agg(jsonb_build_object('event_id', gen_random_uuid(), 'kind', 'released', 'job_id', id, 'epoch', 1,
+  'reason', 'pool', 'instance', 'i')) from generate_series(959011, 959013) id)));
+select results_eq($$select id, status, delivery_status, reason, claimed_by, lease_expires_at from scheduled_messages where id between 959011 and 959013 order by id$$,
+  $$values (959011::bigint, 'scheduled', 'none', 'pool', null::text, null::timestamptz), (959012, 'queued', 'none', 'pool', null, null), (959013, 'scheduled', 'none', 'pool', null, null)$$,
+  'what was given back');
+select set_config('conductor.actor', '', true);
+update scheduled_messages set priority = 60 where id = 959012;
+select is((select status from scheduled_messages where id = 959012), 'queued', 'an edit leaves it queued');
+update scheduled_messages set scheduled_send_time = now() + interval '1 day' where id = 959012;
+select is((select status from scheduled_messages where id = 959012), 'scheduled', 'unless it is put off');
+update scheduled_messages set scheduled_send_time = now() where id = 959012;
+select is(pg_temp.ids(gw_claim_v1('{"request_id": "y"}')) @> '{959012}', true, 'it goes out when it is due again');
+select set_config('conductor.actor', '', true);
+
 -- What enters the queue can be sent.
 select set_config('conductor.actor', '', true);
 select throws_ok($$insert into scheduled_messages (phone_number, message_content, status) values ('+15550100001', 'Hi {first_name}', 'scheduled')$$, '23514',
   'the variable {first_name} was not replaced', 'no variables');
 select throws_ok($$insert into scheduled_messages (phone_number, message_content, status) values ('+15550100001', 'a[BUBBLE]b', 'scheduled')$$, '23514', null, 'no bubbles');
+select throws_ok(format('insert into scheduled_messages (phone_number, message_content, status) values (''+15550100001'', %L, ''scheduled'')', text), '23514', null, translate(text, E'\n\t', '  ') || ' is refused')
+from unnest(array['Hi { name }', 'Hi {{FirstName}}', 'Hi {prénom}', 'Hi {name|friend}', E'Hi {\tname\n}', 'a[Bubble]b', 'a [ BUBBLE ] b', E'a[bubble\n]b']) text;
+select lives_ok(format('insert into scheduled_messages (phone_number, message_content, status) values (''+15550100001'', %L, ''scheduled'')', text), text || ' is a text')
+from unnest(array['A {} b', 'Smile {:-)', '{ 50 % off }', 'bubble [tea]', 'set {1, 2}']) text;
 select lives_ok($$insert into scheduled_messages (id, phone_number, message_content, status) values (940030, '+15550100001', 'Hi {first_name}', 'draft')$$, 'a draft may');
 select throws_ok($$update scheduled_messages set status = 'scheduled' where id = 940030$$, '23514', null, 'until it is scheduled');
 
@@ -294,7 +323,8 @@ select matches(pg_temp.plan_of($$select id from scheduled_messages where pool = 
   and status = 'scheduled' and scheduled_send_time <= now() order by scheduled_send_time limit 100 for update skip locked$$), 'scheduled_messages_due',
   'promotion uses its index');
 select matches(pg_temp.plan_of($$select id from scheduled_messages where pool = 'p' and coalesce(gateway_id, '') = '' and status = 'queued'
-  order by priority desc, claim_rank, id limit 20 for update skip locked$$), 'scheduled_messages_take', 'claiming uses its index');
+  and scheduled_send_time <= now() order by priority desc, claim_rank, id limit 20 for update skip locked$$),
+  '"Index Cond": "[^"]*scheduled_send_time.*scheduled_messages_take', 'claiming uses its index, also for what is not due');
 
 select * from finish();
 rollback;
