@@ -153,13 +153,6 @@ Decision decide_marketing(const Config& config, const Facts& facts, WallTime now
     return wait(*open, std::string{reason});
 }
 
-/// The opt-out is business-wide; a reply may still answer an inbound that came with it or after it.
-bool opt_out_binds(const Facts& facts) {
-    if (!facts.opted_out) return false;
-    if (facts.message_class != MessageClass::reply) return true;
-    return !facts.answers_inbound_at || (facts.opted_out_at && *facts.answers_inbound_at < *facts.opted_out_at);
-}
-
 /// The order of a set, and a pause of its campaign; nothing where neither binds.
 std::optional<Decision> set_or_campaign(const Facts& facts, WallTime now) {
     if (facts.campaign_paused) return wait(now + day, "campaign-paused");
@@ -196,6 +189,12 @@ Decision decide(const Config& config, const Facts& facts, WallTime now) {
         if (const auto* zone = zone_named(config.gateway.time_zone)) d.detail = local_text(zone, d.not_before);
     if (facts.expires) d.not_before = std::min(d.not_before, *facts.expires);
     return d;
+}
+
+bool opt_out_binds(const Facts& facts) {
+    if (!facts.opted_out || facts.own_answer) return false;
+    if (facts.message_class != MessageClass::reply) return true;
+    return !facts.answers_inbound_at || (facts.opted_out_at && *facts.answers_inbound_at <= *facts.opted_out_at);
 }
 
 WallTime expiry_of(const Config& config, const Facts& facts, milliseconds expire_after) {

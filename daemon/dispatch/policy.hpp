@@ -21,6 +21,7 @@ struct Facts {
     bool opted_out = false;
     std::optional<WallTime> opted_out_at;
     std::optional<WallTime> answers_inbound_at;  ///< replies: when the message that is answered came
+    bool own_answer = false;                     ///< the gateway's own to STOP, START or HELP
     bool consented = false;
     std::optional<WallTime> last_sent;  ///< last marketing message to this number that was given to a modem
     std::vector<WallTime> contacts;     ///< when it got marketing in the last week, newest first; a set is one
@@ -49,11 +50,15 @@ struct Decision {
 /// Messages of one class to one number leave one after the other: what was begun is ended first, however often it is tried.
 /// By class (CONTRACT part 3). Marketing: opt-out, number, pause, consent, lateness, window, days, holidays and law in every zone that
 /// address and number name (only their overlap), gap, caps, budget. Transactional: opt-out, number, pause, due time. Reply: due time, and
-/// an opt-out that is newer than the inbound it answers. All: expiry. The limits of the SIMs bind beside this (sim_limits.hpp). Reasons:
+/// an opt-out, unless the inbound that it answers is newer. All: expiry. The limits of the SIMs bind beside this (sim_limits.hpp). Reasons:
 /// not-due, quiet-hours, per-recipient-gap, per-recipient-cap, daily-budget, paused, campaign-paused, set-order, set-stopped,
 /// recipient-order, no-time-zone; opted-out, no-consent, premium-number, country-not-allowed, bad-number, no-window (suppressed); expired,
 /// late (expired).
 Decision decide(const config::Config& config, const Facts& facts, WallTime now);
+
+/// The opt-out is business-wide. A reply may still answer an inbound that came after it: the STOP itself did not. The gateway's own answers
+/// pass.
+bool opt_out_binds(const Facts& facts);
 
 /// When a message expires: `expire_after` from the first moment at or after `due` that window and days allow.
 WallTime expiry_of(const config::Config& config, const Facts& facts, std::chrono::milliseconds expire_after);

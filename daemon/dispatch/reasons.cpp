@@ -119,7 +119,8 @@ constexpr Sentence sentences[] = {
     {"storage-full", "The modem's message storage is full. It is read and cleared by itself; then it goes out."},
     // it was refused or ended
     {"opted-out",
-     "The recipient opted out. It is not sent, and no operator can override it; START from the recipient allows messages again."},
+     "The recipient opted out. It is not sent, and no operator can override it. START from the recipient allows messages again; a reply "
+     "may answer what they write after it."},
     {"no-consent", "No consent of the recipient is on record, which marketing needs. Record it (consent), then send it again."},
     {"consent-revoked", "The recipient's consent was withdrawn. It is not sent; a new consent allows messages again."},
     {"free-text", "The recipient asked in free words not to be texted. The number is opted out; a person should read the message."},

@@ -124,7 +124,9 @@ bool take_claimed(Tx& tx, const Env& env, const Claimed& claimed, WallTime now) 
         keep_unsent(tx, env, std::move(row), now);
         return false;
     }
-    if (job.opted_out && job.message_class != MessageClass::reply) {
+    // a reply is judged by what this box knows of the opt-out; while it knows of none, nothing can have come after it
+    const auto out = job.opted_out ? store::find_opt_out(tx, job.phone_number) : std::nullopt;
+    if (job.opted_out && (job.message_class != MessageClass::reply || !out || !out->active)) {
         keep_unsent(tx, env, refused_row(job, {422, "opted-out", ""}, now), now);
         return false;
     }

@@ -32,7 +32,7 @@ Refusal state_forbids(const MessageRow& row, std::string_view action) {
 }
 /// Keys that the gateway makes itself: a caller's message under one would stand in the way of a claim or an answer for ever.
 bool is_reserved(std::string_view key) {
-    return key.starts_with("supabase-") || key.starts_with("answer-");
+    return key.starts_with("supabase-") || key.starts_with(own_answer_key);
 }
 Refusal clock_unsure() {
     return {503, "clock-unsure", dispatch::reason_text("clock-unsure")};

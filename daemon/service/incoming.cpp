@@ -36,7 +36,7 @@ void answer(Tx& tx, const Env& env, const MessageRow& inbound, dispatch::Wish wi
     NewMessage reply;
     reply.to = inbound.phone_number;
     reply.text = text;
-    reply.key = "answer-" + derived_uuid(env, "message", inbound.id.value);
+    reply.key = std::string{own_answer_key} + derived_uuid(env, "message", inbound.id.value);
     reply.message_class = MessageClass::reply;
     reply.in_reply_to = inbound.id;
     reply.modem_index = inbound.modem_index;
@@ -55,7 +55,7 @@ void obey(Tx& tx, const Env& env, const MessageRow& inbound, WallTime now, Arriv
     const bool was_out = before && before->active;
     if (wish == Wish::help) return answer(tx, env, inbound, wish, was_out, now, arrived);
     const bool out = wish != Wish::start;
-    if (out == was_out) return;  // nothing changes: no second confirmation
+    if (!out && !was_out) return;
     const store::OptOutRow row{.phone = inbound.phone_number,
                                .active = out,
                                .reason = wish == Wish::revoke ? "free-text" : (out ? "stop" : "start"),
@@ -66,6 +66,7 @@ void obey(Tx& tx, const Env& env, const MessageRow& inbound, WallTime now, Arriv
         store::audit(tx, now, "recipient", "review", inbound.phone_number,
                      "revoked in free words, inbound " + std::to_string(inbound.id.value));
     tell_supabase_opt_out(tx, env, row);
+    // said again, it ends what was said in between: a reply answers what comes after it
     if (out) std::ranges::move(suppress_queued(tx, env, inbound.phone_number, now), std::back_inserter(arrived.changed));
     answer(tx, env, inbound, wish, was_out, now, arrived);
 }

@@ -191,8 +191,9 @@ api::Answer<Taken> take(Tx& tx, const Env& env, const NewMessage& m, WallTime no
     else if (m.set)
         row->after = store::last_of_set(tx, row->phone_number, *m.set);
     if (m.consent) note_consent(tx, m, row->phone_number, now);
-    if (row->message_class != MessageClass::reply)
-        if (const auto out = store::find_opt_out(tx, row->phone_number); out && out->active) return refuse("opted-out", "to");
+    dispatch::Facts facts{.message_class = row->message_class};
+    note_opt_out(tx, *row, facts);
+    if (dispatch::opt_out_binds(facts)) return refuse("opted-out", "to");
     if (row->message_class == MessageClass::marketing && env.config.opt_out.require_consent) {
         const auto consent = store::find_consent(tx, row->phone_number);
         if (!consent || !consent->active) return refuse("no-consent", "to");

@@ -125,6 +125,10 @@ inline constexpr std::chrono::minutes overdue_after{1};
 inline constexpr std::uint64_t no_lane = ~std::uint64_t{0};
 std::uint64_t lane_of(const config::Config& config, const Message& message, std::optional<ModemIndex> pinned);
 
+/// The keys of the gateway's own answers to STOP, START and HELP begin so; a caller's may not.
+inline constexpr std::string_view own_answer_key = "answer-";
+/// Fills what opt_out_binds() asks for.
+void note_opt_out(store::Tx& tx, const store::MessageRow& row, dispatch::Facts& facts);
 /// What the policy needs to know, read from the database.
 dispatch::Facts facts_of(store::Tx& tx, const Env& env, const store::MessageRow& row, WallTime now);
 

@@ -422,6 +422,16 @@ int set_gap_ms(MessageId id) {
     return 2000 + static_cast<int>(static_cast<std::uint64_t>(id.value) * 2654435761U % 3001);
 }
 
+void note_opt_out(Tx& tx, const MessageRow& row, dispatch::Facts& facts) {
+    const auto out = store::find_opt_out(tx, row.phone_number);
+    if (!out || !out->active) return;
+    facts.opted_out = true;
+    facts.opted_out_at = out->at;
+    facts.own_answer = row.message_class == MessageClass::reply && row.key.starts_with(own_answer_key);
+    if (row.message_class != MessageClass::reply || !row.in_reply_to) return;
+    if (const auto inbound = store::find(tx, *row.in_reply_to)) facts.answers_inbound_at = inbound->timestamp;
+}
+
 dispatch::Facts facts_of(Tx& tx, const Env& env, const MessageRow& row, WallTime now) {
     dispatch::Facts facts{.message_class = row.message_class, .phone_number = row.phone_number};
     facts.due = row.due_at.value_or(row.timestamp);
@@ -437,16 +447,11 @@ dispatch::Facts facts_of(Tx& tx, const Env& env, const MessageRow& row, WallTime
                 if (const auto last = store::find_attempt(tx, *before->last_attempt)) facts.before_at = last->started_at;
             facts.set_gap_ms = set_gap_ms(row.id);
         }
-    if (const auto out = store::find_opt_out(tx, row.phone_number); out && out->active) {
-        facts.opted_out = true;
-        facts.opted_out_at = out->at;
-    }
+    note_opt_out(tx, row, facts);
     if (const auto other = store::under_way_before(tx, row.phone_number, row.message_class, row.id)) {
         constexpr std::chrono::seconds submitting{3}, due{60};  // due, and no modem took it: it may take long
         facts.behind_until = other->on_modem ? now + submitting : other->not_before <= now ? now + due : other->not_before + submitting;
     }
-    if (row.in_reply_to)
-        if (const auto inbound = store::find(tx, *row.in_reply_to)) facts.answers_inbound_at = inbound->timestamp;
     if (row.message_class != MessageClass::marketing) return facts;
     const auto consent = store::find_consent(tx, row.phone_number);
     facts.consented = consent && consent->active;

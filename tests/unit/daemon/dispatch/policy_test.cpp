@@ -63,8 +63,10 @@ TEST_CASE("policy: by class") {
              f.opted_out = true, f.opted_out_at = utc("2026-11-19T00:00:00Z"), f.answers_inbound_at = utc("2026-11-18T00:00:00Z");
          },
          noon, Ruling::refuse, "opted-out"},
-        {"opted out, the answer to STOP itself", reply,
-         [](Facts& f) { f.opted_out = true, f.opted_out_at = f.answers_inbound_at = utc("2026-11-19T00:00:00Z"); }, noon, Ruling::send, ""},
+        {"opted out, a reply to the STOP itself", reply,
+         [](Facts& f) { f.opted_out = true, f.opted_out_at = f.answers_inbound_at = utc("2026-11-19T00:00:00Z"); }, noon, Ruling::refuse,
+         "opted-out"},
+        {"opted out, the gateway's confirmation", reply, [](Facts& f) { f.opted_out = f.own_answer = true; }, noon, Ruling::send, ""},
         {"opted out, reply to a later inbound", reply,
          [](Facts& f) {
              f.opted_out = true, f.opted_out_at = utc("2026-11-18T00:00:00Z"), f.answers_inbound_at = utc("2026-11-19T00:00:00Z");

@@ -350,6 +350,75 @@ TEST_CASE("incoming: an opt-out suppresses what waits") {
     CHECK(refused.error().code == "opted-out");
 }
 
+TEST_CASE("incoming: a reply answers what came after the opt-out, and nothing else") {
+    struct Row {
+        std::string name;
+        std::vector<const char*> texts;  ///< come in one after the other, a minute apart; "operator" is an opt-out by hand
+        int answers;                     ///< which of them the reply names, by its place; -1: none is named
+        bool allowed;
+    };
+    const Row rows[] = {
+        {"nothing came after STOP", {"STOP"}, -1, false},
+        {"the STOP itself", {"STOP"}, 0, false},
+        {"the STOP, though more came", {"STOP", "Where is my order?"}, 0, false},
+        {"what came before it", {"Are you open?", "STOP"}, 0, false},
+        {"a revocation in free words", {"Stop texting me"}, -1, false},
+        {"the same, named", {"Stop texting me"}, 0, false},
+        {"what came after it", {"STOP", "Where is my order?"}, -1, true},
+        {"the same, named", {"STOP", "Where is my order?"}, 1, true},
+        {"STOP again", {"STOP", "Where is my order?", "Stop!"}, -1, false},
+        {"STOP again ends what was said in between", {"STOP", "Where is my order?", "Stop!"}, 1, false},
+        {"by hand, nothing came", {"Are you open?", "operator"}, -1, false},
+        {"by hand, something came", {"Are you open?", "operator", "Hello?"}, -1, true},
+    };
+    for (const Row& row : rows) {
+        CAPTURE(row.name);
+        Box box;
+        std::vector<MessageId> came;
+        bool by_hand = false;
+        for (const std::string text : row.texts) {
+            box.now += 1min;
+            by_hand = by_hand || text == "operator";
+            const store::OptOutRow by_phone{.phone = phone, .active = true, .reason = "phone call", .actor = "uid:0", .at = box.now};
+            if (text == "operator")
+                box.run([&](Tx& tx) { store::set_opt_out(tx, by_phone); });
+            else
+                came.push_back(*box.take_in(inbound(text, phone, static_cast<int>(came.size()))[0]).message);
+        }
+        NewMessage m;
+        m.to = phone;
+        m.text = "Buy our shoes.";
+        m.message_class = MessageClass::reply;
+        if (row.answers >= 0) m.in_reply_to = came[static_cast<std::size_t>(row.answers)];
+        box.now += 1s;
+        const auto taken = box.take(m);
+        REQUIRE(taken.has_value() == row.allowed);
+        if (!taken) CHECK(taken.error().code == "opted-out");
+        std::vector<std::string> out;
+        while (const auto sent = box.submit(0)) {
+            out.push_back(sent->tpdu.data.text);
+            box.settle(0, Box::accepted(sent->token, static_cast<int>(out.size())));
+        }
+        CHECK(std::ranges::count(out, m.text) == (row.allowed ? 1 : 0));
+        CHECK(out.size() == (row.allowed ? 1U : 0U) + (by_hand ? 0 : 1));  // the confirmation
+    }
+    // taken while it was allowed, and STOP came again before it left
+    Box box;
+    box.take_in(inbound("STOP")[0]);
+    box.now += 1min;
+    box.take_in(inbound("Where is my order?", phone, 1)[0]);
+    NewMessage m;
+    m.to = phone;
+    m.text = "At your door.";
+    m.message_class = MessageClass::reply;
+    const auto id = box.add(m);
+    box.now += 1min;
+    box.take_in(inbound("STOP", phone, 2)[0]);
+    while (const auto sent = box.submit(0)) box.settle(0, Box::accepted(sent->token, 1));
+    CHECK(box.status(id) == "suppressed");
+    CHECK(box.reason(id) == "opted-out");
+}
+
 TEST_CASE("incoming: what is in flight when STOP comes is not sent a second time") {
     Box box;
     const auto id = box.add();

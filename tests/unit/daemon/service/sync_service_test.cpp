@@ -133,6 +133,43 @@ TEST_CASE("a claimed row that cannot be stored holds up none of the others") {
     }) == 1);
 }
 
+TEST_CASE("a reply of Supabase goes to nobody who wrote STOP and nothing since") {
+    Linked box;
+    box.look([](store::Tx& tx) {
+        for (const auto& [phone, text, at] : {std::tuple{"+15550100123", "STOP", start - 60s},
+                                              {"+15550100124", "STOP", start - 60s},
+                                              {"+15550100124", "Where is it?", start - 30s},
+                                              {"+15550100125", "Hello?", start - 30s}}) {
+            store::MessageRow m;
+            m.direction = Direction::inbound;
+            m.status = MessageStatus::unread;
+            m.phone_number = phone;
+            m.content = text;
+            m.timestamp = m.not_before = at;
+            store::insert(tx, m);
+            if (m.content == "STOP")
+                store::set_opt_out(tx, {.phone = phone, .active = true, .reason = "stop", .actor = "recipient", .at = at});
+        }
+        return true;
+    });
+    for (const int id : {1, 2, 3}) {  // the third opted out elsewhere, and the command is not here yet
+        auto job = box.job(id);
+        job["class"] = "reply";
+        job["opted_out"] = true;
+        job["phone_number"] = "+1555010012" + std::to_string(id + 2);
+        box.server.answers["gw_mine_v1"]["jobs"].push_back(std::move(job));
+    }
+    box.begin();
+    REQUIRE(box.run([&] { return box.server.calls["gw_report_v1"] > 0; }, 5s));
+    for (const int id : {1, 2, 3}) {
+        CAPTURE(id);
+        const auto row = box.look([id](store::Tx& tx) { return store::find_by_scheduled(tx, id); });
+        REQUIRE(row.has_value());
+        CHECK(row->status == (id == 2 ? MessageStatus::queued : MessageStatus::suppressed));
+        CHECK(row->reason.value_or("") == (id == 2 ? "" : "opted-out"));
+    }
+}
+
 TEST_CASE("bubbles of one message are a set, and among equal rows the better customer goes first") {
     Linked box;
     json jobs = json::array();
