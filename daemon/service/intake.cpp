@@ -20,18 +20,37 @@ Refusal refuse(std::string code, std::string field, std::string detail = {}) {
     return {422, code, dispatch::reason_text(code, detail), std::move(field)};
 }
 
-/// "{first_name}" left in a text: a brace, a word, a brace.
-bool has_variable(std::string_view text) {
-    for (std::size_t open = text.find('{'); open != text.npos; open = text.find('{', open + 1)) {
-        const auto close = text.find('}', open);
+/// Without the blanks around it.
+std::string_view core_of(std::string_view word) {
+    const auto first = word.find_first_not_of(" \t\r\n");
+    return first == word.npos ? std::string_view{} : word.substr(first, word.find_last_not_of(" \t\r\n") - first + 1);
+}
+
+/// True when `is_mark` holds for a word of the text that stands between these two, with or without blanks.
+template <class Mark>
+bool has_between(std::string_view text, char from, char to, Mark is_mark) {
+    for (std::size_t open = text.find(from); open != text.npos; open = text.find(from, open + 1)) {
+        const auto close = text.find(to, open);
         if (close == text.npos) return false;
-        const auto name = text.substr(open + 1, close - open - 1);
-        const bool word = !name.empty() && std::ranges::all_of(name, [](char c) {
-            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-        });
-        if (word) return true;
+        if (is_mark(core_of(text.substr(open + 1, close - open - 1)))) return true;
     }
     return false;
+}
+
+/// "{first_name}" left in a text: a brace, a word, a brace.
+bool has_variable(std::string_view text) {
+    return has_between(text, '{', '}', [](std::string_view name) {
+        return !name.empty() && std::ranges::all_of(name, [](char c) {
+            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+        });
+    });
+}
+
+/// "[BUBBLE]", however it is written.
+bool has_bubble_mark(std::string_view text) {
+    return has_between(text, '[', ']', [](std::string_view word) {
+        return std::ranges::equal(word, std::string_view{"bubble"}, [](char c, char mark) { return (c | 0x20) == mark; });
+    });
 }
 
 double default_priority(MessageClass message_class) {
@@ -47,7 +66,7 @@ constexpr std::chrono::hours farthest_due{24 * 366 * 5};
 
 std::optional<Refusal> check_text(const Env& env, const NewMessage& m, WallTime now) {
     if (m.text.find_first_not_of(" \t\r\n") == std::string::npos) return refuse("empty-text", "text");
-    if (m.text.find("[BUBBLE]") != std::string::npos) return refuse("bubble-in-text", "text");
+    if (has_bubble_mark(m.text)) return refuse("bubble-in-text", "text");
     if (m.message_class.value_or(MessageClass::marketing) != MessageClass::reply && has_variable(m.text))
         return refuse("unreplaced-variable", "text");
     if (m.due_at && *m.due_at > now + farthest_due) return refuse("due-too-far", "due_at");

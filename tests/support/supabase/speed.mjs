@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// What the project's database must do in which time, measured on a stack of its own (stack.mjs): claims among a million scheduled rows, results
+// What the project's database must do in which time, measured on a stack of its own (stack.mjs): claims among a million scheduled rows, goes, results
 // pushed through PostgREST, and every insight at the seed's volume, read by a viewer under row-level security.
 //
 //   node speed.mjs [--rows 1000000] [--scale 1] [--plans FILE] [--keep]
@@ -130,6 +130,28 @@ function queue() {
       where id in (select id from public.scheduled_messages where status = 'scheduled' order by id limit ${due}); analyze public.scheduled_messages;`);
     claims(due);
   }
+  // what no call leaves queued any more: rows of later, better than those that are due
+  const later = Math.min(100000, rows / 10);
+  quietly(`update public.scheduled_messages set status = 'queued', claim_rank = scheduled_send_time, priority = 100
+    where id in (select id from public.scheduled_messages where status = 'scheduled' and scheduled_send_time > now() limit ${later}); analyze public.scheduled_messages;`);
+  const claim = `select jsonb_array_length(public.gw_claim_v1('{"limit": 20, "horizon_s": 300}') -> 'jobs');`;
+  const passing = times(as(box()), Array(5).fill(['begin;', claim, 'rollback;']).flat()).filter((_, i) => i % 3 === 1).slice(1);
+  report(`claim of 20, 200 due, ${later} queued for later`, passing, 50);
+  quietly(`update public.scheduled_messages set status = 'scheduled', priority = 50 where status = 'queued'; analyze public.scheduled_messages;`);
+}
+
+// --- goes and leases --------------------------------------------------------------------------------------------------------------------
+function leases() {
+  psql(`set session_replication_role = replica; update public.scheduled_messages set status = 'claimed', claimed_by = 'box-1', claim_epoch = 1, revision = 1,
+      scheduled_send_time = now(), lease_expires_at = now() + interval '1 hour' where id in (select id from public.scheduled_messages order by id limit 1000);`);
+  const asked = (n) => psql(`select jsonb_build_object('jobs', jsonb_agg(jsonb_build_object('id', id, 'epoch', 1, 'revision', 1, 'phone_number', phone_number)))
+    from (select * from public.scheduled_messages where status = 'claimed' order by id limit ${n}) x`).trim();
+  for (const [call, n, limit] of [['gw_begin_v1', 20, 20], ['gw_begin_v1', 100, 50], ['gw_renew_v1', 1000, 300]]) {
+    const ask = `select count(*) from jsonb_array_elements(public.${call}('${asked(n)}') -> 'jobs') j where j ->> 'reason' is null;`;
+    const good = Number(psql(`${as(box())} begin; ${ask} rollback;`));
+    if (good !== n) throw new Error(`${call} of ${n} rows said yes to ${good}`);
+    report(`${call} of ${n} rows`, times(as(box()), Array(6).fill(['begin;', ask, 'rollback;']).flat()).filter((_, i) => i % 3 === 1).slice(1), limit);
+  }
 }
 
 // --- results --------------------------------------------------------------------------------------------------------------------------
@@ -157,8 +179,8 @@ async function results() {
       }
       rates.push(1000 / ((performance.now() - began) / 1000));
     }
-    // not judged: the clock tells of this program, the proxy and PostgREST as well
-    line(true, `gw_report_v1 "${kind}", 100 a call, by PostgREST`, `best ${show(Math.max(...rates))} median ${show(median(rates))} rows/s on the clock`, 'none');
+    // the best: the clock tells of this program, the proxy and what else the machine does as well
+    line(Math.max(...rates) >= 2000, `gw_report_v1 "${kind}", 100 a call, by PostgREST`, `best ${show(Math.max(...rates))} median ${show(median(rates))} rows/s on the clock`, 2000);
   }
   psql(`set session_replication_role = replica; update public.scheduled_messages set status = 'sending', claimed_by = 'box-1', claim_epoch = 1,
       lease_expires_at = now() + interval '1 hour' where id in (select id from public.scheduled_messages where status = 'scheduled' order by id desc limit ${count});`);
@@ -174,7 +196,7 @@ async function results() {
 
 try {
   if (!args.includes('--no-insights')) insights();
-  if (!args.includes('--no-queue')) { queue(); await results(); }
+  if (!args.includes('--no-queue')) { queue(); leases(); await results(); }
 } catch (e) {
   failed += 1;
   console.error(e.message);

@@ -164,6 +164,41 @@ select is(gw_begin_v1('{"instance": "i3", "jobs": [{"id": 940002, "epoch": 1, "r
 select is(gw_begin_v1('{"instance": "i3", "jobs": [{"id": 940002, "epoch": 1, "revision": 1}]}') #>> '{jobs,0,go}', 'true', 'again, for who got it');
 select is(gw_begin_v1('{"instance": "i4", "jobs": [{"id": 940002, "epoch": 1, "revision": 1}]}') #>> '{jobs,0,reason}', 'begun-before', 'not for another instance of it');
 
+-- One call, many answers: each row is looked at for itself, one that is named again after its first answer, in the order of the call.
+insert into auth.users (id, email) values ('20000000-0000-4000-8000-000000000006', 'p6@example.com');
+insert into gateways (id, auth_user_id, pool) values ('v1', '20000000-0000-4000-8000-000000000006', 'v'), ('v2', null, 'v');
+insert into opt_outs (phone_number) values ('+15550100505'), ('+15550100509');
+insert into scheduled_messages (id, pool, phone_number, message_content, status, class)
+  select 960000 + g, 'v', '+1555010050' || g, 'x', 'scheduled', case g when 9 then 'reply' else 'marketing' end from generate_series(1, 9) g;
+select pg_temp.as_box(6);
+select is(cardinality(pg_temp.ids(gw_claim_v1('{"request_id": "v", "instance": "i"}'))), 9, 'nine rows');
+select set_config('conductor.actor', '', true);
+update scheduled_messages set message_content = 'edited' where id = 960002;
+update scheduled_messages set status = 'cancelled' where id = 960003;
+select set_config('conductor.actor', 'test', true);
+update scheduled_messages set expires_at = now() - interval '1 second' where id = 960004;
+update scheduled_messages set lease_expires_at = now() - interval '1 second' where id = 960006;
+update scheduled_messages set claimed_by = 'v2' where id = 960007;
+select set_config('conductor.actor', '', true);
+create function pg_temp.asked(ids bigint[]) returns jsonb language sql as $$
+  select jsonb_build_object('instance', 'i', 'jobs', coalesce((select jsonb_agg(jsonb_build_object('id', id, 'epoch', 1, 'revision', case id when 960004 then 2 else 1 end) order by o)
+    from unnest(ids) with ordinality t (id, o)), '[]')) $$;
+create function pg_temp.said(answer jsonb, word text) returns text language sql as $$
+  select string_agg(right(j ->> 'id', 1) || ' ' || coalesce(j ->> 'reason', j ->> word), ', ' order by o) from jsonb_array_elements(answer -> 'jobs') with ordinality t (j, o) $$;
+select is(pg_temp.said(gw_begin_v1(pg_temp.asked('{960009,960002,960003,960004,960005,960006,960007,960001,960099,960001}')), 'go'),
+  '9 true, 2 edited, 3 cancelled, 4 expired, 5 opted-out, 6 lease, 7 stale-epoch, 1 true, 9 not-found, 1 true', 'the reason of each, in order');
+select results_eq($$select id, begun_instance, begun_at is not null from scheduled_messages where pool = 'v' and status = 'sending' order by id$$,
+  $$values (960001::bigint, 'i'::text, true), (960009, 'i', true)$$, 'two have begun');
+select is(pg_temp.said(gw_renew_v1(pg_temp.asked('{960008,960003,960001,960006,960099,960007,960008}') || '{"lease_s": 1800}'), 'held'),
+  '8 true, 3 cancelled, 1 true, 6 lease, 9 not-found, 7 stale-epoch, 8 true', 'so are renewals');
+select results_eq($$select id from scheduled_messages where pool = 'v' and lease_expires_at > now() + interval '29 minutes' order by id$$, array[960001, 960008]::bigint[], 'longer by half an hour');
+select is(gw_renew_v1(pg_temp.asked('{960001}')) #>> '{jobs,0,lease_expires_at}', (select to_jsonb(lease_expires_at) #>> '{}' from scheduled_messages where id = 960001), 'never shorter');
+select is(gw_begin_v1(pg_temp.asked('{}')) -> 'jobs', '[]', 'nothing asked');
+select is(gw_renew_v1(pg_temp.asked('{}')) -> 'jobs', '[]', 'nothing renewed');
+update gateways set instance = 'k' where id = 'v1';
+select is(pg_temp.said(gw_begin_v1(pg_temp.asked('{960008,960001}')), 'go') || '; ' || pg_temp.said(gw_renew_v1(pg_temp.asked('{960008,960001}')), 'held'),
+  '8 fenced, 1 fenced; 8 fenced, 1 fenced', 'a replaced instance gets neither');
+
 -- A recipient stays with the box that wrote last, while that box claims; an urgent row is not behind the backlog.
 insert into scheduled_messages (id, pool, phone_number, message_content, status, scheduled_send_time) values (940011, 'r', '+15550100301', 'again', 'scheduled', now());
 select pg_temp.as_box(4);

@@ -43,6 +43,8 @@ TEST_CASE("intake: refusals") {
         {"variable", message_of("Hi {first_name}!"), "unreplaced-variable", "text"},
         {"variable in doubled braces", message_of("Hi {{name}}!"), "unreplaced-variable", "text"},
         {"variable after a stray brace", message_of("{ and {x1}"), "unreplaced-variable", "text"},
+        {"variable with blanks", message_of("Hi { name }!"), "unreplaced-variable", "text"},
+        {"bubble in small letters, with blanks", message_of("Hi [a] [ Bubble ] you?"), "bubble-in-text", "text"},
         {"bubble", message_of("Hi.[BUBBLE]How are you?"), "bubble-in-text", "text"},
         {"bubble in a reply", message_of("Hi.[BUBBLE]You?", reply), "bubble-in-text", "text"},
         {"too long", message_of(Box::text_of(11)), "too-many-segments", "text"},
