@@ -91,6 +91,27 @@ update scheduled_messages set cancel_requested_at = now() where id = 910001;
 select is((select status from scheduled_messages where id = 910001), 'sending', 'too late: the box decides');
 select is((select count(*) from gateway_commands where job_id = 910001 and kind = 'cancel'), 2::bigint, 'but it is asked');
 
+-- A row that its box may send without asking is scheduled again when the box has said that it does not, or its lease is over.
+insert into scheduled_messages (id, phone_number, message_content, status, scheduled_send_time)
+  select 910010 + g, '+15550100001', 'x', 'scheduled', now() from generate_series(1, 5) g;
+select pg_temp.claim(910010 + g) from generate_series(1, 5) g;
+select set_config('conductor.actor', 'states-box', true);
+update scheduled_messages set pinned = true where id between 910011 and 910014;
+select set_config('conductor.actor', '', true);
+select throws_like('update scheduled_messages set status = ''scheduled'' where id = 910011', 'gateway "states-box" may still send this row, until %', 'not from under the box');
+update scheduled_messages set status = 'cancelled' where id between 910011 and 910015;
+select throws_ok(format('update scheduled_messages set status = ''scheduled'' where id = %s', id), '23514', null, 'nor once it is cancelled')
+from generate_series(910011, 910014) id;
+select lives_ok('update scheduled_messages set status = ''scheduled'' where id = 910015', 'a row that needs a go is free at once');
+update gateway_commands set acked_at = now() where job_id = 910011 and kind = 'cancel';
+select lives_ok('update scheduled_messages set status = ''scheduled'' where id = 910011', 'it is told');
+insert into message_events (event_id, gateway_id, job_id, claim_epoch, kind, at, verdict) values
+  (gen_random_uuid(), 'states-box', 910012, 1, 'cancelled', now(), 'applied'), (gen_random_uuid(), 'states-box-2', 910013, 1, 'cancelled', now(), 'stale_epoch');
+select lives_ok('update scheduled_messages set status = ''scheduled'' where id = 910012', 'it said so');
+select throws_ok('update scheduled_messages set status = ''scheduled'' where id = 910013', '23514', null, 'another box has no say');
+update scheduled_messages set lease_expires_at = now() - interval '1 second' where id = 910014;
+select lives_ok('update scheduled_messages set status = ''scheduled'' where id = 910014', 'its lease is over');
+
 -- Opt-outs reach every box; those that a box reported, every other box.
 insert into opt_outs (phone_number, reason) values ('+15550100009', 'asked by phone');
 select set_eq($$select gateway_id, payload ->> 'phone_number' from gateway_commands where kind = 'opt_out' and gateway_id like 'states-%'$$,
