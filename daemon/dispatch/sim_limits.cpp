@@ -28,6 +28,8 @@ std::chrono::milliseconds SimWindow::reach() const {
 void SimWindow::add(WallTime at) {
     const int largest = most();
     if (largest == 0) return;
+    // journaled before this one while the clock was ahead: it went out by now
+    for (auto time = times_.rbegin(); time != times_.rend() && *time > at; ++time) *time = at;
     times_.push_back(at);
     while (times_.size() > static_cast<std::size_t>(largest)) times_.pop_front();
 }

@@ -14,7 +14,7 @@ public:
         int per_minute = 0, per_hour = 0, per_day = 0, per_month = 0;
     };
     explicit SimWindow(Limits limits) : limits_{limits} {}
-    /// A part was given to the SIM at `at`; times come in order.
+    /// A part was given to the SIM at `at`, after all that were added before: what of them lies behind `at` is taken for one of `at`.
     void add(WallTime at);
     void clear() { times_.clear(); }
     void set_limits(Limits limits) { limits_ = limits; }

@@ -57,6 +57,16 @@ TEST_CASE("SimWindow: a clock that was ahead and is set right does not stop the 
     CHECK(window.next_slot(start + 22h + 1s) == start + 24h);  // the two of the correction are over after a day
 }
 
+TEST_CASE("SimWindow: a journal of a clock that was ahead in between") {
+    SimWindow window{{.per_minute = 20, .per_hour = 200}};
+    for (int n = 0; n < 30; ++n) window.add(start + 24h + n * 1s);
+    for (int n = 0; n < 10; ++n) window.add(start + n * 1s);
+    const WallTime now = start + 10s;
+    CHECK(window.next_slot(now) == start + 60s);  // nobody knows when in that minute the others went out
+    CHECK(window.room(start + 61s) == 12);        // of the last minute: the eight that were journaled behind the first two
+    CHECK(window.room(start + 70s) == 20);
+}
+
 TEST_CASE("SimWindow: how much of the journal it must be told") {
     CHECK(SimWindow{{}}.most() == 0);
     CHECK(SimWindow{{}}.reach() == 0ms);
