@@ -31,20 +31,6 @@ struct Descriptor {
     }
 };
 
-/// The lock that a running daemon holds.
-Result<Descriptor> lock(const std::string& path) {
-    Descriptor file{::open((path + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)};
-    if (file.fd < 0) return fail(StoreErrc::open, path + ".lock: " + std::strerror(errno));
-    if (::flock(file.fd, LOCK_EX | LOCK_NB) != 0) return fail(StoreErrc::locked, "conductord runs; stop it first");
-    return file;
-}
-
-Result<void> sync_file(const std::string& path) {
-    const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-    if (file.fd < 0 || ::fsync(file.fd) != 0) return fail(StoreErrc::io, path + ": " + std::strerror(errno));
-    return {};
-}
-
 /// The daemon must be able to open what root made in its folder.
 Result<void> give_to_owner_of_folder(const std::string& path) {
     struct stat folder {};
@@ -52,6 +38,22 @@ Result<void> give_to_owner_of_folder(const std::string& path) {
     if (::stat(parent.empty() ? "." : parent.c_str(), &folder) != 0) return fail(StoreErrc::io, parent.string());
     if (::geteuid() != 0 || folder.st_uid == 0) return {};
     if (::chown(path.c_str(), folder.st_uid, folder.st_gid) != 0) return fail(StoreErrc::io, path + ": " + std::strerror(errno));
+    return {};
+}
+
+/// The lock that a running daemon holds.
+Result<Descriptor> lock(const std::string& path) {
+    Descriptor file{::open((path + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)};
+    if (file.fd < 0) return fail(StoreErrc::open, path + ".lock: " + std::strerror(errno));
+    // on a new machine root is the first one here
+    if (auto given = give_to_owner_of_folder(path + ".lock"); !given) return given.error();
+    if (::flock(file.fd, LOCK_EX | LOCK_NB) != 0) return fail(StoreErrc::locked, "conductord runs; stop it first");
+    return file;
+}
+
+Result<void> sync_file(const std::string& path) {
+    const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+    if (file.fd < 0 || ::fsync(file.fd) != 0) return fail(StoreErrc::io, path + ": " + std::strerror(errno));
     return {};
 }
 
@@ -221,7 +223,7 @@ Result<std::int64_t> release_database(const std::string& path, const std::string
     Witness witness{witness_path(path)};
     if (!witness.write({.tick = tick, .schema = newest_schema(), .marks = marks}, true))
         return fail(StoreErrc::io, witness_path(path) + ": " + std::strerror(errno));
-    for (const auto& made : {witness_path(path), path, path + "-wal", path + "-shm", path + ".lock"})
+    for (const auto& made : {witness_path(path), path, path + "-wal", path + "-shm"})
         if (there(made))
             if (auto given = give_to_owner_of_folder(made); !given) return given.error();
     return released;

@@ -2,6 +2,7 @@
 #include "daemon/store/witness.hpp"
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -426,4 +427,26 @@ TEST_CASE("db: backup, check, restore, release") {
                     CHECK(promote(tx, now, 10) == 1);
                 })
                 .has_value());
+}
+
+TEST_CASE("db: what root restores on a new machine is whose the folder is") {
+    if (::geteuid() != 0) return;
+    const Folder old, fresh;
+    const auto backup = (old.path / "backup").string();
+    {
+        Process process{old};
+        REQUIRE(process.tick().has_value());
+        REQUIRE(backup_database(old.db(), backup).has_value());
+    }
+    constexpr unsigned nobody = 65534;
+    REQUIRE(::chown(fresh.path.c_str(), nobody, nobody) == 0);
+    REQUIRE(restore_database(fresh.db(), backup, now).has_value());
+    CHECK(fs::exists(fresh.db() + ".lock"));
+    for (const auto& made : fs::directory_iterator{fresh.path}) {
+        CAPTURE(made.path().string());
+        struct stat found {};
+        REQUIRE(::stat(made.path().c_str(), &found) == 0);
+        CHECK(found.st_uid == nobody);
+        CHECK(found.st_gid == nobody);
+    }
 }
