@@ -100,9 +100,10 @@ RealtimeMachine::Todo RealtimeMachine::connected(Instant now, std::vector<std::s
 void RealtimeMachine::replied(Channel& channel, Instant now, bool ok, std::string_view reason, Todo& todo) {
     if (ok) {
         channel.state = State::joined;
-        channel.failures = 0;
+        channel.until = now + times_.heartbeat;
         if (joined()) refusal_.clear();
-        todo.ring = true;  // what was written while nobody listened
+        if (channel.ended_soon > 1) return;  // a fetch for each of its joins would be many: it has to stay first
+        todo.ring = true;                    // what was written while nobody listened
         ring_again_ = now + times_.again;
         return;
     }
@@ -129,7 +130,9 @@ void RealtimeMachine::event(Channel& channel, Instant now, std::string_view even
             todo.fresh_token = true;
         }
     } else if (event == "phx_error" || event == "phx_close") {
-        if (channel.state != State::waiting_for_token && channel.state != State::waiting) rejoin_later(channel, now);
+        if (channel.state == State::waiting_for_token || channel.state == State::waiting) return;
+        if (channel.state == State::joined) ++channel.ended_soon;
+        rejoin_later(channel, now);
     }
 }
 
@@ -195,6 +198,10 @@ RealtimeMachine::Todo RealtimeMachine::tick(Instant now) {
             join(channel, now, todo);
         else if (channel.state == State::joining)
             rejoin_later(channel, now);
+        else if (channel.state == State::joined) {
+            todo.ring = todo.ring || channel.ended_soon > 1;
+            channel.failures = channel.ended_soon = 0;
+        }
     }
     return todo;
 }

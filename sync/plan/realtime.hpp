@@ -61,8 +61,8 @@ private:
         std::string topic;  ///< with "realtime:"
         State state = State::joining;
         std::string join_ref;
-        Instant until{};  ///< joining: the answer's deadline; waiting: when it joins again
-        int failures = 0;
+        Instant until{};  ///< joining: the answer's deadline; waiting: when it joins again; joined: it has stayed for a heartbeat
+        int failures = 0, ended_soon = 0;  ///< since it stayed last: tries in all, and joins that ended
     };
 
     std::string next_ref() { return std::to_string(++ref_); }

@@ -155,6 +155,47 @@ TEST_CASE("realtime: a channel that ends is joined again, and fetches again") {
     }
 }
 
+TEST_CASE("realtime: a channel that joins and ends at once is joined ever more slowly, and does not fetch each time") {
+    Line line;
+    line.join_all();
+    line.at(5s);
+    const std::string topic = "realtime:gw-box:b";
+    const auto pass = [&] {  // to the next thing the machine wants
+        bool rang = line.at(std::chrono::ceil<std::chrono::milliseconds>(line.machine.next_tick() - line.now)).ring;
+        const auto frames = line.sent;
+        json join;
+        for (const auto& frame : frames) {
+            if (frame[3] == "heartbeat") line.hear({nullptr, frame[1], "phoenix", "phx_reply", {{"status", "ok"}}});
+            if (frame[3] != "phx_join") continue;
+            join = frame;
+            rang = line.answer(frame, {{"status", "ok"}}).ring || rang;
+        }
+        return std::pair{join, rang};
+    };
+    std::string ref;
+    int joins = 0, rings = 0;
+    const Instant end = line.now + 10min;
+    line.hear({nullptr, nullptr, topic, "phx_close", json::object()});
+    while (line.now < end) {
+        const auto [join, rang] = pass();
+        rings += rang;
+        if (join.is_null()) continue;
+        ++joins;
+        ref = join[1];
+        line.hear({ref, ref, topic, "phx_close", json::object()});
+    }
+    CHECK(joins > 60);
+    CHECK(joins < 130);
+    CHECK(rings <= 2);  // with the first, and once more
+    while (!line.machine.joined()) pass();
+    bool rang = false;
+    for (const Instant until = line.now + 50s; line.now < until;) rang = pass().second || rang;
+    CHECK(rang);  // it stayed
+    line.hear({nullptr, nullptr, topic, "phx_close", json::object()});
+    CHECK(line.machine.next_tick() <= line.now + 1s);
+    CHECK(pass().second);
+}
+
 TEST_CASE("realtime: no answer to a join: asked again, ever more slowly") {
     Line line;
     std::vector<Instant> joins;
