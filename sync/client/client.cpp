@@ -131,6 +131,8 @@ aio::awaitable<Attempt> Client::Impl::attempt(const std::string& function, const
         }
         if (out.judgement.action == Action::other_key && ++keys_tried < settings_.keys.size()) {
             ++key_;
+            // it may be what the token says that is out of date: the next call, in minutes, comes with another
+            if (out.judgement.action == Action::restricted) login_.refused(used);
             log_.notice("sync-key", {{"what", "publishable key refused, trying the next one"}});
             continue;
         }

@@ -19,6 +19,7 @@ void Login::refused(const std::string& used) {
 }
 
 void Login::reset() {
+    ++reset_;
     token_.clear();
     refresh_token_.clear();
 }
@@ -38,6 +39,7 @@ aio::awaitable<Attempt> Login::ask(HttpClient& http, const ClientSettings& setti
     request.body = refresh ? refresh_request(refresh_token_) : password_request(settings.email, settings.password);
     request.headers = request_headers(key, {});
     request.timeout = settings.timeout;
+    const auto asked_at = reset_;
     auto response = co_await http.perform(std::move(request));
     Attempt out;
     if (!response) {
@@ -53,18 +55,26 @@ aio::awaitable<Attempt> Login::ask(HttpClient& http, const ClientSettings& setti
         co_return out;
     }
     ++(refresh ? refreshes_ : logins_);
-    keep(*std::move(session), BootClock::now());
+    if (asked_at == reset_) keep(*std::move(session), BootClock::now());
     co_return out;
 }
 
-aio::awaitable<Attempt> Login::ensure(HttpClient& http, const ClientSettings& settings, const std::string& key) {
+aio::awaitable<Attempt> Login::ensure(HttpClient& http, const ClientSettings& settings, std::string key) {
+    for (;;) {
+        const auto asked_at = reset_;
+        Attempt out = co_await ensure_once(http, settings, key);
+        if (asked_at == reset_) co_return out;  // else there are other credentials by now
+    }
+}
+
+aio::awaitable<Attempt> Login::ensure_once(HttpClient& http, const ClientSettings& settings, std::string key) {
     Attempt out;
     if (!settings.jwt.empty()) {
         token_ = settings.jwt;
         co_return out;
     }
     while (busy_) co_await released_.async_wait(aio::as_value);
-    if (!token_.empty() && BootClock::now() < renew_at_) co_return out;
+    if (!spent()) co_return out;
     busy_ = true;
     struct Release {
         Login& login;

@@ -24,8 +24,10 @@ public:
     explicit Login(aio::Executor ex) : released_{std::move(ex), Instant::max()} {}
 
     /// Makes sure that there is a token that lives for a while; Action::none when there is. Callers wait for each other.
-    aio::awaitable<Attempt> ensure(HttpClient& http, const ClientSettings& settings, const std::string& key);
+    aio::awaitable<Attempt> ensure(HttpClient& http, const ClientSettings& settings, std::string key);
     const std::string& token() const { return token_; }
+    /// ensure() would have to ask for one.
+    bool spent() const { return token_.empty() || BootClock::now() >= renew_at_; }
     /// The server refused `used`: it is refreshed at the next ensure(), unless another call did so in the meantime.
     void refused(const std::string& used);
     /// Forgets everything, for new credentials.
@@ -34,6 +36,7 @@ public:
     std::uint64_t refreshes() const { return refreshes_; }
 
 private:
+    aio::awaitable<Attempt> ensure_once(HttpClient& http, const ClientSettings& settings, std::string key);
     aio::awaitable<Attempt> ask(HttpClient& http, const ClientSettings& settings, std::string key, bool refresh);
     void keep(Session session, Instant now);
 
@@ -41,6 +44,7 @@ private:
     bool busy_ = false;
     std::string token_, refresh_token_;
     Instant renew_at_{};
+    std::uint64_t reset_ = 0;  ///< how often: what was asked for before is not kept
     std::uint64_t logins_ = 0, refreshes_ = 0;
 };
 

@@ -53,6 +53,8 @@ struct FakeSupabase {
                                    boost::asio::buffers_begin(buffer.data()) + static_cast<long>(length)};
             buffer.consume(length);
             const auto function = function_of(head);
+            if (const auto at = head.find("Bearer "); at != std::string::npos)
+                self->bearer = head.substr(at + 7, head.find('\r', at) - at - 7);
             const std::string answer = self->answer_to(function, json::parse(body));
             if (const auto late = self->late.find(function); late != self->late.end()) {
                 boost::asio::steady_timer timer{self->io, late->second};
@@ -121,6 +123,7 @@ struct FakeSupabase {
     std::map<std::string, std::chrono::milliseconds> late;  ///< answers that take their time
     std::map<std::string, int> calls;
     std::map<std::string, json> last;      ///< what it was asked
+    std::string bearer;                    ///< the last token that it saw
     std::vector<std::string> order;        ///< of the calls
     std::vector<json> commands, reported;  ///< what it asks for until it is acknowledged; what it was told
     std::set<std::int64_t> acknowledged;

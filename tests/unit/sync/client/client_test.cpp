@@ -1,0 +1,80 @@
+// Client against a Supabase of the test: whose token is used, how long a go is waited for, who logs in.
+#include "sync/client/client.hpp"
+
+#include <doctest/doctest.h>
+
+#include "tests/support/fake_supabase.hpp"
+
+using namespace conductor;
+using namespace std::chrono_literals;
+using sync::Client;
+using sync::SyncErrc;
+
+namespace {
+
+struct Caller {
+    boost::asio::io_context io;
+    test::FakeSupabase server{io, [] { return *parse_rfc3339("2026-11-24T18:00:00Z"); }};
+
+    sync::ClientSettings settings(const std::string& email = "box-1@example.com") const {
+        sync::ClientSettings s;
+        s.url = server.url();
+        s.keys = {"sb_publishable_example"};
+        s.email = email;
+        s.password = "example-password";
+        return s;
+    }
+    void logs_in(const char* token) {
+        server.answers["token"] = {{"access_token", token}, {"refresh_token", std::string{"after-"} + token}, {"expires_in", 3600}};
+    }
+    template <class T>
+    T run(aio::awaitable<T> task) {
+        std::optional<T> out;
+        boost::asio::co_spawn(io, std::move(task), [&out](std::exception_ptr e, T value) {
+            if (!e) out = std::move(value);
+        });
+        const Instant end = BootClock::now() + 5s;
+        io.restart();
+        while (!out && BootClock::now() < end) io.run_one_for(10ms);
+        REQUIRE(out.has_value());
+        return std::move(*out);
+    }
+};
+
+const sync::Hello hello{"instance-a", "0.1.0", 1};
+
+}  // namespace
+
+TEST_CASE("client: a login that new credentials overtake is not kept") {
+    Caller c;
+    c.logs_in("old");
+    Client client{c.io.get_executor(), Log{}, c.settings()};
+    c.server.asked = [&](const std::string& function) {
+        if (function != "token" || c.server.calls[function] != 1) return;
+        boost::asio::post(c.io, [&] {  // the answer is on its way
+            c.logs_in("new");
+            client.update(c.settings("box-2@example.com"));
+        });
+    };
+    c.server.late["token"] = 50ms;
+    REQUIRE(c.run(client.hello(hello)).has_value());
+    CHECK(c.server.bearer == "new");
+    CHECK(c.server.last["token"].at("email") == "box-2@example.com");
+    CHECK(c.run(client.commands()).has_value());
+    CHECK(c.server.bearer == "new");
+    CHECK(c.server.calls["token"] == 2);
+}
+
+TEST_CASE("client: after a 403 the next call comes with another token") {
+    Caller c;
+    c.logs_in("first");
+    Client client{c.io.get_executor(), Log{}, c.settings()};
+    c.server.statuses["gw_hello_v1"] = 403;
+    c.server.answers["gw_hello_v1"] = {{"code", "PT403"}, {"message", "this user is no enabled gateway"}};
+    CHECK(c.run(client.hello(hello)).error().is(SyncErrc::forbidden));
+    c.logs_in("second");
+    c.server.statuses.clear();
+    c.server.answers.erase("gw_hello_v1");
+    CHECK(c.run(client.hello(hello)).has_value());
+    CHECK(c.server.bearer == "second");
+}
