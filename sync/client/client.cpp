@@ -61,6 +61,7 @@ private:
     BackOff back_off_;
     ServerClock clock_;
     ClientStatus status_;
+    bool shut_out_ = false;  ///< by the last failure: the credentials or the project, not the moment
     std::mt19937_64 rng_{std::random_device{}()};
 };
 
@@ -140,13 +141,15 @@ aio::awaitable<Attempt> Client::Impl::attempt(const std::string& function, const
     }
 }
 
-/// Takes no part in back-off: the calls judge the server, and a listener has a pause of its own.
+/// Takes no part in back-off: the calls judge the server, and a listener has a pause of its own. But who was shut out does not log in
+/// before the calls do: Auth counts the attempts of a whole site.
 aio::awaitable<Result<Access>> Client::Impl::access(std::string refused) {
     if (!is_allowed_url(settings_.url)) co_return fail(SyncErrc::forbidden, "url: https, or http to this machine alone");
     if (back_off_.refuses(BootClock::now())) co_return fail(SyncErrc::transport, "breaker");
     if (!refused.empty()) login_.refused(refused);
     const std::string with = key();
     const Attempt done = co_await login_.ensure(http(), settings_, with);
+    if (settings_.jwt.empty() && login_.spent() && shut_out_ && back_off().count() > 0) co_return fail(SyncErrc::forbidden, "login: later");
     if (done.judgement.action != Action::none)
         co_return fail(done.answer.status == 0 ? SyncErrc::transport : errc_of(done.judgement.action), "login: " + done.judgement.code);
     Access access{settings_.url, with, login_.token()};
@@ -161,6 +164,7 @@ Error Client::Impl::failed(const std::string& function, const Attempt& attempt) 
     if (why.action == Action::bisect) return error;  // the server is well; the data is not
     const double random = std::uniform_real_distribution<double>{0.0, 1.0}(rng_);
     const auto reached = transport ? Reached::nobody : Reached::server;
+    shut_out_ = why.action == Action::restricted || why.action == Action::refresh || why.action == Action::other_key;
     const auto wait = back_off_.failed(BootClock::now(), why.action, attempt.answer.retry_after, random, reached);
     ++status_.failures;
     status_.connected = false;

@@ -78,3 +78,21 @@ TEST_CASE("client: after a 403 the next call comes with another token") {
     CHECK(c.run(client.hello(hello)).has_value());
     CHECK(c.server.bearer == "second");
 }
+
+TEST_CASE("client: who was shut out does not log in for the doorbell") {
+    Caller c;
+    c.server.statuses["token"] = 400;
+    c.server.answers["token"] = {{"error_code", "invalid_credentials"}, {"msg", "Invalid login credentials"}};
+    Client client{c.io.get_executor(), Log{}, c.settings()};
+    CHECK(c.run(client.hello(hello)).error().is(SyncErrc::forbidden));
+    CHECK(c.server.calls["token"] == 1);
+    CHECK(c.run(client.access("")).error().is(SyncErrc::forbidden));
+    CHECK(c.server.calls["token"] == 1);
+    c.server.statuses.clear();
+    c.logs_in("token");
+    CHECK(c.run(client.hello(hello)).has_value());  // the calls' own time has come
+    const auto access = c.run(client.access(""));
+    REQUIRE(access.has_value());
+    CHECK(access->token == "token");
+    CHECK(c.server.calls["token"] == 2);
+}
