@@ -106,8 +106,8 @@ GoBatch choose_for_go(Tx& tx, const Env& env, const GoRequest& request) {
                                   {.id = *row->scheduled_message_id,
                                    .epoch = row->claim_epoch,
                                    .revision = row->revision,
-                                   .phone_number = row->phone_number},
-                                  row->offline_ok});
+                                   .phone_number = row->phone_number,
+                                   .offline_ok = row->offline_ok}});
             break;
         }
     }
@@ -180,7 +180,7 @@ aio::awaitable<std::vector<GoRuling>> GoAhead::ask(std::vector<GoCandidate> rows
     not_before_ = context_.clock.now() + std::max<BootClock::duration>(pause, client_.back_off());
     log_.warning("begin-failed", {{"error", answers ? std::string{"wrong number of answers"} : answers.error().text()}});
     for (auto& row : rows)
-        if (row.offline_ok) rulings.push_back({std::move(row), {}});
+        if (row.item.offline_ok) rulings.push_back({std::move(row), {}});
     unasked_ += rulings.size();
     co_return rulings;
 }

@@ -15,7 +15,6 @@ namespace conductor::service {
 struct GoCandidate {
     MessageId id;
     sync::BeginItem item;
-    bool offline_ok = false;
 };
 struct GoRequest {
     struct Modem {

@@ -39,7 +39,9 @@ public:
     std::chrono::milliseconds back_off() const { return back_off_.left(BootClock::now()); }
     void reset_back_off() { back_off_.succeeded(); }
     const ServerClock& server_clock() const { return clock_; }
-    std::chrono::milliseconds begin_timeout() const { return std::min(settings_.begin_timeout, settings_.timeout); }
+    std::chrono::milliseconds begin_timeout(bool can_go_without) const {
+        return can_go_without ? std::min(settings_.begin_timeout, settings_.timeout) : settings_.timeout;
+    }
     void fenced(bool yes) { status_.fenced = yes; }
     HttpClient& http();
 
@@ -59,9 +61,9 @@ private:
     Login login_;
     std::size_t key_ = 0;
     BackOff back_off_;
+    bool shut_out_ = false;  ///< by the last failure: the credentials or the project, not the moment
     ServerClock clock_;
     ClientStatus status_;
-    bool shut_out_ = false;  ///< by the last failure: the credentials or the project, not the moment
     std::mt19937_64 rng_{std::random_device{}()};
 };
 
@@ -129,11 +131,11 @@ aio::awaitable<Attempt> Client::Impl::attempt(const std::string& function, const
                 if (refreshed == 1) login_.reset();
                 if (settings_.jwt.empty() && ++refreshed <= 2) continue;
             }
+            // it may be what the token says that is out of date: the next call, in minutes, comes with another
+            if (out.judgement.action == Action::restricted) login_.refused(used);
         }
         if (out.judgement.action == Action::other_key && ++keys_tried < settings_.keys.size()) {
             ++key_;
-            // it may be what the token says that is out of date: the next call, in minutes, comes with another
-            if (out.judgement.action == Action::restricted) login_.refused(used);
             log_.notice("sync-key", {{"what", "publishable key refused, trying the next one"}});
             continue;
         }
@@ -147,9 +149,9 @@ aio::awaitable<Result<Access>> Client::Impl::access(std::string refused) {
     if (!is_allowed_url(settings_.url)) co_return fail(SyncErrc::forbidden, "url: https, or http to this machine alone");
     if (back_off_.refuses(BootClock::now())) co_return fail(SyncErrc::transport, "breaker");
     if (!refused.empty()) login_.refused(refused);
+    if (settings_.jwt.empty() && login_.spent() && shut_out_ && back_off().count() > 0) co_return fail(SyncErrc::forbidden, "login: later");
     const std::string with = key();
     const Attempt done = co_await login_.ensure(http(), settings_, with);
-    if (settings_.jwt.empty() && login_.spent() && shut_out_ && back_off().count() > 0) co_return fail(SyncErrc::forbidden, "login: later");
     if (done.judgement.action != Action::none)
         co_return fail(done.answer.status == 0 ? SyncErrc::transport : errc_of(done.judgement.action), "login: " + done.judgement.code);
     Access access{settings_.url, with, login_.token()};
@@ -162,9 +164,9 @@ Error Client::Impl::failed(const std::string& function, const Attempt& attempt) 
     std::string where = function + ": " + (transport ? std::string{} : std::to_string(attempt.answer.status) + " ") + why.code;
     const Error error{transport ? SyncErrc::transport : errc_of(why.action), where};
     if (why.action == Action::bisect) return error;  // the server is well; the data is not
+    shut_out_ = why.action == Action::restricted || why.action == Action::refresh || why.action == Action::other_key;
     const double random = std::uniform_real_distribution<double>{0.0, 1.0}(rng_);
     const auto reached = transport ? Reached::nobody : Reached::server;
-    shut_out_ = why.action == Action::restricted || why.action == Action::refresh || why.action == Action::other_key;
     const auto wait = back_off_.failed(BootClock::now(), why.action, attempt.answer.retry_after, random, reached);
     ++status_.failures;
     status_.connected = false;
@@ -307,7 +309,8 @@ aio::awaitable<Result<ClaimAnswer>> Client::mine(std::vector<std::string> adopt)
 }
 
 aio::awaitable<Result<std::vector<Client::BeginAnswer>>> Client::begin(std::vector<Begin> jobs) {
-    auto answered = co_await impl_->call("gw_begin_v1", begin_request(jobs, impl_->instance()), impl_->begin_timeout());
+    const bool can_go_without = std::ranges::any_of(jobs, &Begin::offline_ok);
+    auto answered = co_await impl_->call("gw_begin_v1", begin_request(jobs, impl_->instance()), impl_->begin_timeout(can_go_without));
     if (!answered) co_return answered.error();
     auto answers = parse_begin(answered->body);
     if (!answers) co_return impl_->bad_answer(answers.error());

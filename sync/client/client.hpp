@@ -21,7 +21,7 @@ struct ClientSettings {
     std::string email, password;    ///< the box's Auth user; or:
     std::string jwt;                ///< a minted JWT
     std::chrono::milliseconds timeout{30'000}, connect_timeout{10'000};
-    std::chrono::milliseconds begin_timeout{3'000};  ///< of gw_begin_v1: a modem waits for it
+    std::chrono::milliseconds begin_timeout{3'000};  ///< of gw_begin_v1, where one of the rows may go without it
     std::string ca_file;                             ///< empty = the system's
     std::string instance;  ///< id of this installation and machine: the newer of two boxes with one identity fences the older; empty: what
                            ///< hello names

@@ -84,6 +84,7 @@ struct ClaimAnswer {
 struct BeginItem {
     std::int64_t id = 0, epoch = 0, revision = 0;
     std::string phone_number = {};  ///< normalised, for the opt-out test; empty: the row's own
+    bool offline_ok = false;        ///< it may go without the answer, and is not kept waiting for it for long
 };
 struct BeginAnswer {
     std::int64_t id = 0;

@@ -79,6 +79,24 @@ TEST_CASE("client: after a 403 the next call comes with another token") {
     CHECK(c.server.bearer == "second");
 }
 
+TEST_CASE("client: a go is waited for as any answer, unless a row may go without it") {
+    Caller c;
+    c.logs_in("token");
+    auto settings = c.settings();
+    settings.begin_timeout = 50ms;
+    Client client{c.io.get_executor(), Log{}, settings};
+    c.server.late["gw_begin_v1"] = 200ms;
+    c.server.answers["gw_begin_v1"]["jobs"] = nlohmann::json::array({{{"id", 1}, {"go", true}}});
+    std::vector<Client::Begin> jobs = {{.id = 1, .epoch = 1, .revision = 1}};
+    const auto waited = c.run(client.begin(jobs));
+    REQUIRE(waited.has_value());
+    CHECK(waited->at(0).go);
+    jobs[0].offline_ok = true;
+    const auto hurried = c.run(client.begin(jobs));
+    REQUIRE_FALSE(hurried.has_value());
+    CHECK(hurried.error().is(SyncErrc::transport));
+}
+
 TEST_CASE("client: who was shut out does not log in for the doorbell") {
     Caller c;
     c.server.statuses["token"] = 400;
