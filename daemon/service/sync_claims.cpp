@@ -16,6 +16,7 @@ using store::Tx;
 
 constexpr int claim_limit = 200;  // the server cuts it to what the pool allows
 constexpr std::chrono::seconds default_lease{600};
+constexpr int leases_a_page = 1000;            // as gw_renew_v1 takes
 constexpr std::size_t rows_a_modem = 20;       // that a box of several holds ahead
 constexpr std::chrono::minutes unable_for{3};  // without a modem that can send, a box of several renews no lease
 
@@ -146,15 +147,27 @@ aio::awaitable<Result<void>> SyncService::take_jobs(sync::ClaimAnswer answer) {
     co_return Result<void>{};
 }
 
+std::chrono::seconds SyncService::lease() const {
+    const auto& wanted = context_.env->config.supabase->lease;
+    return wanted ? std::chrono::duration_cast<std::chrono::seconds>(*wanted) : default_lease;
+}
+
+/// When a third of the first lease is over that ends. A renewal that was in vain is not tried at once again.
+aio::awaitable<Instant> SyncService::next_renewal() {
+    const auto now = context_.wall();
+    auto look = [](Tx& tx) { return store::first_lease_ending(tx); };
+    const auto first = co_await context_.store.read(look);
+    if (!now || !first || !*first) co_return Instant::max();
+    const auto least = std::max<std::chrono::milliseconds>(lease() / 6, std::chrono::seconds{1});
+    co_return context_.clock.now() + std::max<std::chrono::milliseconds>(**first - *now - lease() * 2 / 3, least);
+}
+
 aio::awaitable<bool> SyncService::keep_leases() {
     const auto now = context_.wall();
     if (!now) co_return true;
     if (able_modems() > 0 || able_at_ == Instant{}) able_at_ = context_.clock.now();
     if (!alone_ && context_.clock.now() - able_at_ > unable_for) co_return true;  // another box is to have them when their leases are over
-    const auto lease = context_.env->config.supabase->lease
-                           ? std::chrono::duration_cast<std::chrono::seconds>(*context_.env->config.supabase->lease)
-                           : default_lease;
-    auto job = [before = *now + lease * 2 / 3](Tx& tx) { return store::leases_ending(tx, before, 500); };
+    auto job = [before = *now + lease() * 2 / 3](Tx& tx) { return store::leases_ending(tx, before, leases_a_page); };
     auto ending = co_await context_.store.read(job);
     if (!ending || ending->empty()) co_return ending.has_value();
     std::vector<sync::Client::Begin> items;
@@ -168,11 +181,13 @@ aio::awaitable<bool> SyncService::keep_leases() {
         bool ours = false;  // its time was over, and nobody else has had it
     };
     std::vector<Kept> kept;
+    bool lost = false;
     for (const auto& r : *renewed) {
         Kept k{r.id, std::nullopt, r.reason == "lease"};
         if (r.held && r.lease_expires_at)
             k.until = *now + std::chrono::duration_cast<std::chrono::milliseconds>(
                                  sync::lease_deadline(r.requested_at, r.server_now, *r.lease_expires_at, 1) - boot);
+        lost = lost || !k.until;
         kept.push_back(k);
     }
     auto job2 = [env = context_.env, kept = std::move(kept), now = *now](Tx& tx) {
@@ -191,6 +206,7 @@ aio::awaitable<bool> SyncService::keep_leases() {
         }
     };
     auto done = co_await context_.store.run(job2);
+    if (lost) shared_.sync_wake.raise();  // what is given back is told
     co_return done.has_value();
 }
 

@@ -205,6 +205,8 @@ aio::awaitable<bool> SyncService::round(bool rung, bool asked) {
     // boxes of one project must not keep step; what is due waits no longer than `poll`, this round's own time included
     const auto percent = static_cast<int>(75 + context_.rng() % 20);
     next_poll_ = now + std::chrono::duration_cast<BootClock::duration>(context_.env->config.supabase->poll) * percent / 100;
+    const Instant renewal = co_await next_renewal();
+    next_poll_ = std::min(next_poll_, renewal);
     co_return true;
 }
 

@@ -51,7 +51,9 @@ private:
     aio::awaitable<bool> upload(store::Stream stream);
     aio::awaitable<bool> obey_commands();
     aio::awaitable<bool> claim();
+    std::chrono::seconds lease() const;
     aio::awaitable<bool> keep_leases();
+    aio::awaitable<Instant> next_renewal();
     aio::awaitable<Result<void>> give_up_held(std::vector<std::int64_t> ours);
     aio::awaitable<Result<void>> take_jobs(sync::ClaimAnswer answer);
     aio::awaitable<Result<bool>> obey(const sync::Command& command);

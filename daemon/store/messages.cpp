@@ -325,6 +325,13 @@ std::vector<Ahead> rows_ahead(Tx& tx, std::uint64_t modems, bool replies_alone, 
     return rows;
 }
 
+std::optional<WallTime> first_lease_ending(Tx& tx) {
+    Rows q = tx.query(
+        "SELECT lease_until FROM messages INDEXED BY messages_lease WHERE status = 0 AND lease_until IS NOT NULL ORDER BY lease_until "
+        "LIMIT 1");
+    return q.next() ? std::optional{q.time(0)} : std::nullopt;
+}
+
 std::size_t count_unsent_of_supabase(Tx& tx, std::size_t most) {
     Rows q = tx.query(
         "SELECT count(*) FROM (SELECT 1 FROM messages INDEXED BY messages_lease WHERE status = 0 AND lease_until IS NOT NULL LIMIT ?)",

@@ -45,6 +45,8 @@ std::optional<MessageRow> find_by_key(Tx& tx, std::string_view key);
 std::optional<MessageRow> find_by_scheduled(Tx& tx, std::int64_t scheduled_id);
 /// Queued rows whose lease ends before `before`.
 std::vector<MessageRow> leases_ending(Tx& tx, WallTime before, int limit);
+/// The earliest end of a queued row's lease.
+std::optional<WallTime> first_lease_ending(Tx& tx);
 /// Its newest attempt. Apart from update(), because the index over what was sent should be written once a try.
 void set_last_attempt(Tx& tx, MessageId id, std::int64_t attempt);
 /// Writes back what a step may change: everything but identity, content and the newest attempt.

@@ -1,5 +1,7 @@
 // What SyncService does from one round to the next: commands, leases, hello.
-#include "daemon/service/commands.hpp"
+#include <algorithm>
+#include <span>
+
 #include "tests/unit/daemon/service/linked.hpp"
 
 using namespace conductor;
@@ -105,4 +107,55 @@ TEST_CASE("what is asked for while a round is under way is done in the next one"
         CHECK(box.run([&] { return box.server.calls["gw_mine_v1"] == 2; }, 2s));
     }
     box.server.asked = {};
+}
+
+TEST_CASE("leases are kept at their own pace, however long the poll is") {
+    Linked box;
+    Env env = *box.context->env;
+    env.config.supabase->poll = 1h;
+    box.context->env = std::make_shared<const Env>(std::move(env));
+    box.keep(4211);  // its lease of ten minutes is renewed 400 s before its end
+    box.server.answers["gw_renew_v1"]["jobs"] =
+        json::array({{{"id", 4211}, {"held", true}, {"revision", 1}, {"lease_expires_at", to_rfc3339(start + 1200s)}}});
+    box.begin();
+    box.pass(190s);
+    CHECK(box.server.calls["gw_renew_v1"] == 0);
+    box.pass(201s);
+    CHECK(box.server.calls["gw_renew_v1"] == 1);
+    CHECK(*box.row(4211).lease_until > start + 900s);
+    box.pass(290s);  // the next is due 400 s before its new end
+    CHECK(box.server.calls["gw_renew_v1"] == 1);
+}
+
+TEST_CASE("a row whose go is an hour old and that never began is given back; one that another box has is not") {
+    struct Case {
+        const char* reason;
+        bool begun;  ///< a part of it is out
+        const char* told;
+    };
+    const Case cases[] = {{"lease", false, "released"}, {"lease", true, "undelivered"}, {"stale-epoch", false, ""}};
+    Linked box;
+    std::int64_t id = 0;
+    for (const Case& one : cases) {
+        box.keep(++id, [&one](MessageRow& m) {
+            m.begun = true;
+            m.lease_until = start + 60s;
+            m.parts.push_back({.seq = 2});
+            if (one.begun) m.parts[0].status = PartStatus::sent;
+        });
+        box.server.answers["gw_renew_v1"]["jobs"].push_back(
+            {{"id", id}, {"held", false}, {"reason", one.reason}, {"revision", 1}, {"lease_expires_at", nullptr}});
+    }
+    box.begin();
+    REQUIRE(box.run([&] { return box.server.calls["gw_claim_v1"] > 0; }, 5s));
+    box.run([&] { return box.server.told().size() == 2; }, 1s);
+    std::map<std::int64_t, std::string> told;
+    for (const auto& event : box.server.told()) told[event.at("job_id").get<std::int64_t>()] = event.at("kind");
+    id = 0;
+    for (const Case& one : cases) {
+        CAPTURE(one.reason);
+        CAPTURE(one.begun);
+        CHECK(box.row(++id).status != MessageStatus::queued);
+        CHECK(told[id] == std::string{one.told});
+    }
 }
