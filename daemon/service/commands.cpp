@@ -1,6 +1,7 @@
 #include "daemon/service/commands.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "daemon/dispatch/submission.hpp"
@@ -16,7 +17,7 @@ static bool may_have_gone_out(const MessageRow& row) {
     return std::ranges::any_of(row.parts, [](const Part& p) { return p.status != PartStatus::waiting && p.status != PartStatus::failed; });
 }
 
-bool withdraw(store::Tx& tx, const Env& env, const sync::Command& command, WallTime now) {
+bool withdraw(store::Tx& tx, const Env& env, const sync::Command& command, WallTime now, std::vector<Changed>& changed) {
     if (!command.job_id) return true;
     auto row = store::find_by_scheduled(tx, *command.job_id);
     if (!row || (command.epoch > 0 && command.epoch != row->claim_epoch)) return true;  // of a round that is over
@@ -30,6 +31,7 @@ bool withdraw(store::Tx& tx, const Env& env, const sync::Command& command, WallT
         tell_supabase_released(tx, env, *command.job_id, row->claim_epoch, "edited", now);
     }
     save(tx, env, *row, now);
+    changed.push_back({row->id, row->status, row->reason.value_or("")});
     return true;
 }
 
@@ -58,6 +60,39 @@ std::vector<Changed> obey_opt_out(store::Tx& tx, const Env& env, std::string_vie
 
 bool fails_for_good(const Error& error) {
     return error.is(store::StoreErrc::constraint) || error.is(store::StoreErrc::failed);
+}
+
+static void pause_queue(store::Tx& tx, bool pause, WallTime now) {
+    if (pause)
+        store::set_setting(tx, "paused", "supabase");
+    else
+        tx.run("DELETE FROM settings WHERE name = 'paused'");
+    store::audit(tx, now, "supabase", pause ? "queue-pause" : "queue-resume", "queue");
+}
+
+Obeyed obey(store::Tx& tx, const Env& env, std::span<const sync::Command> commands, WallTime now) {
+    Obeyed out;
+    for (const auto& command : commands) {
+        bool done = true;
+        std::vector<Changed> changed;
+        const auto failed = tx.alone([&] {
+            if (command.kind == "cancel" || command.kind == "edit") {
+                done = withdraw(tx, env, command, now, changed);
+            } else if (command.kind == "opt_out") {
+                changed = obey_opt_out(tx, env, command.payload, now);
+            } else if (command.kind == "pause" || command.kind == "resume") {
+                pause_queue(tx, command.kind == "pause", now);
+                out.paused = command.kind == "pause";
+            } else {
+                out.unknown.emplace_back(command.id, command.kind);
+            }
+        });
+        if (tx.failed()) return out;
+        if (failed) out.failed.emplace_back(command.id, failed->text());
+        if (done || failed) out.done.push_back(command.id);
+        if (!failed) std::ranges::move(changed, std::back_inserter(out.changed));
+    }
+    return out;
 }
 
 }  // namespace conductor::service

@@ -1,63 +1,57 @@
 // What SyncService does that Supabase asks for.
+#include <algorithm>
+#include <span>
+
 #include "daemon/service/commands.hpp"
 #include "daemon/service/sync_service.hpp"
 
 namespace conductor::service {
+namespace {
+
 using store::Tx;
+
+constexpr std::size_t commands_a_step = 100;  // in one transaction: a campaign that is cancelled has thousands
+
+}  // namespace
 
 aio::awaitable<bool> SyncService::obey_commands() {
     for (;;) {
         auto commands = co_await client_.commands();
         if (!commands) co_return false;
-        std::vector<std::int64_t> obeyed;
-        for (const auto& command : *commands) {
-            auto done = co_await obey(command);
-            if (!done) log_.error("command-failed", {{"kind", command.kind}, {"id", command.id}, {"error", done.error().text()}});
-            if (!done && !fails_for_good(done.error())) co_return false;
-            if (!done || *done) obeyed.push_back(command.id);  // one that can never be obeyed must not hold those behind it
+        std::vector<std::int64_t> done;
+        for (std::size_t at = 0; at < commands->size(); at += commands_a_step) {
+            const auto step = std::span{*commands}.subspan(at, std::min(commands_a_step, commands->size() - at));
+            auto obeyed = co_await obey({step.begin(), step.end()});
+            if (!obeyed) co_return false;
+            done.insert(done.end(), obeyed->begin(), obeyed->end());
         }
-        if (obeyed.empty()) co_return true;
+        if (done.empty()) co_return true;
         // what ended is told before its command is acknowledged: from then on Supabase may give the row to another box
         const bool told = co_await upload(store::Stream::report);
         if (!told) co_return false;
-        const auto acknowledged = co_await client_.acknowledge(std::move(obeyed));
+        const auto acknowledged = co_await client_.acknowledge(std::move(done));
         if (!acknowledged) co_return false;
         if (commands->size() < sync::commands_a_page) co_return true;
     }
 }
 
-aio::awaitable<Result<bool>> SyncService::obey(const sync::Command& command) {
+/// Those that may be acknowledged.
+aio::awaitable<Result<std::vector<std::int64_t>>> SyncService::obey(std::vector<sync::Command> commands) {
     const WallTime now = context_.record_time();
-    if (command.kind == "cancel" || command.kind == "edit") {
-        auto job = [env = context_.env, command, now](Tx& tx) { return withdraw(tx, *env, command, now); };
-        auto done = co_await context_.store.run(job);
-        shared_.sync_wake.raise();
-        co_return done;
+    auto job = [env = context_.env, commands = std::move(commands), now](Tx& tx) { return service::obey(tx, *env, commands, now); };
+    auto obeyed = co_await context_.store.run(job);
+    if (!obeyed) {
+        log_.error("commands-failed", {{"error", obeyed.error().text()}});
+        co_return obeyed.error();
     }
-    if (command.kind == "opt_out") {
-        auto job2 = [env = context_.env, payload = command.payload, now](Tx& tx) { return obey_opt_out(tx, *env, payload, now); };
-        auto done = co_await context_.store.run(job2);
-        if (!done) co_return done.error();
-        shared_.note(*done);
-        co_return true;
+    for (const auto& [id, why] : obeyed->failed) log_.error("command-failed", {{"id", id}, {"error", why}});
+    for (const auto& [id, kind] : obeyed->unknown) log_.warning("command-not-known", {{"kind", kind}, {"id", id}});
+    shared_.note(obeyed->changed);
+    if (obeyed->paused) {
+        shared_.paused = *obeyed->paused;
+        if (!shared_.paused) shared_.wake_all();
     }
-    if (command.kind == "pause" || command.kind == "resume") {
-        const bool pause = command.kind == "pause";
-        auto job3 = [pause, now](Tx& tx) {
-            if (pause)
-                store::set_setting(tx, "paused", "supabase");
-            else
-                tx.run("DELETE FROM settings WHERE name = 'paused'");
-            store::audit(tx, now, "supabase", pause ? "queue-pause" : "queue-resume", "queue");
-        };
-        auto done = co_await context_.store.run(job3);
-        if (!done) co_return done.error();
-        shared_.paused = pause;
-        if (!pause) shared_.wake_all();
-        co_return true;
-    }
-    log_.warning("command-not-known", {{"kind", command.kind}, {"id", command.id}});
-    co_return true;
+    co_return std::move(obeyed->done);
 }
 
 }  // namespace conductor::service

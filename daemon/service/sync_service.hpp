@@ -56,7 +56,7 @@ private:
     aio::awaitable<Instant> next_renewal();
     aio::awaitable<Result<void>> give_up_held(std::vector<std::int64_t> ours);
     aio::awaitable<Result<void>> take_jobs(sync::ClaimAnswer answer);
-    aio::awaitable<Result<bool>> obey(const sync::Command& command);
+    aio::awaitable<Result<std::vector<std::int64_t>>> obey(std::vector<sync::Command> commands);
 
     Context& context_;
     Shared& shared_;

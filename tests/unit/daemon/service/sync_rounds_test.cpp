@@ -159,3 +159,17 @@ TEST_CASE("a row whose go is an hour old and that never began is given back; one
         CHECK(told[id] == std::string{one.told});
     }
 }
+
+TEST_CASE("every page of the commands is obeyed before anything is claimed") {
+    Linked box;
+    for (int id = 1; id <= 1100; ++id)
+        box.server.commands.push_back({{"id", id}, {"kind", "opt_out"}, {"payload", {{"phone_number", "+15550100123"}, {"active", true}}}});
+    int acknowledged = 0;
+    box.server.asked = [&](const std::string& function) {
+        if (function == "gw_claim_v1" && acknowledged == 0) acknowledged = static_cast<int>(box.server.acknowledged.size());
+    };
+    box.begin();
+    REQUIRE(box.run([&] { return box.server.calls["gw_claim_v1"] > 0; }, 20s));
+    box.server.asked = {};
+    CHECK(acknowledged == 1100);
+}
