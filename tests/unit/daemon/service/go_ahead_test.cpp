@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "daemon/service/claimed.hpp"
 #include "tests/unit/daemon/service/box.hpp"
 
 using namespace conductor;
@@ -13,11 +14,12 @@ namespace {
 
 struct Claims : Box {
     std::int64_t next_job = 4211;
+    std::optional<std::string> to;  ///< else a number of its own each
 
     MessageId claim(double priority = 50, bool offline_ok = false, MessageClass message_class = MessageClass::transactional,
                     std::optional<ModemIndex> modem = {}) {
         NewMessage m;
-        m.to = fmt::format("+155501{:05}", next_job % 100000);
+        m.to = to.value_or(fmt::format("+155501{:05}", next_job % 100000));
         m.text = "From Supabase.";
         m.message_class = message_class;
         m.priority = priority;
@@ -83,6 +85,76 @@ TEST_CASE("go: one message a modem ahead, the best first") {
     CHECK(box.chosen(both) == std::vector{low});  // while that one is in flight
     // what is ahead is for neither of two that found nothing
     CHECK(box.chosen({{0, true}, {1, true}}) == std::vector{low});
+}
+
+TEST_CASE("go: what is ahead for a modem that is gone, or for after the pause, keeps the others from nothing") {
+    Claims box;
+    const auto ahead = [&](auto... how) {  // one after the other, as if a modem had found nothing
+        for (int n = 0; n < 2; ++n) box.claim(how...);
+        for (int n = 0; n < 2; ++n) REQUIRE(box.answer(box.choose({{1, true}})).lanes.size() == 1);
+    };
+    SUBCASE("gone") {
+        ahead(90, false, MessageClass::transactional, 1);
+        const auto ours = box.claim();
+        CHECK(box.chosen({{0}}) == std::vector{ours});
+        CHECK(box.chosen({{0}, {1}}) == std::vector{ours});
+    }
+    SUBCASE("paused") {
+        ahead(90, false, MessageClass::marketing);
+        const auto reply = box.claim(10, false, MessageClass::reply);
+        CHECK(box.chosen({{0}}).empty());
+        box.paused = true;
+        CHECK(box.chosen({{0}}) == std::vector{reply});
+    }
+}
+
+TEST_CASE("go: of two messages for one number the second has its turn when the first is on a modem") {
+    Claims box;
+    box.to = phone;
+    const auto first = box.claim(90), second = box.claim(80);
+    box.to = {};
+    const auto other = box.claim(10);
+    const std::vector<GoRequest::Modem> three = {{0}, {1}, {2}};
+    const auto batch = box.choose(three);
+    CHECK(box.chosen(three) == std::vector{first, other});
+    box.answer(batch);
+    CHECK(box.chosen(three).empty());  // the first is ahead
+    CHECK(box.row(second).needs_go());
+    const auto sent = box.must_submit(0);
+    REQUIRE(sent.message == first);
+    box.settle(0, Box::accepted(sent.token, 1));
+    CHECK(box.chosen({{0}}) == std::vector{second});
+}
+
+TEST_CASE("go: a row that was edited meanwhile keeps the revision of its text, and does not go out without asking") {
+    for (const bool restored : {false, true}) {
+        CAPTURE(restored);
+        Claims box;
+        const auto id = box.claim(50, true);
+        if (restored) box.run([](Tx& tx) { store::hold_queued(tx, 10); });
+        Claimed mine{{.id = 4211, .epoch = restored ? 4 : 3, .revision = 3}, box.now + 1h};
+        mine.job.phone_number = box.row(id).phone_number;
+        mine.job.content = "What it says now.";
+        mine.job.offline_ok = true;
+        mine.job.instance = box.env.instance;
+        box.run([&](Tx& tx) { return take_claimed(tx, box.env, mine, box.now); });
+        CHECK_FALSE(box.row(id).held);
+        CHECK(box.row(id).content == "From Supabase.");
+        CHECK(box.chosen({{0}}, true).empty());
+        const auto batch = box.choose({{0}});
+        REQUIRE(batch.rows.size() == 1);
+        CHECK(batch.rows[0].item.epoch == mine.job.epoch);
+        CHECK(batch.rows[0].item.revision == 2);
+        CHECK_FALSE(batch.rows[0].item.offline_ok);
+        box.answer(batch, "edited");
+        const auto told = box.told_bodies();
+        REQUIRE(told.size() == 1);
+        CHECK(told[0].at("kind") == "released");
+        // and comes again with its new text
+        mine.job.epoch += 1;
+        CHECK(box.run([&](Tx& tx) { return take_claimed(tx, box.env, mine, box.now); }));
+        CHECK(box.choose({{0}}).rows.at(0).item.revision == 3);
+    }
 }
 
 TEST_CASE("go: lanes, the pause and the policy are asked before Supabase is") {

@@ -223,6 +223,21 @@ TEST_CASE("order: what one number gets goes out one after the other, and the res
     CHECK(box.must_submit(2).message == second);
 }
 
+TEST_CASE("order: a message that is held keeps none of those to its number") {
+    Box box;
+    const auto tried = box.add("No. 1");
+    const auto first = box.must_submit(0);
+    box.settle(0, Box::not_sent(first.token));
+    const auto later = box.add("No. 2");
+    box.run([&](Tx& tx) { return store::hold_queued(tx, 10); });
+    auto row = box.row(later);
+    row.held = false;
+    row.ready = true;
+    box.run([&](Tx& tx) { store::update(tx, row); });
+    CHECK(box.row(tried).held);
+    CHECK(box.must_submit(0).message == later);
+}
+
 TEST_CASE("order: however many wait for one number, and whatever comes meanwhile, each goes as soon as the one before is settled") {
     Box box;
     std::vector<MessageId> ids, went;

@@ -127,6 +127,16 @@ TEST_CASE("leases are kept at their own pace, however long the poll is") {
     CHECK(box.server.calls["gw_renew_v1"] == 1);
 }
 
+TEST_CASE("hello is said again every hour") {
+    Linked box;
+    box.begin();
+    box.pass(59min);
+    CHECK(box.server.calls["gw_hello_v1"] == 1);
+    box.pass(61min);
+    CHECK(box.server.calls["gw_hello_v1"] == 2);
+    CHECK(box.server.calls["gw_mine_v1"] == 2);
+}
+
 TEST_CASE("a row whose go is an hour old and that never began is given back; one that another box has is not") {
     struct Case {
         const char* reason;
@@ -172,4 +182,24 @@ TEST_CASE("every page of the commands is obeyed before anything is claimed") {
     REQUIRE(box.run([&] { return box.server.calls["gw_claim_v1"] > 0; }, 20s));
     box.server.asked = {};
     CHECK(acknowledged == 1100);
+}
+
+TEST_CASE("the words of the processes before are said with the newest") {
+    Linked box;
+    std::vector<std::string> said;
+    for (int process = 0; process < 10; ++process) {
+        box.shared.stopping = false;
+        box.sync = std::make_unique<SyncService>(*box.context, box.shared, box.settings());
+        box.server.calls.clear();
+        box.begin();
+        REQUIRE(box.run([&] { return box.server.calls["gw_claim_v1"] > 0; }, 5s));
+        const auto& p = box.server.last["gw_hello_v1"];
+        const auto before = p.value("words", std::vector<std::string>{});
+        CHECK(before.size() == std::min<std::size_t>(said.size(), 7));
+        CHECK(std::ranges::equal(before, std::span{said}.last(before.size())));
+        said.push_back(p.at("word"));
+        box.shared.stopping = true;
+        box.sync->now();
+        box.run([] { return false; }, 50ms);
+    }
 }
