@@ -248,6 +248,37 @@ select set_config('conductor.actor', '', true);
 update scheduled_messages set status = 'scheduled' where id = 940111;
 select is(pg_temp.ids(gw_claim_v1('{"request_id": "s4"}')), '{940111,940112,940113}', 'for another round of the first');
 
+-- Of a campaign whose messages all have the same time whole messages are claimed, also what is not promoted yet; and what is given back of one
+-- is left to the box that has just sent the piece before it, while that box claims.
+insert into campaign_messages (id, phone_number, message_content, status, round) select 951000 + g, '+15550100330', 'x', 'draft', 1 from generate_series(1, 100) g;
+insert into scheduled_messages (id, pool, phone_number, message_content, status, scheduled_send_time, campaign_message_id, campaign_round, bubble_no, bubble_total)
+  select 970000 + 10 * g + n, 'u', '+1555011' || lpad(g::text, 4, '0'), 'piece', 'scheduled', now() + n * interval '3 seconds' + case when g > 98 and n = 2 then interval '1 hour' else '0' end,
+         951000 + g, 1, n, 3
+  from generate_series(1, 100) g, generate_series(1, 3) n;
+insert into auth.users (id, email) values ('20000000-0000-4000-8000-000000000007', 'p7@example.com'), ('20000000-0000-4000-8000-000000000008', 'p8@example.com');
+insert into gateways (id, auth_user_id, pool) values ('u1', '20000000-0000-4000-8000-000000000007', 'u'), ('u2', '20000000-0000-4000-8000-000000000008', 'u');
+select pg_temp.as_box(7);
+select set_eq($$select j ->> 'set' as message, count(*) as pieces, min((j ->> 'score')::numeric) is not null as ranked from jsonb_array_elements(gw_claim_v1('{"request_id": "u1"}') -> 'jobs') j group by 1$$,
+  $$select 'campaign-message-' || campaign_message_id as message, count(*) as pieces, true as ranked from scheduled_messages where pool = 'u' and claimed_by = 'u1' group by 1 having count(*) = 3$$, 'whole messages');
+select is((select count(distinct campaign_message_id) from scheduled_messages where pool = 'u' and claimed_by = 'u1'), 20::bigint, 'twenty of them');
+select set_config('conductor.actor', 'test', true);
+update scheduled_messages set priority = 100 where pool = 'u' and id > 970990;
+select set_config('conductor.actor', '', true);
+select pg_temp.as_box(8);
+select is((select array_agg(id order by id) from unnest(pg_temp.ids(gw_claim_v1('{"request_id": "u2", "limit": 2}'))) id where id > 970990), '{970991,971001}', 'nothing behind a piece that is for later');
+create temp table held on commit drop as select campaign_message_id as message, min(id) as first from scheduled_messages where pool = 'u' and claimed_by = 'u1' group by 1 order by 1 limit 1;
+select pg_temp.as_box(7);
+select is(gw_report_v1(jsonb_build_object('items', (select jsonb_agg(jsonb_build_object('event_id', gen_random_uuid(), 'kind', case n when 0 then 'sent' else 'released' end, 'job_id', first + n, 'epoch', 1) order by n)
+  from held, generate_series(0, 2) n))) #>> '{verdicts,2,verdict}', 'applied', 'one was sent, two given back');
+select set_config('conductor.actor', 'test', true);
+update scheduled_messages s set priority = 100 from held where s.campaign_message_id = held.message;
+select set_config('conductor.actor', '', true);
+select pg_temp.as_box(8);
+select is((select count(*) from scheduled_messages s join held h on h.message = s.campaign_message_id where s.id = any (pg_temp.ids(gw_claim_v1('{"request_id": "u3", "limit": 1}')))), 0::bigint, 'not for the other box');
+select pg_temp.as_box(7);
+select is(pg_temp.ids(gw_claim_v1('{"request_id": "u4", "limit": 1}')), (select array[first + 1, first + 2] from held), 'they go on where the first one went');
+select pg_temp.as_box(3);
+
 -- A go is prolonged for an hour; a lease that is over is seen at a heartbeat, though nobody claims.
 select ok((select begun_at is not null from scheduled_messages where id = 940002), 'when it was begun is known');
 select is(gw_renew_v1('{"jobs": [{"id": 940002, "epoch": 1, "revision": 1}]}') #>> '{jobs,0,held}', 'true', 'prolonged');
