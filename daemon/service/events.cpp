@@ -57,21 +57,22 @@ void tell_supabase(store::Tx& tx, const Env& env, MessageRow& row, WallTime now)
     json body = {{"kind", kind},
                  {"at", to_rfc3339(now)},
                  {"local_id", derived_uuid(env, "message", row.id.value)},
-                 {"phone_number", row.phone_number},
                  {"message_hash", message_hash(row.phone_number, row.content)},
                  {"parts", row.parts.size()},
-                 {"retry_count", row.retry_count},
-                 {"cost", row.cost},
                  {"delivery_status", to_string(row.delivery_status)}};
+    // Each octet is written to the card twice: what Supabase has of a row of its own is not told again, and no zeros.
     if (row.scheduled_message_id) {
         body["job_id"] = *row.scheduled_message_id;
         body["epoch"] = row.claim_epoch;
     } else {
+        body["phone_number"] = row.phone_number;
         body["content"] = row.content;
         body["class"] = to_string(row.message_class);
+        if (row.campaign_name) body["campaign_name"] = *row.campaign_name;
     }
-    if (row.campaign_name) body["campaign_name"] = *row.campaign_name;
-    if (row.sent_at) body["sent_at"] = to_rfc3339(*row.sent_at);
+    if (row.retry_count > 0) body["retry_count"] = row.retry_count;
+    if (row.cost > 0) body["cost"] = row.cost;
+    if (row.sent_at && *row.sent_at != now) body["sent_at"] = to_rfc3339(*row.sent_at);
     if (row.modem_index) body["modem_index"] = *row.modem_index;
     if (row.iccid) body["iccid"] = *row.iccid;
     if (row.reason) {

@@ -17,19 +17,23 @@ constexpr std::chrono::seconds soon{5};        // a modem whose SIM may send the
 constexpr std::chrono::seconds look_again{5};  // with nothing said
 constexpr std::chrono::seconds pause{1};       // after a call that failed, at least
 
-bool takes(std::uint64_t lane, ModemIndex modem) {
-    return lane != no_lane && (lane == 0 || (lane & bit_of(modem)) != 0);
-}
-
 struct Uncovered {
     std::vector<ModemIndex> modems;    ///< that have nothing ahead of what they send now
     std::vector<std::string> numbers;  ///< of the rows that are ahead
 };
 
+bool lets(const GoRequest& request, MessageClass c) {
+    return !request.paused || c == MessageClass::reply;
+}
+
 Uncovered uncovered(Tx& tx, const GoRequest& request) {
     std::uint64_t mask = 0;
     for (const auto& modem : request.modems) mask |= bit_of(modem.index);
-    const auto ahead = store::rows_ahead(tx, mask, request.paused, static_cast<int>(2 * request.modems.size()));
+    auto ahead = store::rows_ahead(tx, mask, request.paused, static_cast<int>(2 * request.modems.size()));
+    for (const auto& row : request.granted->rows()) {
+        const bool wanted = std::ranges::any_of(request.modems, [&row](const auto& m) { return takes(row.ranked.lane, m.index); });
+        if (wanted && lets(request, row.message_class)) ahead.push_back({row.ranked.lane, row.phone_number});
+    }
     Uncovered open;
     if (ahead.size() >= 2 * request.modems.size()) return open;
     auto modems = request.modems;
@@ -45,13 +49,12 @@ Uncovered uncovered(Tx& tx, const GoRequest& request) {
 /// `passed`: rows that are not looked at again in this batch.
 std::optional<MessageRow> best_for(Tx& tx, const GoRequest& request, ModemIndex modem, const std::vector<MessageId>& passed) {
     const auto gate = request.offline ? store::Gate::go_offline : store::Gate::go;
-    const auto is_new = [&](const store::Ranked& one) { return std::ranges::find(passed, one.id) == passed.end(); };
-    std::optional<store::Ranked> best;
-    for (const auto& queue : store::ready_queues(tx, gate)) {
-        if (!takes(queue.lane, modem) || (request.paused && queue.message_class != MessageClass::reply)) continue;
-        const auto one = store::first_ready(tx, queue, static_cast<int>(passed.size()) + 1, is_new, gate);
-        if (one && (!best || std::pair{one->rank, one->id.value} < std::pair{best->rank, best->id.value})) best = one;
-    }
+    const auto is_new = [&](const store::Ranked& one) {
+        return std::ranges::find(passed, one.id) == passed.end() && !request.granted->has(one.id);
+    };
+    const auto limit = static_cast<int>(passed.size() + request.granted->rows().size()) + 1;
+    const auto best = first_of_queues(
+        tx, gate, modem, limit, [&](MessageClass c) { return lets(request, c); }, is_new);
     return best ? store::find(tx, best->id) : std::nullopt;
 }
 
@@ -84,6 +87,7 @@ GoBatch choose_for_go(Tx& tx, const Env& env, const GoRequest& request) {
     GoBatch batch;
     if (request.modems.empty()) return batch;
     store::promote(tx, request.now, Limits::promote_batch);
+    request.granted->refresh(tx);
     PickRequest nobody{.now = request.now};
     int examined = 0;
     auto [modems, numbers] = uncovered(tx, request);
@@ -114,17 +118,24 @@ GoBatch choose_for_go(Tx& tx, const Env& env, const GoRequest& request) {
     return batch;
 }
 
-GoApplied apply_go(Tx& tx, const Env& env, const std::vector<GoRuling>& rulings, WallTime now) {
+GoApplied grant(Tx& tx, const std::vector<GoRuling>& rulings, Granted& granted) {
     GoApplied out;
     for (const auto& ruling : rulings) {
+        if (!ruling.refusal.empty()) continue;
+        auto row = store::waiting_for_go(tx, ruling.row.id, ruling.row.item.epoch);
+        if (!row) continue;
+        out.lanes.push_back(row->ranked.lane);
+        granted.add(std::move(*row));
+    }
+    return out;
+}
+
+GoApplied take_back(Tx& tx, const Env& env, const std::vector<GoRuling>& rulings, WallTime now) {
+    GoApplied out;
+    for (const auto& ruling : rulings) {
+        if (ruling.refusal.empty()) continue;
         auto row = store::find(tx, ruling.row.id);
         if (!row || row->status != MessageStatus::queued || row->claim_epoch != ruling.row.item.epoch || !row->needs_go()) continue;
-        if (ruling.refusal.empty()) {
-            row->begun = true;
-            store::update(tx, *row);
-            out.lanes.push_back(row->lane);
-            continue;
-        }
         PickAnswer answer;
         const auto failed = tx.alone([&] { end_refused(tx, env, *row, ruling.refusal, now); });
         if (!failed) answer.changed.push_back({row->id, row->status, row->reason.value_or("")});
@@ -150,7 +161,7 @@ bool GoAhead::away() const {
 }
 
 GoRequest GoAhead::request(WallTime now) const {
-    GoRequest request{.modems = {}, .paused = shared_.paused, .offline = away(), .now = now};
+    GoRequest request{.modems = {}, .paused = shared_.paused, .offline = away(), .granted = shared_.granted, .now = now};
     for (ModemService* modem : shared_.modems)
         if (modem->able() && modem->next_slot(now) <= now + soon) request.modems.push_back({modem->index(), modem->idle()});
     return request;
@@ -206,17 +217,24 @@ aio::awaitable<void> GoAhead::run() {
         } else {
             rulings = co_await ask(std::move(batch->rows));
         }
-        auto apply = [env = context_.env, rulings = std::move(rulings), stored_at = *now](Tx& tx) {
-            return apply_go(tx, *env, rulings, stored_at);
+        const bool refused = std::ranges::any_of(rulings, [](const auto& r) { return !r.refusal.empty(); });
+        auto let_go = [rulings, granted = shared_.granted](Tx& tx) { return grant(tx, rulings, *granted); };
+        const auto granted = co_await context_.store.read(let_go);
+        if (granted)
+            for (const auto lane : granted->lanes) shared_.wake_one(lane);
+        else
+            log_.error("go-not-noted", {{"error", granted.error().text()}});
+        if (!refused) continue;
+        auto end = [env = context_.env, rulings = std::move(rulings), stored_at = *now](Tx& tx) {
+            return take_back(tx, *env, rulings, stored_at);
         };
-        auto applied = co_await context_.store.run(apply);
-        if (!applied) {
-            log_.error("go-not-stored", {{"error", applied.error().text()}});
+        auto ended = co_await context_.store.run(end);
+        if (!ended) {
+            log_.error("go-not-stored", {{"error", ended.error().text()}});
             continue;
         }
-        shared_.note(applied->changed);
-        for (const auto lane : applied->lanes) shared_.wake_one(lane);
-        if (!applied->changed.empty()) shared_.go_wake.raise();  // in the place of what was taken back
+        shared_.note(ended->changed);
+        if (!ended->changed.empty()) shared_.go_wake.raise();  // in the place of what was taken back
     }
 }
 

@@ -24,6 +24,7 @@ struct GoRequest {
     std::vector<Modem> modems;  ///< up, and their SIMs may send
     bool paused = false;        ///< the queue: replies alone
     bool offline = false;       ///< nobody can be asked: only rows that may do without
+    std::shared_ptr<Granted> granted;
     WallTime now{};
 };
 struct GoBatch {
@@ -41,8 +42,10 @@ struct GoApplied {
     std::vector<Changed> changed;
     std::vector<std::uint64_t> lanes;  ///< of the rows that may go now
 };
-/// Stores the answers. A row that changed meanwhile (cancelled, claimed afresh) is left as it is.
-GoApplied apply_go(store::Tx& tx, const Env& env, const std::vector<GoRuling>& rulings, WallTime now);
+/// Adds those that may go to `granted`; writes nothing. A row that changed meanwhile (cancelled, claimed afresh) is left as it is.
+GoApplied grant(store::Tx& tx, const std::vector<GoRuling>& rulings, Granted& granted);
+/// Ends what was taken back.
+GoApplied take_back(store::Tx& tx, const Env& env, const std::vector<GoRuling>& rulings, WallTime now);
 
 /// Whether Supabase can be asked.
 enum class Link : std::uint8_t {

@@ -20,6 +20,39 @@ using store::Tx;
 constexpr int eight_bit_ref = 0x10000;  // keeps 8- and 16-bit references apart
 constexpr int waits = 0, done = 1, undecodable = 2;
 
+std::int64_t hash_of(std::string_view octets) {
+    const auto digest = sha256(octets);
+    std::uint64_t value = 0;
+    for (std::size_t i = 0; i < 8; ++i) value = value << 8 | digest[i];
+    return static_cast<std::int64_t>(value);
+}
+
+/// Of sender, service-centre time, part and text: the TPDU without its first octet, whose flags a network may change.
+std::int64_t hash_of_tpdu(std::string_view hex) {
+    std::size_t skip = 0;
+    int smsc = 0;
+    if (hex.size() >= 2 && std::from_chars(hex.data(), hex.data() + 2, smsc, 16).ec == std::errc{}) {
+        const auto tpdu = 2 + 2 * static_cast<std::size_t>(smsc);
+        if (tpdu + 2 <= hex.size()) skip = tpdu + 2;
+    }
+    return hash_of(hex.substr(skip));
+}
+
+/// Sets its fingerprint: the service centre's second and the half of its hash, so that what arrives together stands together in the index
+/// and a report costs no page of its own. Two PDUs that share both are told apart by their octets.
+bool is_known(Tx& tx, IncomingRow& in, std::optional<WallTime> stamp) {
+    in.fingerprint = hash_of_tpdu(in.hex);
+    if (!stamp) return store::incoming_octets(tx, in.fingerprint).has_value();
+    const auto hash = in.fingerprint;
+    in.fingerprint =
+        static_cast<std::int64_t>(static_cast<std::uint64_t>(to_ms(*stamp) / 1000) << 32 | (static_cast<std::uint64_t>(hash) >> 32));
+    for (;; ++in.fingerprint) {
+        const auto stored = store::incoming_octets(tx, in.fingerprint);
+        if (!stored) return false;
+        if (stored->empty() || hash_of_tpdu(*stored) == hash) return true;
+    }
+}
+
 std::string sender_of(const pdu::Deliver& deliver, const config::Config& config) {
     if (deliver.from.ton == pdu::Ton::alphanumeric) return deliver.from.digits;
     const auto number = parse_msisdn(deliver.from.digits, config.gateway.region);
@@ -178,12 +211,12 @@ void take_message(Tx& tx, const Env& env, const pdu::Deliver& deliver, IncomingR
         in.total = concat->total;
         in.seq = concat->seq;
     }
+    arrived.duplicate = is_known(tx, in, deliver.time.utc());
     if (in.ref) {
-        arrived.duplicate = !store::insert_incoming(tx, in);
+        if (!arrived.duplicate) arrived.duplicate = !store::insert_incoming(tx, in);
         if (!arrived.duplicate) assemble(tx, env, store::open_parts(tx, in.sender, *in.ref), false, now, arrived);
         return;
     }
-    arrived.duplicate = store::knows_incoming(tx, in.fingerprint);
     if (arrived.duplicate) return;
     const std::optional<pdu::UserData> whole[] = {deliver.data};
     deliver_message(tx, env, deliver, in, deliver.dcs.compressed ? content_of(deliver, whole) : deliver.data.text, 1, false, now, arrived);
@@ -195,7 +228,7 @@ void take_message(Tx& tx, const Env& env, const pdu::Deliver& deliver, IncomingR
 void take_report(Tx& tx, const Env& env, const pdu::StatusReport& report, IncomingRow& in, WallTime now, Arrived& arrived) {
     in.kind = 1;
     in.sender = recipient_of(report, env.config);
-    arrived.duplicate = store::knows_incoming(tx, in.fingerprint);
+    arrived.duplicate = is_known(tx, in, report.discharge.utc());
     if (arrived.duplicate) return;
     // stored once, as it ends: a row that waits first would cost a page more
     if (auto changed = apply_report(tx, env, report, in.iccid, now)) {
@@ -208,23 +241,9 @@ void take_report(Tx& tx, const Env& env, const pdu::StatusReport& report, Incomi
 
 }  // namespace
 
-std::int64_t fingerprint_of(std::string_view hex, bool decodable) {
-    std::size_t skip = 0;
-    int smsc = 0;
-    if (decodable && hex.size() >= 2 && std::from_chars(hex.data(), hex.data() + 2, smsc, 16).ec == std::errc{}) {
-        const auto tpdu = 2 + 2 * static_cast<std::size_t>(smsc);
-        if (tpdu + 2 <= hex.size()) skip = tpdu + 2;
-    }
-    const auto digest = sha256(hex.substr(skip));
-    std::uint64_t value = 0;
-    for (std::size_t i = 0; i < 8; ++i) value = value << 8 | digest[i];
-    return static_cast<std::int64_t>(value);
-}
-
 namespace {
 IncomingRow row_of(const driver::Incoming& incoming, WallTime now) {
-    return {.fingerprint = fingerprint_of(incoming.hex),
-            .kind = incoming.kind == driver::Incoming::Kind::report ? 1 : 0,
+    return {.kind = incoming.kind == driver::Incoming::Kind::report ? 1 : 0,
             .modem_index = incoming.modem_index,
             .iccid = incoming.by.iccid,
             .hex = incoming.hex,
@@ -234,7 +253,7 @@ IncomingRow row_of(const driver::Incoming& incoming, WallTime now) {
 
 /// Kept raw, so that a better decoder can read it later.
 void call_undecodable(IncomingRow& row) {
-    row.fingerprint = fingerprint_of(row.hex, false);
+    row.fingerprint = hash_of(row.hex);  // all its octets
     row.state = undecodable;
 }
 }  // namespace

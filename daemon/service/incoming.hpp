@@ -22,8 +22,4 @@ Arrived keep_raw(store::Tx& tx, const driver::Incoming& incoming, const Error& w
 /// Concatenated messages whose missing parts did not come in time are shown with gaps.
 std::vector<Arrived> give_up_parts(store::Tx& tx, const Env& env, WallTime before, WallTime now, int limit);
 
-/// Identifies a PDU by sender, service centre time, part and text: the TPDU without its first octet, whose flags a network may change.
-/// What cannot be decoded is identified by all its octets.
-std::int64_t fingerprint_of(std::string_view hex, bool decodable = true);
-
 }  // namespace conductor::service

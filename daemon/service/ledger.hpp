@@ -10,6 +10,7 @@
 
 #include "daemon/dispatch/policy.hpp"
 #include "daemon/service/context.hpp"
+#include "daemon/service/granted.hpp"
 #include "daemon/service/hand_over.hpp"
 #include "daemon/store/messages.hpp"
 #include "daemon/store/tables.hpp"
@@ -39,6 +40,7 @@ struct PickRequest {
     bool paused = false;                        ///< the queue is paused: only what has begun is completed
     std::vector<LiveSim> others = {};           ///< the other modems that could take a message now
     std::shared_ptr<HandOver> hand_over = {};   ///< absent: nothing is left to another modem
+    std::shared_ptr<Granted> granted = {};      ///< claimed rows that have their go; absent: there are none
     std::optional<WallTime> spaced_until = {};  ///< what became overdue goes no earlier through this SIM: no flood after a stop
     int room = INT_MAX, most_room = INT_MAX;    ///< parts that the SIM's limits allow now, and that they ever allow at once
     WallTime now{};

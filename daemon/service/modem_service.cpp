@@ -152,6 +152,7 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
                             .store_memory = modem_.status().store_memory,
                             .freed = freed_};
         const std::size_t freed = freed_.size();
+        if (context_.env->config.supabase) request.granted = shared_.granted;
         if (shared_.modems.size() > 1) {
             request.others = shared_.live_but(config_.index, *now);
             request.hand_over = shared_.hand_over;
@@ -355,7 +356,8 @@ aio::awaitable<std::vector<bool>> ModemService::persist_all(std::vector<driver::
 aio::awaitable<Result<void>> ModemService::persist(driver::Incoming incoming) {
     // A report that was handed over directly, for good, shares the next commit; the modem does not wait for it.
     const bool handed_over = incoming.kind == driver::Incoming::Kind::report && incoming.memory.empty() && !incoming.needs_ack;
-    const auto urgency = incoming.patient ? store::Urgency::late : store::Urgency::now;
+    const bool busy = modem_.status().state == driver::ModemState::sending;  // a commit follows
+    const auto urgency = !incoming.patient ? store::Urgency::now : busy ? store::Urgency::late : store::Urgency::soon;
     if (!handed_over) return store_incoming(std::move(incoming), urgency);
     asio::co_spawn(context_.executor, keep_report(std::move(incoming)), asio::detached);
     return []() -> aio::awaitable<Result<void>> { co_return Result<void>{}; }();

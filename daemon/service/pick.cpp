@@ -228,21 +228,18 @@ public:
 
     /// `spaced`: marketing has to wait its turn, whatever stands at its head.
     std::optional<MessageRow> first(bool spaced) {
-        std::optional<store::Ranked> best;
-        const auto better = [&best](const store::Ranked& one) {
-            return !best || std::pair{one.rank, one.id.value} < std::pair{best->rank, best->id.value};
+        const auto lets = [&](MessageClass c) {
+            return c == MessageClass::marketing ? !spaced && !request_.paused : !request_.paused || c == MessageClass::reply;
         };
-        for (const auto& queue : store::ready_queues(tx_)) {
-            if (!takes(queue.lane)) continue;
-            if (queue.message_class == MessageClass::marketing ? spaced || request_.paused
-                                                               : request_.paused && queue.message_class != MessageClass::reply)
-                continue;
-            const auto one = store::first_ready(tx_, queue, static_cast<int>(HandOver::most) + 1, [&](const auto& r) { return mine(r); });
-            if (one && better(*one)) best = one;
-        }
+        const auto is_mine = [&](const store::Ranked& one) { return mine(one); };
+        auto best = first_of_queues(tx_, store::Gate::open, request_.modem, most_passed, lets, is_mine);
+        if (request_.granted)
+            for (const auto& row : request_.granted->rows())
+                if (takes(row.ranked.lane, request_.modem) && lets(row.message_class) && goes_before(row.ranked, best) && mine(row.ranked))
+                    best = row.ranked;
         if (spaced || request_.paused)  // what has begun is completed
             for (const auto& one : store::ready_and_tried(tx_, 4 * Limits::examined_per_pick)) {
-                if (!takes(one.lane) || !better(one) || !mine(one)) continue;
+                if (!takes(one.lane, request_.modem) || !goes_before(one, best) || !mine(one)) continue;
                 const auto row = store::find(tx_, one.id);
                 if (row && has_begun(tx_, *row)) best = one;
             }
@@ -250,11 +247,12 @@ public:
     }
 
 private:
-    bool takes(std::uint64_t lane) const { return lane != no_lane && (lane == 0 || (lane & bit_of(request_.modem)) != 0); }
     bool mine(const store::Ranked& one) const {
-        return !request_.hand_over || !request_.hand_over->left_to_others(one.id, request_.modem, able_, request_.now);
+        const auto& kept = request_.hand_over;
+        return !kept || kept->empty() || !kept->left_to_others(store::phone_of(tx_, one.id), request_.modem, able_, request_.now);
     }
 
+    static constexpr int most_passed = 1024;  ///< rows of a queue that are left to others
     Tx& tx_;
     const PickRequest& request_;
     std::uint64_t able_ = 0;
@@ -273,6 +271,11 @@ void pick(Tx& tx, const Env& env, const PickRequest& request, PickAnswer& answer
     while (examined < Limits::examined_per_pick && !answer.submission && !tx.failed()) {
         auto best = choice.first(spaced);
         if (!best) break;
+        if (request.granted && best->needs_go() &&
+            (best->status != MessageStatus::queued || !best->ready || !request.granted->is_for(*best))) {
+            request.granted->drop(best->id);  // cancelled, parked or claimed afresh since
+            continue;
+        }
         const bool begun = has_begun(tx, *best);
         const bool overdue = is_overdue(*best, begun, request.now);
         if (overdue && !spaced && request.spaced_until && request.now < *request.spaced_until) {
@@ -282,7 +285,7 @@ void pick(Tx& tx, const Env& env, const PickRequest& request, PickAnswer& answer
         ++examined;
         if (request.hand_over && !begun) {
             const auto better = better_modems(tx, *best, request);
-            if (request.hand_over->leave(best->id, better, request.now)) {
+            if (request.hand_over->leave(best->phone_number, better, request.now)) {
                 answer.wake |= better;
                 continue;
             }
@@ -293,16 +296,19 @@ void pick(Tx& tx, const Env& env, const PickRequest& request, PickAnswer& answer
         }
         const PickAnswer before = answer;
         const auto failed = tx.alone([&] {
-            if (release(tx, env, *best, request, answer) && journal(tx, env, *best, request, answer)) answer.overdue = overdue;
+            if (!release(tx, env, *best, request, answer)) return;
+            best->begun = best->begun || best->needs_go();  // its go is one of `granted`, and this stores it
+            if (journal(tx, env, *best, request, answer)) answer.overdue = overdue;
         });
+        if (request.granted) request.granted->drop(best->id);
         if (failed && !tx.failed()) {
             answer = before;
             put_aside(tx, best->id, *failed, request.now, answer);
         }
-        if (request.hand_over) request.hand_over->taken(best->id);
+        if (request.hand_over) request.hand_over->taken(best->phone_number);
     }
-    answer.more_ready = store::any_ready(tx);
-    answer.waits_for_go = store::any_waits_for_go(tx);
+    answer.more_ready = store::any_ready(tx) || (request.granted && !request.granted->rows().empty());
+    answer.waits_for_go = request.granted && store::any_waits_for_go(tx);
     answer.look_again = store::next_waiting(tx);
     const auto sooner = [&](std::optional<WallTime> when) {
         if (when && (!answer.look_again || *when < *answer.look_again)) answer.look_again = when;

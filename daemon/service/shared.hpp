@@ -32,6 +32,7 @@ struct Shared {
     /// What the process before left open is settled. Until then nothing is taken, sent or deleted from a modem.
     bool recovered = false;
     std::shared_ptr<HandOver> hand_over = std::make_shared<HandOver>();
+    std::shared_ptr<Granted> granted = std::make_shared<Granted>();
     Tally tally;
     driver::Finder* finder = nullptr;  ///< who is where; set before the modems are made
     std::function<void(ModemIndex, int descriptor)> keep_descriptor = [](ModemIndex, int) {};  ///< systemd's FD store; -1 removes

@@ -8,6 +8,27 @@ constexpr std::uint64_t bit_of(ModemIndex modem) {
     return std::uint64_t{1} << (modem & 63);
 }
 
+inline bool takes(std::uint64_t lane, ModemIndex modem) {
+    return lane != no_lane && (lane == 0 || (lane & bit_of(modem)) != 0);
+}
+
+inline bool goes_before(const store::Ranked& one, const std::optional<store::Ranked>& other) {
+    return !other || std::pair{one.rank, one.id.value} < std::pair{other->rank, other->id.value};
+}
+
+/// The first row that this modem takes, of the classes that `lets` lets through and the rows that `accept` takes; looks at no more than
+/// `limit` rows of each queue.
+template <class Lets, class Accept>
+std::optional<store::Ranked> first_of_queues(store::Tx& tx, store::Gate gate, ModemIndex modem, int limit, Lets lets, Accept accept) {
+    std::optional<store::Ranked> best;
+    for (const auto& queue : store::ready_queues(tx, gate)) {
+        if (!takes(queue.lane, modem) || !lets(queue.message_class)) continue;
+        const auto one = store::first_ready(tx, queue, limit, accept, gate);
+        if (one && goes_before(*one, best)) best = one;
+    }
+    return best;
+}
+
 /// Puts a message back into the queue, to be looked at again at `when` (never later than its expiry).
 void requeue(store::MessageRow& row, WallTime when, WallTime now);
 

@@ -246,6 +246,9 @@ aio::awaitable<bool> SyncService::upload(store::Stream stream) {
             log_.warning("upload-failed", {{"error", verdicts ? std::string{"wrong number of verdicts"} : verdicts.error().text()}});
             co_return false;
         }
+        std::size_t octets = 0;
+        for (const auto& row : batch) octets += row.body.size();
+        const bool full = batch.size() >= sync::max_batch_items || octets >= sync::max_batch_octets / 2;
         auto job2 = [batch = batch, verdicts = *verdicts](Tx& tx) {
             for (std::size_t i = 0; i < batch.size(); ++i) {
                 if (verdicts[i].verdict == sync::Verdict::rejected)
@@ -254,13 +257,15 @@ aio::awaitable<bool> SyncService::upload(store::Stream stream) {
                     store::drop_outbox(tx, batch[i].id);
             }
         };
-        auto done = co_await context_.store.run(job2);
+        // told twice it does no harm: a batch that was not full may share somebody's commit
+        auto done = co_await context_.store.run(job2, full ? store::Urgency::now : store::Urgency::soon);
         if (!done) co_return false;
         told_ += batch.size();
         for (std::size_t i = 0; i < batch.size(); ++i)
             if (const auto v = (*verdicts)[i].verdict; v != sync::Verdict::applied && v != sync::Verdict::duplicate)
                 log_.warning("told-in-vain",
                              {{"event", batch[i].event_id}, {"verdict", static_cast<int>(v)}, {"why", (*verdicts)[i].reason}});
+        if (!full) co_return true;  // what came meanwhile gathers for the next round
     }
 }
 

@@ -90,6 +90,7 @@ MessageRow read(const Rows& q) {
     r.revision = q.i64(c++);
     r.stored_status = r.status;
     r.stored_delivery = r.delivery_status;
+    r.stored_seldom = r.seldom();
     if (r.status == MessageStatus::queued) r.next_attempt_at = r.not_before;
     return r;
 }
@@ -181,14 +182,17 @@ void set_last_attempt(Tx& tx, MessageId id, std::int64_t attempt) {
     tx.run("UPDATE messages SET last_attempt = ? WHERE id = ?", attempt, id);
 }
 
-void update(Tx& tx, const MessageRow& r) {
+void update(Tx& tx, MessageRow& r) {
     tx.run(
-        "UPDATE messages SET status=?, delivery=?, ready=?, lane=?, not_before=?, expires_at=?, modem_index=?, iccid=?, retry_count=?,"
-        " attempts_used=?, sent_at=?, delivered_at=?, report_until=?, cost=?, reason=?, reason_detail=?, parts=?, flags=?,"
-        " claim_epoch=?, lease_until=?, due_at=?, revision=?, room = CASE WHEN ? THEN room END WHERE id=?",
-        r.status, r.delivery_status, ready_of(r), r.lane, r.not_before, r.expires_at, r.modem_index, r.iccid, r.retry_count,
-        r.attempts_used, r.sent_at, r.delivered_at, r.report_until, r.cost, r.reason, r.reason_text, pack_parts(r.parts), flags_of(r),
-        r.claim_epoch, r.lease_until, r.due_at.value_or(r.timestamp), r.revision, r.status == MessageStatus::queued, r.id);
+        "UPDATE messages SET status=?, delivery=?, ready=?, not_before=?, modem_index=?, iccid=?, retry_count=?, attempts_used=?, "
+        "sent_at=?,"
+        " delivered_at=?, cost=?, reason=?, reason_detail=?, parts=?, flags=?, room = CASE WHEN ? THEN room END WHERE id=?",
+        r.status, r.delivery_status, ready_of(r), r.not_before, r.modem_index, r.iccid, r.retry_count, r.attempts_used, r.sent_at,
+        r.delivered_at, r.cost, r.reason, r.reason_text, pack_parts(r.parts), flags_of(r), r.status == MessageStatus::queued, r.id);
+    if (r.stored_seldom == r.seldom()) return;
+    tx.run("UPDATE messages SET lane=?, expires_at=?, report_until=?, claim_epoch=?, lease_until=?, due_at=?, revision=? WHERE id=?",
+           r.lane, r.expires_at, r.report_until, r.claim_epoch, r.lease_until, r.due_at.value_or(r.timestamp), r.revision, r.id);
+    r.stored_seldom = r.seldom();
 }
 
 std::vector<MessageRow> list(Tx& tx, const Filter& f) {
@@ -341,6 +345,18 @@ std::size_t count_unsent_of_supabase(Tx& tx, std::size_t most) {
 
 bool any_waits_for_go(Tx& tx) {
     return tx.query("SELECT 1 FROM messages INDEXED BY messages_go WHERE status = 0 AND ready = 3 LIMIT 1").next();
+}
+
+std::optional<GoRow> waiting_for_go(Tx& tx, MessageId id, std::int64_t epoch) {
+    Rows q =
+        tx.query("SELECT rank, lane, class, phone FROM messages WHERE id = ? AND status = 0 AND ready = 3 AND claim_epoch = ?", id, epoch);
+    if (!q.next()) return std::nullopt;
+    return GoRow{{id, q.i64(0), static_cast<std::uint64_t>(q.i64(1))}, q.as<MessageClass>(2), epoch, q.text(3)};
+}
+
+std::string phone_of(Tx& tx, MessageId id) {
+    Rows q = tx.query("SELECT phone FROM messages WHERE id = ?", id);
+    return q.next() ? q.text(0) : std::string{};
 }
 
 std::optional<WallTime> next_waiting(Tx& tx) {

@@ -33,6 +33,15 @@ struct MessageRow : Message {
     std::optional<MessageId> after;                       ///< the message of its set that goes before it
     MessageStatus stored_status = MessageStatus::queued;  ///< as it was read: update() leaves it
     DeliveryStatus stored_delivery = DeliveryStatus::none;
+    /// What few steps change, as it is stored; empty: not known. update() does not write it again, and so leaves its indexes alone.
+    struct Seldom {
+        std::uint64_t lane = 0;
+        std::optional<WallTime> due_at, expires_at, report_until, lease_until;
+        std::int64_t claim_epoch = 0, revision = 0;
+        bool operator==(const Seldom&) const = default;
+    };
+    std::optional<Seldom> stored_seldom;
+    Seldom seldom() const { return {lane, due_at, expires_at, report_until, lease_until, claim_epoch, revision}; }
 
     /// A claimed row goes to a modem after gw_begin_v1 alone. Due and without it, it is in none of the ready queues.
     bool needs_go() const { return scheduled_message_id && claim_epoch > 0 && !begun; }
@@ -50,7 +59,7 @@ std::optional<WallTime> first_lease_ending(Tx& tx);
 /// Its newest attempt. Apart from update(), because the index over what was sent should be written once a try.
 void set_last_attempt(Tx& tx, MessageId id, std::int64_t attempt);
 /// Writes back what a step may change: everything but identity, content and the newest attempt.
-void update(Tx& tx, const MessageRow& row);
+void update(Tx& tx, MessageRow& row);
 
 struct Filter {
     std::optional<MessageStatus> status;
@@ -98,7 +107,7 @@ std::optional<Ranked> first_ready(Tx& tx, const ReadyQueue& queue, int limit, Ac
 int ready_before(Tx& tx, const MessageRow& row, int most);
 /// The queues that have ready rows; those that wait for the go, for either of its gates.
 std::vector<ReadyQueue> ready_queues(Tx& tx, Gate gate = Gate::open);
-/// A claimed row that has its go and waits for a modem.
+/// A claimed row that was begun, and waits for a modem again.
 struct Ahead {
     std::uint64_t lane = 0;
     std::string phone_number;
@@ -108,6 +117,16 @@ std::vector<Ahead> rows_ahead(Tx& tx, std::uint64_t modems, bool replies_alone, 
 /// Claimed rows that wait, counted up to `most`.
 std::size_t count_unsent_of_supabase(Tx& tx, std::size_t most);
 bool any_waits_for_go(Tx& tx);
+struct GoRow {
+    Ranked ranked;
+    MessageClass message_class = MessageClass::transactional;
+    std::int64_t epoch = 0;  ///< of its claim
+    std::string phone_number;
+};
+/// The row, when it is due and waits for a go under that claim.
+std::optional<GoRow> waiting_for_go(Tx& tx, MessageId id, std::int64_t epoch);
+/// The number of a message; empty when there is none.
+std::string phone_of(Tx& tx, MessageId id);
 /// Ready rows of any lane that were tried before, best first.
 std::vector<Ranked> ready_and_tried(Tx& tx, int limit);
 /// Where a walk through the ready rows is; a new one begins at their head.

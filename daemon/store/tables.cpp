@@ -174,8 +174,9 @@ bool insert_incoming(Tx& tx, IncomingRow& r) {
     return true;
 }
 
-bool knows_incoming(Tx& tx, std::int64_t fingerprint) {
-    return tx.query("SELECT 1 FROM incoming WHERE fingerprint = ?", fingerprint).next();
+std::optional<std::string> incoming_octets(Tx& tx, std::int64_t fingerprint) {
+    Rows q = tx.query("SELECT hex FROM incoming WHERE fingerprint = ?", fingerprint);
+    return q.next() ? std::optional{q.text(0)} : std::nullopt;
 }
 
 std::vector<IncomingRow> open_parts(Tx& tx, std::string_view sender, int ref) {

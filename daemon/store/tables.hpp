@@ -73,7 +73,8 @@ struct IncomingRow {
 };
 /// False when the same PDU is there already.
 bool insert_incoming(Tx& tx, IncomingRow& row);
-bool knows_incoming(Tx& tx, std::int64_t fingerprint);
+/// The PDU with this fingerprint; an empty text once its octets were forgotten.
+std::optional<std::string> incoming_octets(Tx& tx, std::int64_t fingerprint);
 std::vector<IncomingRow> open_parts(Tx& tx, std::string_view sender, int ref);
 /// Concatenated messages that still miss parts and were begun before `before`: one row of each.
 std::vector<IncomingRow> stale_parts(Tx& tx, WallTime before, int limit);

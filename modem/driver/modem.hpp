@@ -99,7 +99,7 @@ struct Incoming {
     std::string memory;  ///< "SM", "ME", "SR" ...; empty when it was handed over directly (+CMT, +CDS)
     int index = -1;
     bool needs_ack = false;  ///< handed over directly, and acknowledged (CNMA) after it is stored
-    bool patient = false;    ///< the modem is busy sending: this may wait some seconds for a commit that is made anyway
+    bool patient = false;    ///< nothing waits behind it: it may wait a moment for a commit that is made anyway
     Identity by;             ///< the modem's identity at arrival (iccid, imei)
     ModemIndex modem_index = 0;
 };

@@ -65,7 +65,7 @@ aio::awaitable<bool> Modem::Impl::keep_one(const Inbox::HandedOver& direct) {
     incoming.by = status_.identity;
     incoming.modem_index = settings_.index;
     incoming.needs_ack = routing_ == Routing::acknowledged;
-    incoming.patient = report && status_.state == ModemState::sending && inbox_->handed_over.empty();
+    incoming.patient = report && inbox_->handed_over.empty();
     const bool needs_ack = incoming.needs_ack;
     const auto kept = co_await host_.persist(std::move(incoming));
     if (!kept) log_.error("persist-failed", {{"why", kept.error().text()}});

@@ -110,9 +110,14 @@ struct Box {
 
     PickAnswer pick(ModemIndex modem, std::optional<driver::SubmitOutcome> finished = {}, bool available = true) {
         return run([&](Tx& tx) {
-            return settle_and_pick(
-                tx, env,
-                {.modem = modem, .iccid = iccid_of(modem), .finished = finished, .available = available, .paused = paused, .now = now});
+            return settle_and_pick(tx, env,
+                                   {.modem = modem,
+                                    .iccid = iccid_of(modem),
+                                    .finished = finished,
+                                    .available = available,
+                                    .paused = paused,
+                                    .granted = granted,
+                                    .now = now});
         });
     }
     /// The next submission of a modem, read back from its PDU.
@@ -181,6 +186,7 @@ struct Box {
         });
     }
     std::set<std::string> event_ids;
+    std::shared_ptr<Granted> granted = std::make_shared<Granted>();
 };
 
 inline std::string hex_of(pdu::Tpdu tpdu) {

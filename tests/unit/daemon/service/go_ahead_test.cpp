@@ -1,6 +1,8 @@
 // The go of Supabase: which rows are asked for, and what its answers do.
 #include "daemon/service/go_ahead.hpp"
 
+#include <sqlite3.h>
+
 #include <algorithm>
 
 #include "daemon/service/claimed.hpp"
@@ -32,7 +34,7 @@ struct Claims : Box {
         return add(m);
     }
     GoBatch choose(std::vector<GoRequest::Modem> modems, bool offline = false) {
-        const GoRequest request{.modems = std::move(modems), .paused = paused, .offline = offline, .now = now};
+        const GoRequest request{.modems = std::move(modems), .paused = paused, .offline = offline, .granted = granted, .now = now};
         return run([&](Tx& tx) { return choose_for_go(tx, env, request); });
     }
     std::vector<MessageId> chosen(std::vector<GoRequest::Modem> modems, bool offline = false) {
@@ -43,7 +45,11 @@ struct Claims : Box {
     GoApplied answer(const GoBatch& batch, const std::string& refusal = {}) {
         std::vector<GoRuling> rulings;
         for (const auto& row : batch.rows) rulings.push_back({row, refusal});
-        return run([&](Tx& tx) { return apply_go(tx, env, rulings, now); });
+        return run([&](Tx& tx) {
+            auto applied = grant(tx, rulings, *granted);
+            applied.changed = take_back(tx, env, rulings, now).changed;
+            return applied;
+        });
     }
 };
 
@@ -68,6 +74,57 @@ TEST_CASE("go: a claimed row reaches no modem without it, and with it at once") 
     CHECK(sent.message == id);
     // it may be tried again under the same claim without another go
     box.settle(0, Box::not_sent(sent.token));
+    CHECK(box.must_submit(0).message == id);
+}
+
+TEST_CASE("go: it costs no write, and after a restart it is asked for again") {
+    Claims box;
+    const auto id = box.claim();
+    const auto batch = box.choose({{0}});
+    const auto changes = [&] { return sqlite3_total_changes64(box.db->handle()); };
+    const auto before = changes();
+    box.answer(batch);
+    CHECK(changes() == before);
+    *box.granted = {};
+    CHECK_FALSE(box.submit(0).has_value());
+    const auto again = box.choose({{0}});
+    REQUIRE(again.rows.size() == 1);
+    CHECK(again.rows[0].id == id);
+    box.answer(again);
+    CHECK(box.must_submit(0).message == id);
+    CHECK(box.row(id).begun);
+}
+
+TEST_CASE("go: what has it and waits no more under its claim is passed over") {
+    Claims box;
+    const auto first = box.claim(90), second = box.claim(10);
+    box.answer(box.choose({{0}, {1}}));
+    auto row = box.row(first);
+    SUBCASE("cancelled") {
+        row.status = MessageStatus::cancelled;
+    }
+    SUBCASE("claimed afresh") {
+        row.claim_epoch = 4;
+    }
+    SUBCASE("parked") {
+        row.ready = false;
+        row.not_before = box.now + 1h;
+    }
+    box.run([&](Tx& tx) { store::update(tx, row); });
+    CHECK(box.must_submit(0).message == second);
+    CHECK(box.granted->rows().empty());
+}
+
+TEST_CASE("go: the policy parks what has it, and it is asked for again when it is due") {
+    Claims box;
+    const auto id = box.claim(50, false, MessageClass::marketing);
+    box.answer(box.choose({{0}}));
+    const auto window = std::exchange(box.env.config.send.window, {0, 60});
+    CHECK_FALSE(box.submit(0).has_value());
+    box.env.config.send.window = window;
+    box.now = box.row(id).not_before;
+    CHECK_FALSE(box.submit(0).has_value());
+    box.answer(box.choose({{0}}));
     CHECK(box.must_submit(0).message == id);
 }
 

@@ -474,3 +474,12 @@ TEST_CASE("incoming: undecodable PDUs are kept each") {
         CHECK_FALSE(box.take_in(hex).duplicate);
     }
 }
+
+TEST_CASE("incoming: what shares a second and half of its hash with another is told apart by its octets") {
+    Box box;
+    const auto hex = inbound("Hello there")[0];
+    REQUIRE(box.take_in(hex).message.has_value());
+    box.run([&](Tx& tx) { tx.run("UPDATE incoming SET hex = ?", inbound("Another one")[0]); });  // as if that had come first
+    CHECK_FALSE(box.take_in(hex).duplicate);
+    CHECK(box.take_in(hex).duplicate);
+}

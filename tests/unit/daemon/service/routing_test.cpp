@@ -97,6 +97,17 @@ TEST_CASE("routing: a SIM that is gone, or already has enough, keeps nobody") {
     }
 }
 
+TEST_CASE("routing: many messages to one number keep their order where their SIM is busy") {
+    Fleet box;
+    box.wrote(1);
+    std::vector<MessageId> waiting;
+    for (int n = 0; n < HandOver::most_for_one + 4; ++n) waiting.push_back(box.add("No. " + std::to_string(n)));
+    for (int n = 0; n < 3; ++n) CHECK_FALSE(box.take_by(0).has_value());
+    const auto other = box.add("Another one.", other_phone);
+    CHECK(box.take_by(0)->message == other);
+    CHECK(box.take_by(1)->message == waiting.front());
+}
+
 TEST_CASE("routing: what failed on one modem goes to another") {
     struct Row {
         const char* name;

@@ -407,7 +407,7 @@ TEST_CASE("db: backup, check, restore, release") {
                         CHECK(promote(tx, now, 10) == 0);
                         CHECK_FALSE(any_ready(tx));
                         CHECK(count_open(tx) == 1);
-                        const auto found = find(tx, MessageId{1});
+                        auto found = find(tx, MessageId{1});
                         CHECK(found->held);
                         CHECK(found->reason == "restored");
                         update(tx, *found);
