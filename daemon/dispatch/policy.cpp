@@ -22,8 +22,8 @@ constexpr hours day{24}, week{7 * 24};
 Decision send() {
     return {};
 }
-Decision wait(WallTime until, std::string reason) {
-    return {.ruling = Ruling::wait, .not_before = until, .reason = std::move(reason)};
+Decision wait(WallTime until, std::string reason, std::string detail = {}) {
+    return {.ruling = Ruling::wait, .not_before = until, .reason = std::move(reason), .detail = std::move(detail)};
 }
 Decision refuse(MessageStatus as, std::string reason) {
     return {.ruling = Ruling::refuse, .refused_as = as, .reason = std::move(reason)};
@@ -153,13 +153,23 @@ Decision decide_marketing(const Config& config, const Facts& facts, WallTime now
     return wait(*open, std::string{reason});
 }
 
+/// Who has to do what, so that a set goes on behind the message that failed.
+std::string what_mends(const Facts& facts) {
+    const std::string id = std::to_string(facts.before_id.value);
+    if (facts.before_job)
+        return "message " + id + " is row " + std::to_string(*facts.before_job) +
+               " of scheduled_messages: schedule that one again in Supabase";
+    return "retry message " + id + " (conductorctl queue retry " + id + ")";
+}
+
 /// The order of a set, and a pause of its campaign; nothing where neither binds.
 std::optional<Decision> set_or_campaign(const Facts& facts, WallTime now) {
     if (facts.campaign_paused) return wait(now + day, "campaign-paused");
     switch (facts.before) {
         case Facts::Before::none: return std::nullopt;
-        case Facts::Before::open: return wait(now + hours{1}, "set-order");  // looked at as soon as that one is out
-        case Facts::Before::failed: return wait(now + hours{1}, "set-stopped");
+        // looked at as soon as that one is out, fails, or waits again
+        case Facts::Before::open: return wait(now + hours{1}, "set-order", std::to_string(facts.before_id.value));
+        case Facts::Before::failed: return wait(now + hours{1}, "set-stopped", what_mends(facts));
         case Facts::Before::out: break;
     }
     const WallTime next = facts.before_at.value_or(WallTime{}) + milliseconds{facts.set_gap_ms};

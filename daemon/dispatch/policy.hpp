@@ -31,9 +31,11 @@ struct Facts {
     /// Of a set (bubbles): what became of the message before this one. Behind one that is out, gap, caps and budget do not bind: a set is
     /// one contact. Behind one that failed it waits: a set resumes where it stopped.
     enum class Before : std::uint8_t { none, open, out, failed } before = Before::none;
-    std::optional<WallTime> before_at;     ///< when that one was sent
-    int set_gap_ms = 2000;                 ///< between two of a set, [2000, 5000]
-    std::optional<WallTime> behind_until;  ///< another of its class to this number is under way: when to look at that one again
+    MessageId before_id;                     ///< which one that is; where it waits for another of the set, that other
+    std::optional<std::int64_t> before_job;  ///< its row of Supabase
+    std::optional<WallTime> before_at;       ///< when that one was sent
+    int set_gap_ms = 2000;                   ///< between two of a set, [2000, 5000]
+    std::optional<WallTime> behind_until;    ///< another of its class to this number is under way: when to look at that one again
 };
 
 enum class Ruling : std::uint8_t { send, wait, refuse };
@@ -42,7 +44,7 @@ struct Decision {
     WallTime not_before{};                                 ///< wait: when to look again (never past the expiry)
     MessageStatus refused_as = MessageStatus::suppressed;  ///< refuse: suppressed or expired
     std::string reason;                                    ///< stable word; empty when it may be sent
-    std::string detail;                                    ///< for reason_text(): the local time of the box until which it waits
+    std::string detail;  ///< for reason_text(): the local time of the box until which it waits; of a set: for what
 };
 
 /// Pure and total. A waiting message is looked at again at `not_before`; a refused one has ended.

@@ -35,13 +35,17 @@ constexpr Sentence sentences[] = {
     {"paused", "Sending is paused. It goes out after an operator resumes it (conductorctl queue resume)."},
     {"campaign-paused", "Its campaign is paused. It goes out after an operator resumes it (conductorctl queue resume --campaign NAME)."},
     {"modem-paused", "The modem that may send it is paused. It goes out after conductorctl queue resume --modem I."},
-    {"set-order", "The message before it in its set is not out yet, or went out a moment ago. It follows by itself within seconds."},
+    {"set-order",
+     "Message % goes before it in its set and is not out yet. It follows that one by itself within seconds; conductorctl why % says what "
+     "that one waits for.",
+     "The message before it in its set went out a moment ago. It follows by itself within seconds."},
     {"recipient-order",
      "A message to this number that was begun before it is not settled yet, and what one number gets keeps its order. It follows by "
      "itself."},
     {"set-stopped",
-     "The message before it in its set did not go out, and a set keeps its order. Retry that one (conductorctl queue retry) and this one "
-     "follows, or cancel both."},
+     "A message before it in its set did not go out, and a set keeps its order. To have it follow by itself, %; else cancel it.",
+     "A message before it in its set did not go out, and a set keeps its order. Retry that one (conductorctl queue retry) and this one "
+     "follows by itself; else cancel it."},
     {"catch-up", "Much became overdue while nothing could be sent, so it leaves evenly spaced. It goes out by itself at %.",
      "Much became overdue while nothing could be sent, so it leaves evenly spaced. It goes out by itself."},
     {"route-has-no-modem",
@@ -244,12 +248,15 @@ std::optional<at::Failure> code_of(std::string_view word) {
 }
 
 std::string filled(const Sentence& s, std::string_view detail) {
-    const std::size_t at = s.text.find('%');
-    if (at == std::string_view::npos) return std::string{s.text};
+    if (s.text.find('%') == std::string_view::npos) return std::string{s.text};
     if (detail.empty()) return std::string{s.bare};
-    std::string out{s.text.substr(0, at)};
-    out += detail;
-    out += s.text.substr(at + 1);
+    std::string out;
+    for (const char c : s.text) {
+        if (c == '%')
+            out += detail;
+        else
+            out += c;
+    }
     return out;
 }
 

@@ -222,6 +222,7 @@ aio::awaitable<Answer<Message>> Gateway::change(MessageId id, Actor actor, std::
     std::vector<Changed> all;
     all.push_back(std::move(changed));
     shared_.note(all);
+    if ((*done)->set_name) shared_.wake_all();  // others of its set may go now
     co_return show(std::move(**done));
 }
 

@@ -145,6 +145,23 @@ bool correct(MessageRow& row, const std::function<void(MessageRow&)>& evidence) 
     return true;
 }
 
+namespace {
+
+/// What follows it in its set is looked at when this one is out. Where it failed, or is to go once more, those behind it have another
+/// reason now. One that was cancelled has no place in the set any more, until somebody wants it after all.
+void note_in_set(Tx& tx, const MessageRow& row, WallTime now) {
+    using Before = dispatch::Facts::Before;
+    const Before was = before_of(row.stored_status), is = before_of(row.status);
+    if (row.status == MessageStatus::cancelled && row.reason == "cancelled") store::leave_set(tx, row);
+    if (row.stored_status == MessageStatus::cancelled) store::enter_set_again(tx, row);
+    if (is == Before::out && was != Before::out)
+        store::follow(tx, row.id, now + std::chrono::milliseconds{set_gap_ms(row.id)});
+    else if (is != was)
+        store::look_at_set(tx, row, now);
+}
+
+}  // namespace
+
 void save(Tx& tx, const Env& env, MessageRow& row, WallTime now) {
     if (!dispatch::may_follow(row.stored_status, row.status))
         tx.fail(Error{store::StoreErrc::failed,
@@ -154,10 +171,7 @@ void save(Tx& tx, const Env& env, MessageRow& row, WallTime now) {
     else if (row.status == MessageStatus::sent && row.delivery_status == DeliveryStatus::pending && !row.report_until)
         row.report_until = now + Limits::report_grace;  // it had ended, and a report opened it again
     store::update(tx, row);
-    // what follows it in its set is looked at when this one is out
-    constexpr auto out = dispatch::Facts::Before::out;
-    if (row.set_name && before_of(row.status) == out && before_of(row.stored_status) != out)
-        store::follow(tx, row.id, now + std::chrono::milliseconds{set_gap_ms(row.id)});
+    if (row.set_name && row.status != row.stored_status) note_in_set(tx, row, now);
     // so is what waits behind it for the same number
     const auto under_way = [](MessageStatus s) { return s == MessageStatus::queued || s == MessageStatus::sending; };
     if (row.direction == Direction::outbound && row.last_attempt && under_way(row.stored_status) && !under_way(row.status))

@@ -428,6 +428,22 @@ int set_gap_ms(MessageId id) {
     return 2000 + static_cast<int>(static_cast<std::uint64_t>(id.value) * 2654435761U % 3001);
 }
 
+namespace {
+
+/// The message of its set that a message waits for: the one before it, or where that waits for another one in turn, the other one.
+std::optional<MessageRow> what_stands_before(Tx& tx, MessageId id) {
+    constexpr int longest_look = 64;
+    auto before = store::find(tx, id);
+    for (int n = 0; n < longest_look && before && before->status == MessageStatus::queued && before->after; ++n) {
+        auto other = store::find(tx, *before->after);
+        if (!other || before_of(other->status) == dispatch::Facts::Before::out) break;
+        before = std::move(other);
+    }
+    return before;
+}
+
+}  // namespace
+
 void note_opt_out(Tx& tx, const MessageRow& row, dispatch::Facts& facts) {
     const auto out = store::find_opt_out(tx, row.phone_number);
     if (!out || !out->active) return;
@@ -446,8 +462,10 @@ dispatch::Facts facts_of(Tx& tx, const Env& env, const MessageRow& row, WallTime
     facts.time_zone = row.time_zone;
     if (row.campaign_name) facts.campaign_paused = store::get_setting(tx, paused_campaign(*row.campaign_name)).has_value();
     if (row.after)
-        if (const auto before = store::find(tx, *row.after)) {
+        if (const auto before = what_stands_before(tx, *row.after)) {
             facts.before = before_of(before->status);
+            facts.before_id = before->id;
+            facts.before_job = before->scheduled_message_id;
             facts.before_at = before->sent_at;
             if (!facts.before_at && before->last_attempt)
                 if (const auto last = store::find_attempt(tx, *before->last_attempt)) facts.before_at = last->started_at;

@@ -533,7 +533,8 @@ History history_of(Tx& tx, std::string_view phone, WallTime now) {
 }
 
 std::optional<MessageId> last_of_set(Tx& tx, std::string_view phone, std::string_view set_name) {
-    Rows q = tx.query("SELECT max(id) FROM messages INDEXED BY messages_sets WHERE phone = ? AND set_name = ?", phone, set_name);
+    Rows q =
+        tx.query("SELECT max(id) FROM messages INDEXED BY messages_sets WHERE phone = ? AND set_name = ? AND status <> 7", phone, set_name);
     return q.next() && !q.null(0) ? std::optional{MessageId{q.i64(0)}} : std::nullopt;
 }
 
@@ -554,6 +555,25 @@ void take_place_in_set(Tx& tx, const MessageRow& row) {
 
 void follow(Tx& tx, MessageId id, WallTime when) {
     tx.run("UPDATE messages SET not_before = ?2, ready = 0 WHERE after_id = ?1 AND status = 0 AND ready <> 2", id, when);
+}
+
+void leave_set(Tx& tx, const MessageRow& row) {
+    tx.run("UPDATE messages SET after_id = ?2 WHERE after_id = ?1 AND status IN (0, 7)", row.id, row.after);
+}
+
+void enter_set_again(Tx& tx, const MessageRow& row) {
+    tx.run(
+        "UPDATE messages SET after_id = ?1 WHERE id IN (SELECT id FROM messages INDEXED BY messages_sets WHERE phone = ?2 AND set_name = ?3"
+        " AND id > ?1) AND status = 0 AND after_id IS ?4",
+        row.id, row.phone_number, row.set_name, row.after);
+}
+
+void look_at_set(Tx& tx, const MessageRow& row, WallTime now) {
+    tx.run(
+        "UPDATE messages SET not_before = ?1 WHERE id IN (SELECT id FROM messages INDEXED BY messages_sets WHERE phone = ?2 AND set_name = "
+        "?3)"
+        " AND id <> ?4 AND status = 0 AND ready = 0 AND not_before > ?1 AND reason IN ('set-order', 'set-stopped')",
+        now, row.phone_number, row.set_name, row.id);
 }
 
 void resume_campaign(Tx& tx, std::string_view campaign, WallTime now, std::int64_t after, std::int64_t to) {

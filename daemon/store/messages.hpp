@@ -181,7 +181,7 @@ struct History {
     int sent = 0, sent_30_days = 0, inbound = 0;
 };
 History history_of(Tx& tx, std::string_view phone, WallTime now);
-/// The newest message of a set to a number.
+/// The newest message of a set to a number; one that was cancelled has no place any more.
 std::optional<MessageId> last_of_set(Tx& tx, std::string_view phone, std::string_view set_name);
 /// The message of its set that is due before a row of Supabase; one that was cancelled or given back has no place any more.
 std::optional<MessageId> before_in_set(Tx& tx, const MessageRow& row);
@@ -189,6 +189,11 @@ std::optional<MessageId> before_in_set(Tx& tx, const MessageRow& row);
 void take_place_in_set(Tx& tx, const MessageRow& row);
 /// The messages that go right after this one in its set are looked at again at `when`, and no earlier.
 void follow(Tx& tx, MessageId id, WallTime when);
+/// What went right after this one in its set goes after the one before it, and the other way round.
+void leave_set(Tx& tx, const MessageRow& row);
+void enter_set_again(Tx& tx, const MessageRow& row);
+/// What waits for others of the set of this message is looked at again at `now`.
+void look_at_set(Tx& tx, const MessageRow& row, WallTime now);
 /// What a pause of this campaign parked is due again, of the rows with an id above `after` and up to `to`.
 void resume_campaign(Tx& tx, std::string_view campaign, WallTime now, std::int64_t after, std::int64_t to);
 /// The newest id.

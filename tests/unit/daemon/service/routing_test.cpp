@@ -1,6 +1,7 @@
 // Which modem takes which message, and in which order: affinity, failover, classes of messages against starvation, sets, pauses.
 #include "daemon/analytics/priority.hpp"
 #include "daemon/dispatch/places.hpp"
+#include "daemon/dispatch/submission.hpp"
 #include "daemon/service/steps.hpp"
 #include "tests/unit/daemon/service/box.hpp"
 
@@ -337,6 +338,74 @@ TEST_CASE("sets: a retry keeps the order, a failure stops the rest until it is m
     box.settle(0, Box::accepted(sent.token, 4));
     box.now += 5s;
     CHECK(box.must_submit(0).message == ids[1]);
+}
+
+TEST_CASE("sets: one that is cancelled has no place in its set until it is wanted after all") {
+    Box box;
+    std::vector<MessageId> ids;
+    const auto add_one = [&](const char* text) {
+        auto m = marketing(text);
+        m.set = "s";
+        ids.push_back(box.add(m));
+    };
+    const auto change = [&](MessageId id, bool cancel) {
+        box.run([&](Tx& tx) {
+            auto row = *store::find(tx, id);
+            if (cancel) {
+                dispatch::abandon(row, MessageStatus::cancelled, "cancelled");
+                row.ready = false;
+            } else {
+                dispatch::new_round(row);
+                row.ready = true;
+            }
+            save(tx, box.env, row, box.now);
+        });
+    };
+    const auto goes = [&](MessageId id) {
+        box.now += 5s;
+        const auto sent = box.must_submit(0);
+        CHECK(sent.message == id);
+        box.settle(0, Box::accepted(sent.token, static_cast<int>(id.value)));
+        CHECK_FALSE(box.submit(0).has_value());  // never two of a set at once
+    };
+    for (const char* text : {"One.", "Two.", "Three.", "Four."}) add_one(text);
+    change(ids[1], true);
+    change(ids[3], true);
+    add_one("Five.");
+    goes(ids[0]);
+    SUBCASE("left out") {
+        goes(ids[2]);
+        goes(ids[4]);
+    }
+    SUBCASE("wanted after all: it has its old place") {
+        change(ids[1], false);
+        goes(ids[1]);
+        goes(ids[2]);
+        goes(ids[4]);
+    }
+}
+
+TEST_CASE("sets: a set whose first one is cancelled is a contact all the same") {
+    Box box;
+    std::vector<MessageId> ids;
+    for (const char* text : {"One.", "Two."}) {
+        auto m = marketing(text);
+        m.set = "s";
+        ids.push_back(box.add(m));
+    }
+    box.run([&](Tx& tx) {
+        auto row = *store::find(tx, ids[0]);
+        dispatch::abandon(row, MessageStatus::cancelled, "cancelled");
+        row.ready = false;
+        save(tx, box.env, row, box.now);
+    });
+    const auto sent = box.must_submit(0);
+    CHECK(sent.message == ids[1]);
+    box.settle(0, Box::accepted(sent.token, 1));
+    box.now += 1h;
+    const auto next = box.add(marketing("Another."));
+    CHECK_FALSE(box.submit(0).has_value());
+    CHECK(box.reason(next) == "per-recipient-cap");
 }
 
 TEST_CASE("sets: the next follows an unknown one as soon, and a held one stays held") {
