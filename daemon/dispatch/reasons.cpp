@@ -104,6 +104,9 @@ constexpr Sentence sentences[] = {
     {"disk-read-only",
      "The disk takes no writes, and nothing is sent that cannot be journaled. A technician must look at the disk; then it goes on by "
      "itself."},
+    {"disk-failed",
+     "The disk or the database refuses to store anything, and nothing is sent that cannot be journaled. A technician must look at the disk "
+     "(conductorctl doctor); then it goes out by itself."},
     {"database-damaged",
      "The database is damaged: nothing is sent, and nothing was moved or deleted. A technician must stop the daemon, run conductorctl db "
      "check, and put a good copy back with conductorctl db restore."},

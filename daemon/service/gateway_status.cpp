@@ -205,7 +205,7 @@ Answer<std::string> Gateway::modem_trace(ModemIndex index) const {
 BoxView Gateway::view() const {
     const auto now = context_.wall();
     BoxView box{.modems = {}, .paused = shared_.paused, .clock_sure = now.has_value(), .trouble = {}};
-    if (const auto& trouble = context_.store.trouble()) box.trouble = trouble->is(store::StoreErrc::full) ? "disk-full" : "store-failed";
+    if (const auto& trouble = context_.store.trouble()) box.trouble = trouble_word(*trouble);
     for (const auto& modem : modems_) {
         const auto state = modem->status().state;
         const bool up = state == driver::ModemState::ready || state == driver::ModemState::sending;
@@ -220,11 +220,7 @@ BoxView Gateway::view() const {
 }
 
 Message Gateway::show(store::MessageRow row) const {
-    if (row.status == MessageStatus::queued && row.ready && (!row.reason || *row.reason == "waiting-for-modem")) {
-        const auto why = blocked_by_box(*context_.env, row, view(), context_.wall().value_or(WallTime{}));
-        row.reason = why ? why->word : "waiting-for-modem";
-        if (why) row.reason_text = why->detail;
-    }
+    if (row.status == MessageStatus::queued) name_reason(*context_.env, row, view(), context_.wall().value_or(WallTime{}));
     return present(*context_.env, std::move(row));
 }
 

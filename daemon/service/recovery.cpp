@@ -25,13 +25,8 @@ constexpr std::chrono::hours sweep_from_start{24}, file_care_period{24};
 
 /// The words of the API for a database that does not take or give something.
 std::string word_of(const Error& error) {
-    using store::StoreErrc;
-    if (error.is(StoreErrc::full)) return "disk-full";
-    if (error.is(StoreErrc::read_only)) return "disk-read-only";
-    if (error.is(StoreErrc::corrupt)) return "database-damaged";
-    if (error.is(StoreErrc::missing)) return "database-missing";
-    if (error.is(StoreErrc::newer_schema)) return "database-newer";
-    return "store-failed";
+    const std::string word = trouble_word(error);
+    return word == "disk-failed" ? "store-failed" : word;
 }
 
 }  // namespace

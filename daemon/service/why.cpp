@@ -130,7 +130,24 @@ json priority_of_row(const Env& env, const MessageRow& row) {
             {"rank", analytics::aged_rank(static_cast<int>(row.message_class), row.priority, due)}};
 }
 
+/// Nothing leaves this box, whatever else a message waits for.
+std::optional<Why> whole_box_waits(const BoxView& box) {
+    if (!box.clock_sure) return Why{"clock-unsure", "", true};
+    if (!box.trouble.empty()) return Why{box.trouble, "", true};
+    return std::nullopt;
+}
+
 }  // namespace
+
+std::string trouble_word(const Error& error) {
+    using store::StoreErrc;
+    if (error.is(StoreErrc::full)) return "disk-full";
+    if (error.is(StoreErrc::read_only)) return "disk-read-only";
+    if (error.is(StoreErrc::corrupt)) return "database-damaged";
+    if (error.is(StoreErrc::missing)) return "database-missing";
+    if (error.is(StoreErrc::newer_schema)) return "database-newer";
+    return "disk-failed";
+}
 
 std::string Why::sentence(MessageStatus status) const {
     return dispatch::reason_text(word, status, detail);
@@ -156,16 +173,23 @@ std::optional<Why> blocked_by_box(const Env& env, const MessageRow& row, const B
     return blocked;
 }
 
+void name_reason(const Env& env, MessageRow& row, const BoxView& box, WallTime now) {
+    if (row.status != MessageStatus::queued) return;
+    auto why = whole_box_waits(box);
+    if (!why) {
+        if (!row.ready || (row.reason && *row.reason != "waiting-for-modem")) return;
+        why = blocked_by_box(env, row, box, now).value_or(Why{"waiting-for-modem"});
+    }
+    row.reason = why->word;
+    row.reason_text = why->detail;
+}
+
 Why why(Tx& tx, const Env& env, const MessageRow& row, const BoxView& box, WallTime now) {
     Why found;
     switch (row.status) {
         case MessageStatus::queued:
-            if (!box.clock_sure)
-                found = {"clock-unsure"};
-            else if (!box.trouble.empty())
-                found = {box.trouble};
-            else
-                found = of_queued(tx, env, row, box, now);
+            if (auto waits = whole_box_waits(box)) return *std::move(waits);
+            found = of_queued(tx, env, row, box, now);
             found.blocked = found.word != "waiting-for-modem";
             return found;
         case MessageStatus::sending: return {"on-modem", row.modem_index ? std::to_string(*row.modem_index) : "", false};

@@ -19,8 +19,10 @@ struct BoxView {
     std::vector<ModemView> modems;
     bool paused = false;
     bool clock_sure = true;
-    std::string trouble;  ///< "disk-full", "store-failed"; empty when the last commit was fine
+    std::string trouble;  ///< trouble_word(); empty when the last commit was fine
 };
+/// The word of a store that takes no writes, for what waits.
+std::string trouble_word(const Error& error);
 
 struct Why {
     std::string word;    ///< stable; never empty
@@ -32,6 +34,10 @@ struct Why {
 /// What keeps a queued message that the policy would release from going out now: the box, its lane, its modems; nothing when it is only its
 /// turn that it waits for. Reads no database.
 std::optional<Why> blocked_by_box(const Env& env, const store::MessageRow& row, const BoxView& box, WallTime now);
+
+/// Gives a queued row the reason that lists and answers show: what keeps the whole box, else what it was parked for, else what its modems
+/// wait for. Reads no database.
+void name_reason(const Env& env, store::MessageRow& row, const BoxView& box, WallTime now);
 
 /// The one true cause, the first of: the box cannot act, the message has ended or is out, it backs off, the policy, its modems, its turn.
 Why why(store::Tx& tx, const Env& env, const store::MessageRow& row, const BoxView& box, WallTime now);

@@ -480,6 +480,47 @@ TEST_CASE("why: the true cause and the next step") {
     CHECK(words.size() >= 30);
 }
 
+TEST_CASE("why: in a list too, a disk that takes nothing is named by all that waits") {
+    using store::StoreErrc;
+    struct Row {
+        StoreErrc error;
+        const char* word;
+        const char* next;
+    };
+    const Row rows[] = {{StoreErrc::full, "disk-full", "must free space"},
+                        {StoreErrc::read_only, "disk-read-only", "must look at the disk"},
+                        {StoreErrc::io, "disk-failed", "must look at the disk"},
+                        {StoreErrc::corrupt, "database-damaged", "conductorctl db restore"},
+                        {StoreErrc::missing, "database-missing", "must put it back"},
+                        {StoreErrc::newer_schema, "database-newer", "install that version"}};
+    Asked box;
+    const auto ended = box.sent(1, "Hello.", other_phone), ready = box.add();
+    auto later = box.marketing();
+    later.due_at = box.now + 2h;
+    const auto shown = [&](MessageId id) {
+        auto row = box.row(id);
+        name_reason(box.env, row, box.view, box.now);
+        return present(box.env, std::move(row));
+    };
+    const auto parked = box.add(later);
+    CHECK(shown(ready).reason == "waiting-for-modem");
+    CHECK(shown(parked).reason == "not-due");
+    for (const Row& row : rows) {
+        CAPTURE(row.word);
+        box.view.trouble = trouble_word(fail(row.error, "commit"));
+        for (const auto id : {ready, parked}) {
+            box.id = id;
+            CHECK(shown(id).reason == row.word);
+            CHECK(shown(id).reason_text->find(row.next) != std::string::npos);
+            CHECK(box.explained()["blocked_by"] == row.word);
+        }
+        CHECK_FALSE(shown(ended).reason.has_value());
+    }
+    box.view.trouble.clear();
+    box.view.clock_sure = false;
+    CHECK(shown(parked).reason == "clock-unsure");
+}
+
 TEST_CASE("why: the priority's parts, and the attempts") {
     Asked box;
     auto m = box.marketing();
