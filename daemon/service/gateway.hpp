@@ -85,7 +85,10 @@ private:
     store::ReadyCursor expiry_at_;
     std::int64_t held_ = 0;  ///< queued rows that wait for a confirmation
     std::string held_why_;   ///< empty: nothing is held
-    std::int64_t open_ = 0;  ///< open messages, counted at start and every minute, moved by what is taken in
+    std::int64_t open_ = 0;  ///< open messages, as of the last job that knew; what has ended since is still in it
+    /// The same where jobs count on: theirs alone, on the store's thread. Counted anew before anything is refused for it.
+    std::shared_ptr<std::int64_t> counted_ = std::make_shared<std::int64_t>(0);
+    Instant next_count_{};
 };
 
 /// A technician's command or USSD code that came to nothing: 409 what may not be given or was refused, 504 no answer in time, 502 an answer

@@ -76,7 +76,7 @@ aio::awaitable<Result<void>> Gateway::recover(std::vector<ModemIndex> still_list
     auto done = co_await context_.store.run(job);
     if (!done) co_return done.error();
     if (done->instance != context_.env->instance) context_.env = std::make_shared<const Env>(Env{context_.env->config, done->instance});
-    open_ = done->open;
+    open_ = *counted_ = done->open;  // nothing else runs yet
     held_ = done->held;
     held_why_ = done->held_why;
     shared_.paused = done->paused;

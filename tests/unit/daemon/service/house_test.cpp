@@ -55,6 +55,14 @@ struct Home {
         }
         return until();
     }
+    /// What an awaitable of the gateway gives.
+    template <class Value>
+    Value wait(aio::awaitable<Value> made) {
+        std::optional<Value> out;
+        boost::asio::co_spawn(io, std::move(made), [&](std::exception_ptr, Value value) { out = std::move(value); });
+        REQUIRE(run([&] { return out.has_value(); }));
+        return std::move(*out);
+    }
     bool logged(std::string_view words) const {
         return std::ranges::any_of(log, [&](const std::string& line) { return line.find(words) != line.npos; });
     }
@@ -111,6 +119,39 @@ TEST_CASE("reload: what Supabase is asked for changes at once, what needs a rest
     CHECK(box.house->config().supabase->url == "https://project.example.com");
     CHECK(box.house->config().supabase->poll == 6s);
     CHECK(box.logged("needs-restart section=supabase"));
+}
+
+TEST_CASE("queue limit: what has ended makes room at once, and nothing passes it") {
+    config::Config config;
+    config.gateway.queue_limit = 5;
+    Home box{config};
+    REQUIRE(box.wait(box.house->recover()).has_value());
+    auto& gateway = box.house->gateway();
+    int made = 0;
+    const auto offer = [&](int count) {
+        std::vector<NewMessage> messages(static_cast<std::size_t>(count));
+        for (auto& m : messages) {
+            m.to = "+15550100123";
+            m.text = "Number " + std::to_string(++made);
+            m.message_class = MessageClass::transactional;
+            m.due_at = *box.clock.wall() + 24h;
+        }
+        std::vector<MessageId> taken;
+        for (const auto& answer : box.wait(gateway.submit_all(std::move(messages), {})))
+            if (answer)
+                taken.push_back(answer->message.id);
+            else
+                CHECK(answer.error().code == "queue-full");
+        return taken;
+    };
+    auto open = offer(3);
+    CHECK(open.size() == 3);
+    CHECK(offer(4).size() == 2);
+    CHECK(offer(1).empty());
+    for (const auto id : open) REQUIRE(box.wait(gateway.cancel(id, {})).has_value());
+    box.wait(aio::sleep_for(1ms));  // five rows are not counted twice within 5 us
+    CHECK(offer(4).size() == 3);
+    CHECK(offer(2).empty());
 }
 
 TEST_CASE("a technician's command that came to nothing: refused, or failed") {
