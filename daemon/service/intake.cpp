@@ -20,36 +20,41 @@ Refusal refuse(std::string code, std::string field, std::string detail = {}) {
     return {422, code, dispatch::reason_text(code, detail), std::move(field)};
 }
 
-/// Without the blanks around it.
-std::string_view core_of(std::string_view word) {
-    const auto first = word.find_first_not_of(" \t\r\n");
-    return first == word.npos ? std::string_view{} : word.substr(first, word.find_last_not_of(" \t\r\n") - first + 1);
+std::string_view without_blanks(std::string_view text) {
+    constexpr std::string_view blanks = " \t\r\n";
+    const auto first = text.find_first_not_of(blanks);
+    return first == text.npos ? std::string_view{} : text.substr(first, text.find_last_not_of(blanks) - first + 1);
 }
 
-/// True when `is_mark` holds for a word of the text that stands between these two, with or without blanks.
-template <class Mark>
-bool has_between(std::string_view text, char from, char to, Mark is_mark) {
-    for (std::size_t open = text.find(from); open != text.npos; open = text.find(from, open + 1)) {
-        const auto close = text.find(to, open);
-        if (close == text.npos) return false;
-        if (is_mark(core_of(text.substr(open + 1, close - open - 1)))) return true;
+/// True when `text` holds `open`, something that `is_mark` of what stands up to `close` without the blanks around it, and `close`.
+template <class IsMark>
+bool has_marked(std::string_view text, char open, char close, IsMark is_mark) {
+    const char both[] = {open, close};
+    const std::string_view ends{both, 2};
+    for (auto at = text.find(open); at != text.npos;) {
+        const auto end = text.find_first_of(ends, at + 1);
+        if (end == text.npos) return false;
+        if (text[end] == close && is_mark(without_blanks(text.substr(at + 1, end - at - 1)))) return true;
+        at = text[end] == open ? end : text.find(open, end);
     }
     return false;
 }
 
-/// "{first_name}" left in a text: a brace, a word, a brace.
+/// "{first_name}" or "{ First Name }" left in a text: a brace, words, a brace.
 bool has_variable(std::string_view text) {
-    return has_between(text, '{', '}', [](std::string_view name) {
-        return !name.empty() && std::ranges::all_of(name, [](char c) {
-            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-        });
+    constexpr std::size_t longest = 64;  // of a name, also where Supabase looks for it
+    return has_marked(text, '{', '}', [](std::string_view name) {
+        const auto word = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; };
+        const auto inside = [&](char c) { return word(c) || c == ' ' || c == '.' || c == '-'; };
+        return !name.empty() && name.size() <= longest && word(name.front()) && std::ranges::all_of(name, inside);
     });
 }
 
-/// "[BUBBLE]", however it is written.
-bool has_bubble_mark(std::string_view text) {
-    return has_between(text, '[', ']', [](std::string_view word) {
-        return std::ranges::equal(word, std::string_view{"bubble"}, [](char c, char mark) { return (c | 0x20) == mark; });
+/// "[BUBBLE]", "[ bubble ]".
+bool has_bubble(std::string_view text) {
+    return has_marked(text, '[', ']', [](std::string_view mark) {
+        return std::ranges::equal(mark, std::string_view{"BUBBLE"},
+                                  [](char c, char want) { return (c >= 'a' && c <= 'z' ? c - 32 : c) == want; });
     });
 }
 
@@ -66,7 +71,7 @@ constexpr std::chrono::hours farthest_due{24 * 366 * 5};
 
 std::optional<Refusal> check_text(const Env& env, const NewMessage& m, WallTime now) {
     if (m.text.find_first_not_of(" \t\r\n") == std::string::npos) return refuse("empty-text", "text");
-    if (has_bubble_mark(m.text)) return refuse("bubble-in-text", "text");
+    if (has_bubble(m.text)) return refuse("bubble-in-text", "text");
     if (m.message_class.value_or(MessageClass::marketing) != MessageClass::reply && has_variable(m.text))
         return refuse("unreplaced-variable", "text");
     if (m.due_at && *m.due_at > now + farthest_due) return refuse("due-too-far", "due_at");

@@ -43,10 +43,18 @@ TEST_CASE("intake: refusals") {
         {"variable", message_of("Hi {first_name}!"), "unreplaced-variable", "text"},
         {"variable in doubled braces", message_of("Hi {{name}}!"), "unreplaced-variable", "text"},
         {"variable after a stray brace", message_of("{ and {x1}"), "unreplaced-variable", "text"},
-        {"variable with blanks", message_of("Hi { name }!"), "unreplaced-variable", "text"},
-        {"bubble in small letters, with blanks", message_of("Hi [a] [ Bubble ] you?"), "bubble-in-text", "text"},
         {"bubble", message_of("Hi.[BUBBLE]How are you?"), "bubble-in-text", "text"},
         {"bubble in a reply", message_of("Hi.[BUBBLE]You?", reply), "bubble-in-text", "text"},
+        {"bubble in small letters", message_of("Hi.[bubble]You?"), "bubble-in-text", "text"},
+        {"bubble in mixed letters", message_of("[Bubble]"), "bubble-in-text", "text"},
+        {"bubble with blanks", message_of("[a] Hi. [ BUBBLE ]\nYou?"), "bubble-in-text", "text"},
+        {"bubble with tabs and a line end", message_of("Hi.[\tBubble\r\n]You?"), "bubble-in-text", "text"},
+        {"bubble after an open bracket", message_of("a [ b [BUBBLE]"), "bubble-in-text", "text"},
+        {"variable with blanks", message_of("Hi { first_name }!"), "unreplaced-variable", "text"},
+        {"variable of two words", message_of("Hi {First Name}!"), "unreplaced-variable", "text"},
+        {"variable with a line end", message_of("Hi {\n name\n}!"), "unreplaced-variable", "text"},
+        {"variable of a path", message_of("Hi {customer.first-name}!"), "unreplaced-variable", "text"},
+        {"variable by its place", message_of("Hi {0}!"), "unreplaced-variable", "text"},
         {"too long", message_of(Box::text_of(11)), "too-many-segments", "text"},
         {"not UTF-8", message_of("\xFF\xFE"), "bad-text", "text"},
         {"no such modem", with_modem, "no-such-modem", "modem_index"},
@@ -67,7 +75,8 @@ TEST_CASE("intake: refusals") {
 }
 
 TEST_CASE("intake: braces that are no variable") {
-    for (const std::string text : {"{}", "{ }", "{a b}", "a { b", "a } b", "{", "{\xC3\xA4}", "if (x) { y; }"}) {
+    for (const std::string text : {"{}", "{ }", "{:-) hi}", "{-}", "a { b", "50% off, 20%", "[BUBBLES]", "[bub ble]", "BUBBLE", "[ ]",
+                                   "a [b] c", "a } b", "{", "{\xC3\xA4}", "if (x) { y; }"}) {
         CAPTURE(text);
         Box box;
         CHECK(box.take(message_of(text)).has_value());
