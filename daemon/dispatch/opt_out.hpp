@@ -14,8 +14,9 @@ enum class Wish : std::uint8_t {
     start,
     help,
 };
-/// The whole text is compared, blind to case, accents, punctuation, spaces and width. Free words (English and Spanish) are looked for in
-/// texts of at most 160 letters that match no word.
+/// The whole text is compared, blind to case, accents, punctuation, spaces and width. In texts that match no word, without the signature of
+/// a mail program, a revocation is looked for: free words (English and Spanish) in at most 160 letters; or a configured word, also with a
+/// letter doubled or two exchanged, as the first or last of a few ("stop, thanks"), unless its neighbours make something else of it.
 Wish wish_of(std::string_view text, const config::OptOut& config);
 /// The answer that a wish gets, {brand} filled in; empty where none is due (none, revoke gets the confirmation of stop).
 /// An empty brand takes its "{brand}: " at the beginning with it.

@@ -93,6 +93,7 @@ void tell_supabase_inbound(store::Tx& tx, const Env& env, const MessageRow& row,
     if (row.modem_timestamp) body["modem_timestamp"] = to_rfc3339(*row.modem_timestamp);
     if (row.modem_index) body["modem_index"] = *row.modem_index;
     if (row.iccid) body["iccid"] = *row.iccid;
+    if (row.reason == reason_revoked) body["metadata"] = {{"review", *row.reason}};
     store::push_outbox(tx, store::Stream::inbound, derived_uuid(env, "message", row.id.value), dump(body));
 }
 

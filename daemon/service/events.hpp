@@ -12,6 +12,9 @@ namespace conductor::service {
 
 /// Pushes a report when the message's status or delivery status is not what was stored, and the row is one Supabase knows of or logs.
 void tell_supabase(store::Tx& tx, const Env& env, store::MessageRow& row, WallTime now);
+/// `reason` of an inbound message that asked in free words to be let alone: its number is opted out, and a person should read it. In
+/// Supabase it is `metadata.review`.
+inline constexpr std::string_view reason_revoked = "free-text";
 void tell_supabase_inbound(store::Tx& tx, const Env& env, const store::MessageRow& row, int parts, WallTime now);
 void tell_supabase_opt_out(store::Tx& tx, const Env& env, const store::OptOutRow& row);
 /// A claimed row that is given back: Ctrl-Z was never written.

@@ -79,6 +79,12 @@ void answer(Tx& tx, const Env& env, const MessageRow& inbound, dispatch::Wish wi
     arrived.wants_sending = true;
 }
 
+/// Asks in free words to be let alone; the number is one that could be written to.
+bool revokes(const Env& env, const MessageRow& inbound) {
+    return dispatch::wish_of(inbound.content, env.config.opt_out) == dispatch::Wish::revoke &&
+           parse_msisdn(inbound.phone_number, env.config.gateway.region);
+}
+
 void obey(Tx& tx, const Env& env, const MessageRow& inbound, WallTime now, Arrived& arrived) {
     using dispatch::Wish;
     const Wish wish = dispatch::wish_of(inbound.content, env.config.opt_out);
@@ -91,7 +97,7 @@ void obey(Tx& tx, const Env& env, const MessageRow& inbound, WallTime now, Arriv
     if (!out && !was_out) return;
     const store::OptOutRow row{.phone = inbound.phone_number,
                                .active = out,
-                               .reason = wish == Wish::revoke ? "free-text" : (out ? "stop" : "start"),
+                               .reason = wish == Wish::revoke ? std::string{reason_revoked} : (out ? "stop" : "start"),
                                .actor = "recipient",
                                .at = now};
     store::set_opt_out(tx, row);
@@ -143,6 +149,7 @@ void deliver_message(Tx& tx, const Env& env, const pdu::Deliver& first, const In
         row.reason = "compressed";
         row.reason_text = "The text is compressed (TS 23.042), which is not read here; its octets: " + std::exchange(row.content, {});
     }
+    if (revokes(env, row)) row.reason = std::string{reason_revoked};  // a person should read it
     if (const auto last = store::last_sent_to(tx, in.sender)) row.in_reply_to = last->id;
     store::insert(tx, row);
     arrived.message = row.id;

@@ -442,6 +442,14 @@ TEST_CASE("incoming: a revocation in free words is flagged for review") {
     const auto out = box.run([&](Tx& tx) { return store::find_opt_out(tx, phone); });
     REQUIRE(out.has_value());
     CHECK(out->reason == "free-text");
+    CHECK(box.row(*arrived.message).reason == "free-text");  // in the inbox, and in Supabase
+    for (const auto& body : box.told_bodies()) {
+        if (body.contains("content")) CHECK(body.value("metadata", nlohmann::json::object()).value("review", "") == "free-text");
+    }
+    for (const char* text : {"STOP", "Where is my order?"}) {
+        CHECK_FALSE(box.row(*box.take_in(inbound(text, other_phone)[0]).message).reason.has_value());
+        CHECK(box.told_bodies().back().contains("metadata") == false);
+    }
     const bool flagged =
         box.run([&](Tx& tx) { return tx.query("SELECT 1 FROM audit WHERE action = 'review' AND target = ?", phone).next(); });
     CHECK(flagged);
