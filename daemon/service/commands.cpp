@@ -6,6 +6,7 @@
 
 #include "daemon/dispatch/submission.hpp"
 #include "daemon/service/events.hpp"
+#include "daemon/service/steps.hpp"
 #include "daemon/store/tables.hpp"
 
 namespace conductor::service {
@@ -13,20 +14,16 @@ namespace conductor::service {
 using nlohmann::json;
 using store::MessageRow;
 
-static bool may_have_gone_out(const MessageRow& row) {
-    return std::ranges::any_of(row.parts, [](const Part& p) { return p.status != PartStatus::waiting && p.status != PartStatus::failed; });
-}
-
 bool withdraw(store::Tx& tx, const Env& env, const sync::Command& command, WallTime now, std::vector<Changed>& changed) {
     if (!command.job_id) return true;
     auto row = store::find_by_scheduled(tx, *command.job_id);
     if (!row || (command.epoch > 0 && command.epoch != row->claim_epoch)) return true;  // of a round that is over
     if (row->status != MessageStatus::queued) return row->status != MessageStatus::sending;
-    if (may_have_gone_out(*row)) return false;
+    if (has_parts_out(*row)) return false;
     const bool edit = command.kind == "edit";
-    dispatch::abandon(*row, MessageStatus::cancelled, edit ? "edited" : "cancelled");
+    give_up(tx, *row, MessageStatus::cancelled, edit ? "edited" : "cancelled");  // unknown, where a try may be out
     row->ready = false;
-    if (edit) {
+    if (edit && row->status == MessageStatus::cancelled) {
         row->stored_status = row->status;
         tell_supabase_released(tx, env, *command.job_id, row->claim_epoch, "edited", now);
     }

@@ -347,11 +347,11 @@ std::vector<Changed> reopen(Tx& tx, const Env& env, const std::vector<MessageId>
 std::vector<Changed> suppress_queued(Tx& tx, const Env& env, std::string_view phone, WallTime now) {
     std::vector<Changed> changed;
     for (auto& row : store::queued_for(tx, phone)) {
-        if (row.message_class == MessageClass::reply || has_begun(tx, row)) continue;
-        dispatch::abandon(row, MessageStatus::suppressed, "opted-out");
+        if (row.message_class == MessageClass::reply || has_parts_out(row)) continue;
+        give_up(tx, row, MessageStatus::suppressed, "opted-out");
         row.ready = false;
         save(tx, env, row, now);
-        changed.push_back({row.id, row.status, "opted-out"});
+        changed.push_back({row.id, row.status, row.reason.value_or("")});
     }
     return changed;
 }

@@ -192,9 +192,9 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
             if (answer->needs_room > 0) {
                 room_at_ = window_.next_slot(*now, answer->needs_room);
                 if (!answer->look_again || *room_at_ < *answer->look_again) look_again(*room_at_, *now);
-                shared_.wake_one();  // another SIM may have the room
+                shared_.wake_one(0, true);
             }
-            idle_ = free && answer->needs_room == 0;
+            idle_ = free;
             if (free) found_nothing_ = {.news = seen, .at = context_.clock.now(), .due = next_due_, .now = *now};
             co_return std::nullopt;
         }
@@ -538,12 +538,13 @@ void ModemService::clock_read(WallTime time) {
     shared_.told_time(TimeSource::modem, context_.clock.now(), time);
 }
 
-void Shared::wake_one(std::uint64_t lane) {
+void Shared::wake_one(std::uint64_t lane, bool with_room) {
     ++news;
     ModemService* chosen = nullptr;
     for (ModemService* modem : modems) {
         if (!modem->idle() || !modem->able()) continue;
         if (lane != 0 && !(lane >> (modem->index() & 63) & 1)) continue;
+        if (with_room && modem->lacks_room()) continue;
         if (!chosen) chosen = modem;
     }
     if (!chosen) return;

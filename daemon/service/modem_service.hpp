@@ -40,6 +40,7 @@ public:
     }
     bool able() const;  ///< up, enabled, its SIM not resting
     /// When its SIM may send again by its own limits; `now` when it may.
+    bool lacks_room() const { return room_at_.has_value(); }
     WallTime next_slot(WallTime now) { return std::max(window_.next_slot(now), room_at_.value_or(now)); }
     std::string resting() const { return rest_reason_; }
     /// A person looked after the SIM: it works again at once.

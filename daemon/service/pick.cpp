@@ -28,8 +28,12 @@ bool ambiguous(const store::AttemptRow& attempt) {
     return attempt.outcome == static_cast<int>(Ending::ambiguous);
 }
 
+bool has_parts_out(const MessageRow& row) {
+    return std::ranges::any_of(row.parts, [](const Part& p) { return p.status != PartStatus::waiting; });
+}
+
 bool has_begun(Tx& tx, const MessageRow& row) {
-    if (std::ranges::any_of(row.parts, [](const Part& p) { return p.status != PartStatus::waiting; })) return true;
+    if (has_parts_out(row)) return true;
     if (row.retry_count == 0) return false;
     // of this round alone: what a person asked for again is looked at anew
     const WallTime since = row.due_at.value_or(row.timestamp);
@@ -151,12 +155,14 @@ void put_aside(Tx& tx, MessageId id, const Error& why, WallTime now, PickAnswer&
 }
 
 bool release(Tx& tx, const Env& env, MessageRow& row, const PickRequest& request, PickAnswer& answer) {
-    if (has_begun(tx, row)) {  // a set under way is completed until its time is over
-        const bool lease_over = row.lease_until && *row.lease_until <= request.now;
+    const bool lease_over = row.lease_until && *row.lease_until <= request.now;
+    if (has_parts_out(row)) {  // a set under way is completed until its time is over
         if (!lease_over && (!row.expires_at || *row.expires_at > request.now)) return true;
         give_up(tx, row, lease_over ? MessageStatus::unknown : MessageStatus::expired, lease_over ? "lease-lost" : "expired");
-    } else if (row.lease_until && *row.lease_until <= request.now) {
-        // the lease is over: another box may have it by now. It goes back unsent.
+    } else if (lease_over && has_begun(tx, row)) {
+        give_up(tx, row, MessageStatus::unknown, "lease-lost");
+    } else if (lease_over) {
+        // another box may have it by now. It goes back unsent.
         dispatch::abandon(row, MessageStatus::cancelled, "lease-lost");
         row.ready = false;
         row.stored_status = row.status;
@@ -164,16 +170,15 @@ bool release(Tx& tx, const Env& env, MessageRow& row, const PickRequest& request
     } else {
         auto decision = dispatch::decide(env.config, facts_of(tx, env, row, request.now), request.now);
         if (decision.ruling == dispatch::Ruling::send) return true;
-        row.reason = decision.reason;
-        row.reason_text = decision.detail.empty() ? std::nullopt : std::optional{decision.detail};
         if (decision.ruling == dispatch::Ruling::wait) {
+            row.reason = decision.reason;
             // at least a second ahead: a decision that says "now" must not be asked again in the same breath
             requeue(row, std::max(decision.not_before, request.now + std::chrono::seconds{1}), request.now);
-            row.ready = false;
         } else {
-            row.status = decision.refused_as;
-            row.ready = false;
+            give_up(tx, row, decision.refused_as, decision.reason);  // unknown, where a try before it may be out
         }
+        row.reason_text = decision.detail.empty() || row.reason != decision.reason ? std::nullopt : std::optional{decision.detail};
+        row.ready = false;
     }
     save(tx, env, row, request.now);
     answer.changed.push_back({row.id, row.status, row.reason.value_or("")});
@@ -241,7 +246,7 @@ public:
             for (const auto& one : store::ready_and_tried(tx_, 4 * Limits::examined_per_pick)) {
                 if (!takes(one.lane, request_.modem) || !goes_before(one, best) || !mine(one)) continue;
                 const auto row = store::find(tx_, one.id);
-                if (row && has_begun(tx_, *row)) best = one;
+                if (row && has_parts_out(*row)) best = one;
             }
         return best ? store::find(tx_, best->id) : std::nullopt;
     }
@@ -276,7 +281,7 @@ void pick(Tx& tx, const Env& env, const PickRequest& request, PickAnswer& answer
             request.granted->drop(best->id);  // cancelled, parked or claimed afresh since
             continue;
         }
-        const bool begun = has_begun(tx, *best);
+        const bool begun = has_parts_out(*best);
         const bool overdue = is_overdue(*best, begun, request.now);
         if (overdue && !spaced && request.spaced_until && request.now < *request.spaced_until) {
             spaced = true;  // marketing waits its turn, the rest does not
@@ -360,7 +365,7 @@ int relane(Tx& tx, const Env& env, std::int64_t after, std::int64_t to) {
         const auto lane = lane_of(env.config, message, std::nullopt);
         if (lane == one.lane) continue;
         const auto row = store::find(tx, one.id);
-        if (!row || has_begun(tx, *row)) continue;  // it is completed where it began
+        if (!row || has_parts_out(*row)) continue;  // it is completed where it began
         store::set_lane(tx, one.id, lane);
         ++moved;
     }
@@ -472,13 +477,16 @@ dispatch::Facts facts_of(Tx& tx, const Env& env, const MessageRow& row, WallTime
             facts.set_gap_ms = set_gap_ms(row.id);
         }
     note_opt_out(tx, row, facts);
-    if (const auto other = store::under_way_before(tx, row.phone_number, row.message_class, row.id)) {
+    constexpr std::chrono::minutes forsaken{15};  // due for that long, and no modem took it: nobody waits behind it any more
+    const auto other = store::under_way_before(tx, row.phone_number, row.message_class, row.id);
+    if (other && (other->on_modem || other->not_before + forsaken > now)) {
         constexpr std::chrono::seconds submitting{3}, due{60};  // due, and no modem took it: it may take long
         facts.behind_until = other->on_modem ? now + submitting : other->not_before <= now ? now + due : other->not_before + submitting;
     }
     if (row.message_class != MessageClass::marketing) return facts;
     const auto consent = store::find_consent(tx, row.phone_number);
     facts.consented = consent && consent->active;
+    if (has_begun(tx, row)) return facts;  // what is tried again is no new contact
     const auto recent = store::recent_marketing(tx, row.phone_number, now);
     facts.last_sent = recent.last;
     facts.contacts = recent.contacts;

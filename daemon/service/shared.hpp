@@ -52,8 +52,9 @@ struct Shared {
     /// Runs blocking work on a thread of its own, one after the other; empty: such work is left out (simulation).
     std::function<void(std::function<void()>)> in_background;
 
-    /// Something became sendable: wakes one idle modem that may take it (lane 0: any).
-    void wake_one(std::uint64_t lane = 0);
+    /// Something became sendable: wakes one idle modem that may take it (lane 0: any). `with_room`: not one whose SIM has too little room for
+    /// the message that goes first.
+    void wake_one(std::uint64_t lane = 0, bool with_room = false);
     /// The modems but `modem` that could take a message now.
     std::vector<LiveSim> live_but(ModemIndex modem, WallTime now);
     void wake_all();

@@ -80,6 +80,8 @@ void put_aside(store::Tx& tx, MessageId id, const Error& why, WallTime now, Pick
 /// True when the policy lets a due message go now; else it was parked or ended, and saved.
 bool release(store::Tx& tx, const Env& env, store::MessageRow& row, const PickRequest& request, PickAnswer& answer);
 
+/// Parts of it are out, or may be: the rest follows whatever the policy says of it meanwhile, until its time is over.
+bool has_parts_out(const store::MessageRow& row);
 /// Something of the message left this box, or may have: also where a part waits to be submitted again.
 bool has_begun(store::Tx& tx, const store::MessageRow& row);
 

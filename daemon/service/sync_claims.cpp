@@ -194,13 +194,14 @@ aio::awaitable<bool> SyncService::keep_leases() {
         for (const auto& k : kept) {
             auto row = store::find_by_scheduled(tx, k.job);
             if (!row || row->status != MessageStatus::queued) continue;
-            const bool begun = has_begun(tx, *row);
             row->lease_until = k.until;
-            if (!k.until) {  // another box has it, or it was cancelled: it leaves this box unsent
-                dispatch::abandon(*row, MessageStatus::cancelled, "lease-lost");
+            if (!k.until) {  // another box has it, or it was cancelled: it leaves this box; unsent, where no try of it may be out
+                give_up(tx, *row, MessageStatus::cancelled, "lease-lost");
                 row->ready = false;
+            }
+            if (row->status == MessageStatus::cancelled) {
                 row->stored_status = row->status;  // nothing else to tell: the server knows better
-                if (k.ours && !begun) tell_supabase_released(tx, *env, k.job, row->claim_epoch, "lease-lost", now);
+                if (k.ours) tell_supabase_released(tx, *env, k.job, row->claim_epoch, "lease-lost", now);
             }
             save(tx, *env, *row, now);
         }

@@ -52,7 +52,7 @@ bool backs_off(const MessageRow& row, WallTime now) {
 }
 
 Why of_queued(Tx& tx, const Env& env, const MessageRow& row, const BoxView& box, WallTime now) {
-    const bool begun = has_begun(tx, row);
+    const bool begun = has_parts_out(row);
     if (row.expires_at && *row.expires_at <= now) return {"expired"};
     if (row.reason == "restored" || row.reason == "held") return {*row.reason};
     if (backs_off(row, now)) return {*row.reason, row.reason_text.value_or("")};

@@ -158,7 +158,8 @@ std::vector<const Attempt*> Judge::beginnings(const Row& row) const {
     for (const auto& attempt : row.attempts) {
         for (; again != row.retried.end() && *again <= attempt.started; ++again) begun = false;
         if (!begun) out.push_back(&attempt);
-        begun = begun || attempt.may_be_out();
+        // what is to be repeated is looked at anew, until a part of it is out for certain
+        begun = begun || (attempt.may_be_out() && (row.on_unknown == OnUnknown::hold || row.segments > 1 || attempt.outcome == 0));
     }
     return out;
 }

@@ -446,7 +446,7 @@ void Scenario::look_for_idlers() {
     if (!house || house->shared().paused) return;
     std::uint64_t idle = 0;
     for (const auto& modem : house->modems())
-        if (modem->able() && modem->idle()) idle |= std::uint64_t{1} << modem->index();
+        if (modem->able() && modem->idle() && !modem->lacks_room()) idle |= std::uint64_t{1} << modem->index();
     // what became ready anew, or was put off and is ready again, has not waited since the look before
     std::set<std::pair<std::int64_t, std::int64_t>> waiting;
     for (const auto& row : world_.rows("SELECT lane, id, not_before FROM messages WHERE status = 0 AND ready = 1")) {

@@ -366,6 +366,55 @@ TEST_CASE("outcomes: a new round forgets the strikes") {
     CHECK(box.status(id) == "queued");
 }
 
+TEST_CASE("outcomes: what may be out and is to be repeated is asked of the policy anew") {
+    Box box;
+    NewMessage m;
+    m.to = phone;
+    m.text = "Come and see us.";
+    m.message_class = MessageClass::marketing;
+    m.consent = true;
+    m.on_unknown = OnUnknown::resend;
+    const auto id = box.add(m);
+    box.settle(0, Box::ambiguous(box.must_submit(0).token));
+    REQUIRE(box.status(id) == "queued");
+    box.now = box.row(id).not_before;
+    SUBCASE("nothing changed: its own first try is no contact that it waits for") {
+        CHECK(box.must_submit(0).message == id);
+    }
+    SUBCASE("they opted out: it is not repeated, and ends as what it is") {
+        box.take_in(inbound("STOP")[0]);
+        CHECK(box.status(id) == "unknown");
+        CHECK(box.reason(id) == "timeout");
+    }
+    SUBCASE("the window has closed: it waits") {
+        box.env.config.send.window = {0, 60};
+        CHECK_FALSE(box.submit(0).has_value());
+        CHECK(box.status(id) == "queued");
+        CHECK(box.reason(id) == "quiet-hours");
+    }
+    SUBCASE("a pause holds it") {
+        box.paused = true;
+        CHECK_FALSE(box.submit(0).has_value());
+    }
+}
+
+TEST_CASE("outcomes: nobody waits behind a try that no modem takes") {
+    Box box;
+    NewMessage m;
+    m.to = phone;
+    m.text = "For modem 1 alone.";
+    m.message_class = MessageClass::transactional;
+    m.modem_index = 1;
+    const auto first = box.add(m);
+    box.settle(1, Box::refused(box.must_submit(1).token, 41));
+    const auto second = box.add("Another one.");
+    box.now = box.row(first).not_before + 14min;
+    CHECK_FALSE(box.submit(0).has_value());
+    CHECK(box.reason(second) == "recipient-order");
+    box.now = box.row(first).not_before + 15min + 61s;
+    CHECK(box.must_submit(0).message == second);
+}
+
 TEST_CASE("outcomes: a late +CMGS under resend ends the resending") {
     Box box;
     const auto id = add_with(box, OnUnknown::resend);
