@@ -64,7 +64,7 @@ aio::awaitable<void> Gateway::housekeeping() {
             co_await context_.store.read(prune);
         }
         // looks first, so that an idle box writes nothing; a long queue is counted less often
-        const bool count = open_ > 0 && (open_ < 50'000 || ++minutes % 10 == 0);
+        const bool count = open_ < 50'000 || ++minutes % 10 == 0;
         // modems end what expired as they pick; what none picks ends here, some rows at a time: a long queue must not hold up the rest
         struct Due {
             bool work = false;
@@ -72,12 +72,12 @@ aio::awaitable<void> Gateway::housekeeping() {
             std::vector<MessageId> expired;
             store::ReadyCursor at;
         };
-        auto look = [now = *now, count, queued = open_ > 0, at = expiry_at_, counted = counted_](Tx& tx) {
+        auto look = [now = *now, count, at = expiry_at_, counted = counted_](Tx& tx) {
             Due d{.at = at};
             d.work = !store::overdue_reports(tx, now, 1).empty() || !store::stale_parts(tx, now - Limits::reassembly, 1).empty() ||
                      !unread_slots(tx, now).empty();
-            if (queued) {
-                const auto next = store::next_waiting(tx);
+            // asked anew each time: claims, answers and new rounds come in without the API
+            if (const auto next = store::next_waiting(tx); next || store::any_ready(tx) || store::any_waits_for_go(tx)) {
                 d.expired = store::ready_and_expired(tx, d.at, now, rows_looked_through);
                 std::ranges::move(store::go_waits_in_vain(tx, now, 500), std::back_inserter(d.expired));
                 d.work = d.work || !d.expired.empty() || (next && *next <= now);

@@ -258,9 +258,12 @@ aio::awaitable<Answer<json>> Gateway::status() {
         return c;
     };
     auto counts = co_await context_.store.read(job);
-    if (!counts) counts = Counts{};  // a database that cannot be read is what `store` tells of
-    open_ = counts->ready + counts->waiting + counts->open + counts->held;
-    held_ = counts->held;
+    if (counts) {
+        open_ = counts->ready + counts->waiting + counts->open + counts->held;
+        held_ = counts->held;
+    } else {
+        counts = Counts{};  // a database that cannot be read is what `store` tells of
+    }
     json modems = json::array();
     for (const auto& m : modems_)
         modems.push_back({{"index", m->index()},

@@ -67,6 +67,29 @@ TEST_CASE("an idle day passes in no time") {
     CHECK(world.handlers < 3'000'000);
 }
 
+TEST_CASE("a message that no API took in counts, and ends in time, though no modem is there") {
+    World world{{.seed = 5, .fleet = {.modems = 1}, .configure = [](config::Config& config) {
+                     config.modems[0].port = "pty:nowhere";
+                     config.send.expire_after = 10min;
+                 }}};
+    world.boot();
+    REQUIRE(world.until([&] { return world.up(); }, 10s));
+    const auto id = submit(world, message("+15550100123", "Your order is ready."));
+    REQUIRE(id.has_value());
+    const auto health = [&] { return world.house()->gateway().health(); };
+    const auto asked = [&](auto call) {
+        const auto answer = world.ask<api::Answer<Message>>(call);
+        return answer && *answer;
+    };
+    REQUIRE(asked([&](service::Gateway& gateway) { return gateway.cancel(*id, {"test"}); }));
+    REQUIRE(world.until([&] { return health()["open"] == 0; }, 2min));
+    CHECK(health()["ok"] == true);
+    REQUIRE(asked([&](service::Gateway& gateway) { return gateway.retry(*id, {"test"}); }));
+    CHECK(world.until([&] { return health()["open"] == 1 && health()["ok"] == false; }, 2min));
+    CHECK(world.until([&] { return status(world, *id) == "expired"; }, 12min));
+    CHECK(world.until([&] { return health()["ok"] == true; }, 2min));
+}
+
 TEST_CASE("a STOP to a box that boots without knowing the time is younger than everything before it") {
     World world{{.seed = 11, .print = std::getenv("CONDUCTOR_PRINT") != nullptr}};
     world.boot();
