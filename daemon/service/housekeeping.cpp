@@ -97,6 +97,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::string_view backup_prefix = "conductor-";
+constexpr std::size_t newest_kept = 3;
+
 /// Removes what is older than `before` in a folder of ours; only files with this beginning.
 void remove_older(const fs::path& folder, std::string_view beginning, WallTime before) {
     std::error_code ec;
@@ -108,28 +111,64 @@ void remove_older(const fs::path& folder, std::string_view beginning, WallTime b
     }
 }
 
+/// Our files in a folder, newest first: copies, and before them what a crash left of one.
+std::vector<fs::directory_entry> copies_in(const fs::path& folder) {
+    std::vector<fs::directory_entry> files;
+    std::error_code ec;
+    for (fs::directory_iterator at{folder, ec}, end; !ec && at != end; at.increment(ec))
+        if (at->is_regular_file(ec) && at->path().filename().string().starts_with(backup_prefix)) files.push_back(*at);
+    const auto age = [](const fs::directory_entry& file) {
+        std::error_code failed;
+        return std::pair{file.path().extension() == ".db", file.last_write_time(failed)};
+    };
+    std::ranges::sort(files, std::ranges::greater{}, age);
+    return files;
+}
+
+/// Removes the oldest copies until `wanted` octets are free; the newest three stay. None goes where all of them would not be enough.
+bool make_room(const fs::path& folder, std::uintmax_t wanted, const RoomOf& room) {
+    const auto files = copies_in(folder);
+    std::error_code ec;
+    auto free = room(folder);
+    auto hoped = free;
+    for (std::size_t i = newest_kept; i < files.size(); ++i) hoped += files[i].file_size(ec);
+    if (hoped < wanted) return false;
+    for (std::size_t i = files.size(); i > newest_kept && free < wanted; --i) {
+        fs::remove(files[i - 1].path(), ec);
+        free = room(folder);
+    }
+    return free >= wanted;
+}
+
 /// The backup of this day, unless there is one; its name, or why there is none.
-Result<std::string> back_up(const std::string& database, const fs::path& folder, WallTime now) {
+Result<std::string> back_up(const std::string& database, const fs::path& folder, WallTime now, const RoomOf& room) {
     std::error_code ec;
     fs::create_directories(folder, ec);
     fs::permissions(folder, fs::perms::owner_all, ec);
-    const auto file = folder / ("conductor-" + to_rfc3339(now).substr(0, 10) + ".db");
+    const auto file = folder / (std::string{backup_prefix} + to_rfc3339(now).substr(0, 10) + ".db");
     if (fs::exists(file, ec)) return file.string();
     const auto size = fs::file_size(database, ec);
-    const auto space = fs::space(folder, ec);
-    if (ec || space.available < 3 * size + (16U << 20)) return fail(store::StoreErrc::full, "no room for a backup");
+    if (ec) return fail(store::StoreErrc::io, database + ": " + ec.message());
+    const auto wanted = 3 * size + (16U << 20);
+    if (room(folder) < wanted && !make_room(folder, wanted, room)) return fail(store::StoreErrc::full, "no room for a backup");
     if (auto made = store::backup_database(database, file.string()); !made) return made.error();
     return file.string();
 }
 
 }  // namespace
 
-void care_for_file(const std::string& database, const config::Retention& retention, WallTime now, FileCare& care) {
+std::uintmax_t room_on_disk(const fs::path& folder) {
+    std::error_code ec;
+    const auto space = fs::space(folder, ec);
+    return ec ? 0 : space.available;
+}
+
+void care_for_file(const std::string& database, const config::Retention& retention, WallTime now, FileCare& care, const RoomOf& room) {
     const auto folder = fs::path{database}.parent_path();
     const auto damage = store::quick_check(database);
-    auto backup = damage.empty() ? back_up(database, folder / "backups", now) : fail(store::StoreErrc::corrupt, damage);
+    auto backup = damage.empty() ? back_up(database, folder / "backups", now, room) : fail(store::StoreErrc::corrupt, damage);
     // today's good copy is there: only then the older ones may go
-    if (backup) remove_older(folder / "backups", "conductor-", now - retention.backups);
+    if (backup) remove_older(folder / "backups", backup_prefix, now - retention.backups);
     const std::lock_guard lock{care.mutex};
     care.damage = damage;
     care.backup = backup ? *backup : "";

@@ -8,6 +8,8 @@
 // never      queued or open messages, what waits for Supabase, opt-outs, consents, the audit, PINs that were tried. The newest row of each
 //            table stays too, so that no id is ever given twice.
 // Then free pages go back to the disk a few at a time (auto_vacuum = INCREMENTAL).
+#include <filesystem>
+#include <functional>
 #include <mutex>
 
 #include "daemon/service/context.hpp"
@@ -39,10 +41,15 @@ struct FileCare {
     std::string backup, problem;  ///< the newest backup; why there is none
 };
 
+/// Octets that a folder's disk has to spare; 0 where that cannot be told.
+using RoomOf = std::function<std::uintmax_t(const std::filesystem::path& folder)>;
+std::uintmax_t room_on_disk(const std::filesystem::path& folder);
+
 /// Blocking. Checks the pages of the database, and makes the backup of the day in the folder `backups` beside it, where the disk has three
-/// times its size to spare; where that is made, removes those older than [retention] backups: while the database is damaged, or no copy can
-/// be made of it, every copy stays.
+/// times its size to spare; where that is made, removes those older than [retention] backups. Where the room is lacking, the oldest copies
+/// make it, but for the newest three. While the database is damaged, or no copy can be made of it, every copy stays.
 /// One write of the whole file a day: a card of 8 GB that takes a thousand rewrites bears a database of 300 MB for seventy years.
-void care_for_file(const std::string& database, const config::Retention& retention, WallTime now, FileCare& care);
+void care_for_file(const std::string& database, const config::Retention& retention, WallTime now, FileCare& care,
+                   const RoomOf& room = room_on_disk);
 
 }  // namespace conductor::service

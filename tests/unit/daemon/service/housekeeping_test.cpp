@@ -193,6 +193,33 @@ TEST_CASE("backups: the older ones go only where today's is there") {
         CHECK_FALSE(care.problem.empty());
         CHECK(fs::exists(old));
     }
+    SUBCASE("a small card: the oldest make room, but for the newest three") {
+        constexpr std::uintmax_t mib = 1U << 20;
+        std::vector<fs::path> files{young, old};
+        for (int n = 2; n < 5; ++n) {
+            files.insert(files.begin(), backups / ("conductor-2026-11-0" + std::to_string(n) + ".db"));
+            std::ofstream{files.front()} << "a good copy";
+            fs::last_write_time(files.front(), std::chrono::file_clock::from_sys(now - (10 - n) * 24h));
+        }
+        fs::last_write_time(young, std::chrono::file_clock::from_sys(now - 9 * 24h));
+        for (const auto& file : files) fs::resize_file(file, mib);
+        const auto wanted = 3 * fs::file_size(database) + 16 * mib;
+        std::uintmax_t empty = 0;
+        const auto room = [&](const fs::path&) {
+            std::uintmax_t used = 0;
+            for (const auto& file : files) used += fs::exists(file) ? mib : 0;
+            return empty - used;
+        };
+        empty = wanted + 3 * mib - 1;  // with the newest three it is an octet too small
+        care_for_file(database, {}, now, care, room);
+        CHECK(care.problem.find("no room") != std::string::npos);
+        for (const auto& file : files) CHECK(fs::exists(file));
+        empty = wanted + 4 * mib;
+        care_for_file(database, {.backups = 24h * 3650}, now, care, room);
+        CHECK(care.problem == "");
+        CHECK(fs::exists(care.backup));
+        CHECK_FALSE(fs::exists(old));
+    }
     SUBCASE("a good one was made") {
         care_for_file(database, {}, now, care);
         CHECK(care.damage.empty());
