@@ -60,10 +60,13 @@ void House::add_modem(const config::Modem& modem, driver::ModemSettings settings
 }
 
 aio::awaitable<Result<void>> House::recover() {
+    // first: from the end of recover() on the modems take messages, and they may be up by now
+    for (auto& modem : modems_) {
+        auto restored = co_await modem->restore();
+        if (!restored) co_return restored;
+    }
     auto recovered = co_await gateway_.recover(listening_);
-    if (!recovered) co_return recovered;
-    for (auto& modem : modems_) co_await modem->restore();
-    co_return Result<void>{};
+    co_return recovered;
 }
 
 void House::start(std::function<void()> ended) {

@@ -40,11 +40,13 @@ bool ModemService::able() const {
     return enabled_ && rest_reason_.empty() && (state == driver::ModemState::ready || state == driver::ModemState::sending);
 }
 
-aio::awaitable<void> ModemService::restore() {
+aio::awaitable<Result<void>> ModemService::restore() {
     const auto index = config_.index;
     auto job = [index](store::Tx& tx) { return store::get_setting(tx, disabled_setting(index)); };
     auto disabled = co_await context_.store.read(job);
-    if (disabled && *disabled) enabled_ = false;
+    if (!disabled) co_return disabled.error();
+    if (*disabled) enabled_ = false;
+    co_return Result<void>{};
 }
 
 void ModemService::reload(config::Modem config) {

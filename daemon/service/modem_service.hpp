@@ -50,8 +50,8 @@ public:
     aio::awaitable<Result<void>> accept_sim(std::string actor);
     /// Limits, classes and costs of a configuration that was read again; its port and its SIM need a restart.
     void reload(config::Modem config);
-    /// Reads what restarts must not forget: disabled, the SIM's window.
-    aio::awaitable<void> restore();
+    /// Reads what restarts must not forget: that a technician disabled it.
+    aio::awaitable<Result<void>> restore();
 
     aio::awaitable<std::optional<driver::Submission>> next(std::optional<driver::SubmitOutcome> finished, bool available) override;
     aio::Event& wake() override { return wake_; }

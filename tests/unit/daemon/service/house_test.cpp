@@ -30,10 +30,12 @@ struct Home {
     std::unique_ptr<store::Store> store;
     std::unique_ptr<House> house;
 
-    explicit Home(const config::Config& config) {
+    /// `of`: the folder of an earlier one, which may still be there.
+    explicit Home(const config::Config& config, const fs::path& of = {}) {
         std::string name = (fs::temp_directory_path() / "conductor-house-XXXXXX").string();
         REQUIRE(::mkdtemp(name.data()) != nullptr);
         folder = name;
+        if (!of.empty()) fs::copy(of, folder);
         auto opened = store::Store::open({.path = (folder / "conductor.db").string()}, io.get_executor(), io.get_executor());
         REQUIRE(opened.has_value());
         store = std::move(*opened);
@@ -91,6 +93,29 @@ TEST_CASE("a modem's coroutine that throws is logged and ends the process, for t
     CHECK(ended == 1);
     CHECK(box.logged("crashed"));
     CHECK(box.logged("a broken invariant"));
+}
+
+TEST_CASE("a modem that was disabled is so before anything may be sent") {
+    config::Config config;
+    config.modems.push_back({.index = 3, .port = "pty:/nowhere/modem3"});
+    Home box{config};
+    box.house->add_modem(config.modems[0], modem_settings(config, config.modems[0], ""));
+    ModemService& modem = *box.house->shared().modems.front();
+    std::optional<bool> done;
+    boost::asio::co_spawn(box.io, modem.enable(false, "technician"), [&](std::exception_ptr, Result<void> ok) { done = ok.has_value(); });
+    REQUIRE(box.run([&] { return done.has_value(); }));
+    Home again{config, box.folder};
+    again.house->add_modem(config.modems[0], modem_settings(config, config.modems[0], ""));
+    const ModemService& same = *again.house->shared().modems.front();
+    CHECK(same.enabled());
+    done.reset();
+    boost::asio::co_spawn(again.io, again.house->recover(), [&](std::exception_ptr, Result<void> ok) { done = ok.has_value(); });
+    REQUIRE(again.run([&] {
+        CHECK_FALSE((again.house->shared().recovered && same.enabled()));
+        return done.has_value();
+    }));
+    CHECK(*done);
+    CHECK_FALSE(same.enabled());
 }
 
 TEST_CASE("reload: what Supabase is asked for changes at once, what needs a restart is said") {
