@@ -124,39 +124,38 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
             next_due_ = context_.clock.now() + store_pause;
             co_return std::nullopt;
         }
-        const auto now = context_.wall();
-        if (!now) {  // an unsure clock fires nothing; what was done is settled as soon as the clock is sure
+        const bool sure = context_.wall().has_value();
+        if (!sure) {  // an unsure clock fires nothing; what was done is settled with the best time there is
             next_due_ = context_.clock.now() + std::chrono::seconds{10};
             if (!finished) co_return std::nullopt;
-            if (!co_await aio::sleep_for(store_pause) || shared_.stopping) co_return std::nullopt;
-            continue;
         }
-        const bool free = available && enabled_ && !shared_.stopping && may_send(*now);
+        const WallTime now = context_.record_time();
+        const bool free = sure && available && enabled_ && !shared_.stopping && may_send(now);
         if (!finished && !free) co_return std::nullopt;
-        if (!finished && nothing_new(*now)) {
+        if (!finished && nothing_new(now)) {
             next_due_ = found_nothing_->due;
             idle_ = true;
             co_return std::nullopt;
         }
         const std::uint64_t news = shared_.news;
-        if (spaced_until_ && *spaced_until_ > *now + longest_spacing) spaced_until_.reset();  // the clock was ahead
+        if (free && spaced_until_ && *spaced_until_ > now + longest_spacing) spaced_until_.reset();  // the clock was ahead
         PickRequest request{.modem = config_.index,
                             .iccid = modem_.status().identity.iccid,
                             .finished = finished,
                             .available = free,
                             .paused = shared_.paused,
                             .spaced_until = spaced_until_,
-                            .room = window_.room(*now),
+                            .room = free ? window_.room(now) : 0,
                             .most_room = window_.most_room(),
-                            .now = *now,
+                            .now = now,
                             .random = context_.rng(),
                             .imei = modem_.status().identity.imei,
                             .store_memory = modem_.status().store_memory,
                             .freed = freed_};
         const std::size_t freed = freed_.size();
         if (context_.env->config.supabase) request.granted = shared_.granted;
-        if (shared_.modems.size() > 1) {
-            request.others = shared_.live_but(config_.index, *now);
+        if (free && shared_.modems.size() > 1) {
+            request.others = shared_.live_but(config_.index, now);
             request.hand_over = shared_.hand_over;
         }
         auto job = [env = context_.env, request = std::move(request)](store::Tx& tx) { return settle_and_pick(tx, *env, request); };
@@ -172,10 +171,10 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
                 unusable_in_row_ = 0;
             }
             if (answer->pause_sim) rest(*answer->pause_sim, answer->until_usable);
-            if (answer->refused) co_await note_refusal(std::move(*answer->refused), *now);
+            if (answer->refused) co_await note_refusal(std::move(*answer->refused), now);
             if (answer->wake != 0) shared_.wake_one(answer->wake);
             if (answer->waits_for_go) shared_.go_wake.raise();
-            if (answer->submission && answer->not_after && context_.wall().value_or(*now) > *answer->not_after) {
+            if (answer->submission && answer->not_after && context_.wall().value_or(now) > *answer->not_after) {
                 // the disk took so long that its lease or its time is over: another box may have it by now, and nothing of it left this one
                 finished = driver::SubmitOutcome{.token = answer->submission->token};
                 finished->ending = Ending::not_sent;
@@ -184,26 +183,26 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
                 continue;
             }
             if (answer->submission) {
-                window_.add(*now);
-                if (answer->overdue) space_out(*now);
+                window_.add(now);
+                if (answer->overdue) space_out(now);
                 if (answer->more_ready) shared_.wake_one();
                 co_return std::move(answer->submission);
             }
-            if (free && answer->look_again) look_again(*answer->look_again, *now);
+            if (free && answer->look_again) look_again(*answer->look_again, now);
             room_at_.reset();
             if (answer->needs_room > 0) {
-                room_at_ = window_.next_slot(*now, answer->needs_room);
-                if (!answer->look_again || *room_at_ < *answer->look_again) look_again(*room_at_, *now);
+                room_at_ = window_.next_slot(now, answer->needs_room);
+                if (!answer->look_again || *room_at_ < *answer->look_again) look_again(*room_at_, now);
                 shared_.wake_one(0, true);
             }
             idle_ = free;
-            if (free) found_nothing_ = {.news = seen, .at = context_.clock.now(), .due = next_due_, .now = *now};
+            if (free) found_nothing_ = {.news = seen, .at = context_.clock.now(), .due = next_due_, .now = now};
             co_return std::nullopt;
         }
         // What cannot be journaled is not sent; what was done is stored as soon as the disk takes it.
         log_.error("journal-failed", {{"error", answer.error().text()}});
         if (finished && fails_for_good(answer.error()) && !context_.store.trouble()) {
-            auto force = [env = context_.env, outcome = *finished, why = answer.error(), now = *now](store::Tx& tx) {
+            auto force = [env = context_.env, outcome = *finished, why = answer.error(), now](store::Tx& tx) {
                 return settle_without(tx, *env, outcome, why, now);
             };
             auto forced = co_await context_.store.run(force);

@@ -197,6 +197,54 @@ TEST_CASE("a SIM's rest and its limits do not wait for a clock that was ahead") 
     CHECK(life.modem->resting() == "");
 }
 
+TEST_CASE("what was submitted is settled though the clock is not sure any more, and nothing new is taken") {
+    Folder folder;
+    HandClock clock;
+    Life life{folder, clock, {.index = 0}};
+    life.shared.recovered = true;
+    life.sim_seen();
+    std::string statuses;
+    const auto both = [&](auto job) {
+        auto task = [](store::Store& db, auto work, std::string& to) -> aio::awaitable<void> {
+            auto done = co_await db.run(work);
+            if (done) to = *done;
+        };
+        life.await_nothing(task(*life.store, job, statuses));
+    };
+    auto add = [now = clock.time, env = life.context->env](store::Tx& tx) {
+        std::string out;
+        for (const char* to : {"+15550100123", "+15550100124"}) {
+            NewMessage message;
+            message.to = to;
+            message.text = "Your order is ready.";
+            message.message_class = MessageClass::transactional;
+            out += take(tx, *env, message, now, 0) ? 'y' : 'n';
+        }
+        return out;
+    };
+    both(add);
+    REQUIRE(statuses == "yy");
+    const auto submission = life.await(life.modem->next(std::nullopt, true));
+    REQUIRE(submission.has_value());
+    clock.sure = false;
+    clock.instant += 3s;
+    driver::SubmitOutcome accepted{.token = submission->token, .ending = driver::Ending::accepted, .tp_mr = 41, .reason = {}};
+    SUBCASE("while it sends") {}
+    SUBCASE("while it stops") {
+        life.shared.stopping = true;
+    }
+    CHECK_FALSE(life.await(life.modem->next(std::move(accepted), true)).has_value());
+    CHECK(life.modem->next_due() <= clock.instant + 10s);
+    auto look = [](store::Tx& tx) {
+        std::string out;
+        for (store::Rows q = tx.query("SELECT status, sent_at FROM messages ORDER BY id"); q.next();)
+            out += std::string{to_string(q.as<MessageStatus>(0))} + (q.null(1) ? " " : " at " + to_rfc3339(q.time(1)) + " ");
+        return out;
+    };
+    both(look);
+    CHECK(statuses == "sent at 2026-11-24T18:00:03.000Z queued ");
+}
+
 TEST_CASE("a limit that a reload brings counts what the SIM sent before") {
     Folder folder;
     HandClock clock;
