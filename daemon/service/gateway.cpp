@@ -54,6 +54,7 @@ aio::awaitable<void> Gateway::housekeeping() {
         if (!on_time) co_return;
         const auto now = context_.wall();
         if (!now || !shared_.recovered) continue;
+        co_await follow_clock(*now);
         co_await tidy(*now);
         if (context_.clock.now() - flights_at >= std::chrono::hours{1}) {
             flights_at = context_.clock.now();

@@ -462,6 +462,8 @@ void note_opt_out(Tx& tx, const MessageRow& row, dispatch::Facts& facts) {
 dispatch::Facts facts_of(Tx& tx, const Env& env, const MessageRow& row, WallTime now) {
     dispatch::Facts facts{.message_class = row.message_class, .phone_number = row.phone_number};
     facts.due = row.due_at.value_or(row.timestamp);
+    // named by the clock of this box, which was ahead then: at its intake, or when a person asked for it once more
+    if (facts.due == row.timestamp || row.last_attempt) facts.due = std::min(facts.due, now);
     facts.expires = row.expires_at;
     facts.state = row.state;
     facts.time_zone = row.time_zone;

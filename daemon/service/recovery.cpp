@@ -42,6 +42,7 @@ aio::awaitable<Result<void>> Gateway::recover(std::vector<ModemIndex> still_list
     auto newest = co_await context_.store.read(newest_job);
     if (!newest) co_return newest.error();
     if (*newest) context_.records.not_before(context_.clock.now(), **newest);
+    latest_ = *newest;
     const WallTime now = context_.record_time();
     const std::string why = context_.store.doubt();
     if (!why.empty()) {
@@ -240,6 +241,26 @@ aio::awaitable<void> Gateway::tidy(WallTime now) {
             context_.log.info("retention", {{"messages", swept.messages}, {"pdus", swept.incoming}, {"pages", swept.pages}});
         more = swept.more && !busy;
     }
+}
+
+aio::awaitable<void> Gateway::follow_clock(WallTime now) {
+    constexpr std::chrono::minutes ahead{1};
+    const auto latest = latest_.value_or(now);
+    if (latest > now + ahead) {
+        store::AheadCursor at;
+        for (bool more = true; more && !shared_.stopping;) {
+            auto job = [at, now](Tx& tx) {
+                auto next = at;
+                return std::pair{store::set_right(tx, next, now, rows_a_commit / 10), next};
+            };
+            auto done = co_await context_.store.run(job);
+            if (!done) co_return;  // the next time
+            std::tie(more, at) = *done;
+        }
+        context_.log.notice("clock-was-ahead", {{"seconds", std::chrono::duration_cast<std::chrono::seconds>(latest - now).count()}});
+        shared_.wake_all();
+    }
+    latest_ = now;
 }
 
 /// What the check of the pages found ends all writing, as damage that shows itself does.

@@ -583,6 +583,41 @@ void resume_campaign(Tx& tx, std::string_view campaign, WallTime now, std::int64
         campaign, now, after, to);
 }
 
+namespace {
+
+/// The rows of a table below `top`, newest first, as far as there are some of a time after `now`; `top` when the newest have none.
+std::int64_t down_to_right(Tx& tx, const char* sql, std::int64_t top, WallTime now, int examined) {
+    std::int64_t down = top;
+    bool found = false;
+    for (Rows q = tx.query(sql, now, top, examined); q.next();) {
+        down = q.i64(0);
+        found = found || q.flag(1);
+    }
+    return found ? down : top;
+}
+
+}  // namespace
+
+bool set_right(Tx& tx, AheadCursor& at, WallTime now, int examined) {
+    const auto message =
+        down_to_right(tx, "SELECT id, created_at > ? FROM messages WHERE id < ? ORDER BY id DESC LIMIT ?", at.message, now, examined);
+    const auto attempt =
+        down_to_right(tx, "SELECT id, started_at > ? FROM attempts WHERE id < ? ORDER BY id DESC LIMIT ?", at.attempt, now, examined);
+    const bool more = message < at.message || attempt < at.attempt;
+    if (message < at.message)
+        tx.run(
+            "UPDATE messages SET created_at = ?1, due_at = CASE WHEN due_at = created_at THEN ?1 ELSE due_at END,"
+            " not_before = CASE WHEN ready = 0 THEN ?1 ELSE not_before END WHERE id >= ?2 AND id < ?3 AND +status = 0 AND created_at > ?1",
+            now, message, at.message);
+    if (attempt < at.attempt)
+        tx.run(
+            "UPDATE messages SET not_before = ?1, due_at = min(due_at, ?1) WHERE status = 0 AND ready = 0 AND id IN"
+            " (SELECT message_id FROM attempts WHERE id >= ?2 AND id < ?3 AND started_at > ?1)",
+            now, attempt, at.attempt);
+    at = {message, attempt};
+    return more;
+}
+
 std::int64_t last_message(Tx& tx) {
     Rows q = tx.query("SELECT max(id) FROM messages");
     return q.next() ? q.i64(0) : 0;

@@ -78,6 +78,15 @@ struct Listed {
 /// list() in parts, for a filter that few rows may pass: looks at about `examined` of them and no more.
 Listed list_some(Tx& tx, Filter filter, std::int64_t examined);
 
+/// Where set_right() is: ids below which it has not looked yet.
+struct AheadCursor {
+    std::int64_t message = INT64_MAX, attempt = INT64_MAX;
+};
+/// The clock was ahead and is right at `now`: what was taken in meanwhile and has not ended counts as taken in now, and is due now unless
+/// it names a time of its own; what was tried meanwhile and waits is looked at now. From the newest rows down, `examined` of each table;
+/// false when there are no more.
+bool set_right(Tx& tx, AheadCursor& at, WallTime now, int examined);
+
 /// Makes due rows ready; how many.
 std::int64_t promote(Tx& tx, WallTime now, int limit);
 /// The ready rows of one class in one lane are one queue, so that no class stands in front of another.

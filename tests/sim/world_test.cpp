@@ -90,6 +90,33 @@ TEST_CASE("a message that no API took in counts, and ends in time, though no mod
     CHECK(world.until([&] { return health()["ok"] == true; }, 2min));
 }
 
+TEST_CASE("what was taken in while the clock was ahead goes out when the clock is right") {
+    World world{{.seed = 9, .configure = [](config::Config& config) {
+                     config.send.window = {9 * 60, 20 * 60};
+                     config.opt_out.require_consent = false;
+                 }}};
+    world.boot();
+    REQUIRE(world.until([&] { return world.up(); }, 10s));
+    world.pass(5min);
+    bool restart = false;
+    SUBCASE("while it runs") {}
+    SUBCASE("over a restart") {
+        restart = true;
+    }
+    world.clock().step(13h);  // night
+    auto campaign = message("+15550100123", "Winter sale.");
+    campaign.message_class = MessageClass::marketing;
+    const auto early = submit(world, campaign);
+    REQUIRE(early.has_value());
+    world.pass(2min);
+    CHECK(status(world, *early) == "queued");
+    if (restart) world.kill();
+    world.clock().step(-13h);
+    if (restart) REQUIRE(world.until([&] { return world.up(); }, 10s));
+    REQUIRE(world.until([&] { return status(world, *early) == "delivered"; }, 3min));
+    CHECK(number(world.rows("SELECT count(*) FROM messages WHERE created_at > due_at OR due_at > sent_at")[0][0]) == 0);
+}
+
 TEST_CASE("a STOP to a box that boots without knowing the time is younger than everything before it") {
     World world{{.seed = 11, .print = std::getenv("CONDUCTOR_PRINT") != nullptr}};
     world.boot();

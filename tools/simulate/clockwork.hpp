@@ -26,6 +26,7 @@ public:
     Instant now() const override { return time_.now(); }
     std::optional<WallTime> wall() const override { return sure ? std::optional{truth()} : std::nullopt; }
     WallTime truth() const { return floored() + offset_; }
+    void step(std::chrono::milliseconds by) { offset_ += by; }  ///< the box takes another time for true
     bool sure = true;
 
 private:

@@ -107,6 +107,56 @@ TEST_CASE("ledger: a due time is kept, and the next look is told") {
     CHECK(box.must_submit(0).message == id);
 }
 
+TEST_CASE("ledger: what was taken in while the clock was ahead does not wait for that time, a time that was named is kept") {
+    Box box;
+    const WallTime truth = box.now;
+    NewMessage m;
+    m.to = phone;
+    m.text = "Later.";
+    m.message_class = MessageClass::transactional;
+    m.due_at = truth + 2h;
+    box.now += 24h * 7;
+    const auto named = box.add(m);
+    const auto at_once = box.add("At once.", other_phone);
+    box.now = truth;
+    const auto sent = box.must_submit(0);
+    CHECK(sent.message == at_once);
+    box.settle(0, Box::accepted(sent.token, 1));
+    CHECK_FALSE(box.submit(0).has_value());
+    CHECK(box.reason(named) == "not-due");
+    box.now = *m.due_at;
+    CHECK(box.must_submit(0).message == named);
+}
+
+TEST_CASE("ledger: a clock that was ahead and is right again") {
+    Box box;
+    const WallTime truth = box.now;
+    const auto before = box.add("Before.", "+15550100201");
+    box.now += 10h;
+    NewMessage m;
+    m.to = other_phone;
+    m.text = "Later.";
+    m.message_class = MessageClass::transactional;
+    m.due_at = truth + 2h;
+    const auto named = box.add(m);
+    const auto last = box.add("At once.");
+    const auto tried = box.must_submit(0);
+    REQUIRE(tried.message == before);
+    REQUIRE(box.must_submit(1).message == named);  // due long ago, as it seems
+    box.settle(0, Box::refused(tried.token, 42));  // congestion: again later
+    box.now = truth + 1min;
+    store::AheadCursor at;
+    int steps = 1;
+    while (box.run([&](Tx& tx) { return store::set_right(tx, at, box.now, 1); })) ++steps;
+    CHECK(steps == 3);  // it ends where the clock was right
+    CHECK(box.row(last).timestamp == box.now);
+    CHECK(box.row(last).due_at == box.now);
+    CHECK(box.row(before).timestamp == truth);
+    CHECK(box.row(before).not_before == box.now);
+    CHECK(box.row(named).timestamp == truth + 10h);  // it is on its way
+    CHECK_FALSE(box.run([&](Tx& tx) { return store::set_right(tx, at, box.now, 1); }));
+}
+
 TEST_CASE("ledger: lanes: classes, routes and pins bind a message to modems") {
     struct Row {
         std::string name;
