@@ -42,18 +42,25 @@ constexpr const char* old_attempts =
 constexpr const char* old_incoming =
     "SELECT id, received_at, state <> 0 OR kind = 1"
     " FROM incoming WHERE id > ?1 AND id < (SELECT max(id) FROM incoming) ORDER BY id LIMIT ?2";
+// A message that the modem cannot delete comes again at each start: its fingerprint stays as long as it does. A report that comes again
+// is too old to be one of a message then.
+constexpr const char* raw_incoming =
+    "SELECT id, received_at, (kind = 1 AND state <> 2) OR (state <> 0 AND hex <> '')"
+    " FROM incoming WHERE id > ?1 AND id < (SELECT max(id) FROM incoming) ORDER BY id LIMIT ?2";
 
 struct Table {
-    const char *old, *drop;
+    const char *old, *drop, *empty;  ///< `empty`: what it does with a row that drop leaves
     std::int64_t Sweep::*at;
     std::int64_t Swept::*count;
 };
-constexpr Table tables[] = {{old_messages, "DELETE FROM messages WHERE id = ?", &Sweep::message, &Swept::messages},
-                            {old_attempts, "DELETE FROM attempts WHERE id = ?", &Sweep::attempt, &Swept::attempts},
-                            {old_incoming, "DELETE FROM incoming WHERE id = ?", &Sweep::incoming, &Swept::incoming}};
+constexpr Table tables[] = {{old_messages, "DELETE FROM messages WHERE id = ?", nullptr, &Sweep::message, &Swept::messages},
+                            {old_attempts, "DELETE FROM attempts WHERE id = ?", nullptr, &Sweep::attempt, &Swept::attempts},
+                            {raw_incoming, "DELETE FROM incoming WHERE id = ? AND kind = 1 AND state <> 2",
+                             "UPDATE incoming SET hex = '' WHERE id = ?", &Sweep::raw, &Swept::raw},
+                            {old_incoming, "DELETE FROM incoming WHERE id = ?", nullptr, &Sweep::incoming, &Swept::incoming}};
 
 WallTime age_of(const Table& table, const config::Retention& retention, WallTime now) {
-    if (table.at == &Sweep::incoming) return now - retention.raw_pdus;
+    if (table.at == &Sweep::raw) return now - retention.raw_pdus;
     return now - std::max<std::chrono::milliseconds>(retention.messages, least_retention);
 }
 
@@ -78,7 +85,9 @@ Swept sweep(Tx& tx, const config::Retention& retention, Sweep& at, WallTime now,
         const auto rows = next_old(tx, table.old, at.*table.at, age_of(table, retention, now), now, limit);
         for (const Old& row : rows) {
             at.*table.at = row.id;
-            if (row.finished) swept.*table.count += tx.run(table.drop, row.id);
+            if (!row.finished) continue;
+            const auto dropped = tx.run(table.drop, row.id);
+            swept.*table.count += dropped == 0 && table.empty ? tx.run(table.empty, row.id) : dropped;
         }
         swept.more = swept.more || rows.size() == static_cast<std::size_t>(limit);
     }

@@ -3,7 +3,8 @@
 //
 // messages   finished ones older than [retention] messages go, and never sooner than 31 days: limits, caps and the checks for
 //            duplicates look back that far. Unread inbound ones stay. Their attempts go with the same age.
-// raw_pdus   PDUs that are done, could not be decoded, or reported on nothing we know.
+// raw_pdus   PDUs that are done, could not be decoded, or reported on nothing we know. Of what was no report the fingerprint stays as long
+//            as messages do.
 // outbox     what Supabase refused for good, but for the newest thousand.
 // never      queued or open messages, what waits for Supabase, opt-outs, consents, the audit, PINs that were tried. The newest row of each
 //            table stays too, so that no id is ever given twice.
@@ -18,10 +19,10 @@ namespace conductor::service {
 
 /// Where the sweep is. Rows are looked at in the order of their ids; a sweep that has reached rows that are young enough starts over.
 struct Sweep {
-    std::int64_t message = 0, attempt = 0, incoming = 0;  ///< ids up to which it has looked
+    std::int64_t message = 0, attempt = 0, incoming = 0, raw = 0;  ///< ids up to which it has looked
 };
 struct Swept {
-    std::int64_t messages = 0, attempts = 0, incoming = 0, pages = 0;
+    std::int64_t messages = 0, attempts = 0, incoming = 0, raw = 0, pages = 0;
     bool more = false;  ///< there is more to do now
 };
 /// At least as long are messages and attempts kept.

@@ -85,6 +85,15 @@ bool revokes(const Env& env, const MessageRow& inbound) {
            parse_msisdn(inbound.phone_number, env.config.gateway.region);
 }
 
+/// A START that was written before the STOP on record: it lay in a modem or at a centre since, and changes nothing. A STOP is obeyed
+/// whatever its time.
+bool before_stop(Tx& tx, const MessageRow& start, const store::OptOutRow& stop) {
+    if (!start.modem_timestamp) return false;
+    const auto said = stop.actor == "recipient" ? store::inbound_of(tx, start.phone_number, stop.at) : std::nullopt;
+    if (said && said->modem_timestamp) return *start.modem_timestamp + std::chrono::minutes{1} < *said->modem_timestamp;
+    return *start.modem_timestamp + std::chrono::hours{1} < stop.at;  // by our clock
+}
+
 void obey(Tx& tx, const Env& env, const MessageRow& inbound, WallTime now, Arrived& arrived) {
     using dispatch::Wish;
     const Wish wish = dispatch::wish_of(inbound.content, env.config.opt_out);
@@ -94,7 +103,7 @@ void obey(Tx& tx, const Env& env, const MessageRow& inbound, WallTime now, Arriv
     const bool was_out = before && before->active;
     if (wish == Wish::help) return answer(tx, env, inbound, wish, was_out, now, arrived);
     const bool out = wish != Wish::start;
-    if (!out && !was_out) return;
+    if (!out && (!was_out || before_stop(tx, inbound, *before))) return;
     const store::OptOutRow row{.phone = inbound.phone_number,
                                .active = out,
                                .reason = wish == Wish::revoke ? std::string{reason_revoked} : (out ? "stop" : "start"),

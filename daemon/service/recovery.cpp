@@ -216,7 +216,7 @@ aio::awaitable<void> Gateway::tidy(WallTime now) {
     next_tidy_ = boot + sweep_period;
     if (!swept_from_start_ || boot - *swept_from_start_ > sweep_from_start) {
         swept_from_start_ = boot;
-        sweep_ = {};
+        sweep_ = {.raw = sweep_.raw};  // of PDUs none is passed over
     }
     // while something can be sent, a little at a time; else as long as there is something to do and nothing new comes
     const Instant until = boot + longest_sweep;  // expiries, reports and parts wait behind it
@@ -237,8 +237,8 @@ aio::awaitable<void> Gateway::tidy(WallTime now) {
         if (!done) co_return;
         sweep_ = done->second;
         const auto& swept = done->first;
-        if (swept.messages + swept.incoming > 0)
-            context_.log.info("retention", {{"messages", swept.messages}, {"pdus", swept.incoming}, {"pages", swept.pages}});
+        if (swept.messages + swept.raw > 0)
+            context_.log.info("retention", {{"messages", swept.messages}, {"pdus", swept.raw}, {"pages", swept.pages}});
         more = swept.more && !busy;
     }
 }

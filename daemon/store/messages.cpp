@@ -214,6 +214,13 @@ std::vector<MessageRow> list(Tx& tx, const Filter& f) {
                              before, f.down_to, f.status, f.direction, f.limit));
 }
 
+std::optional<MessageRow> inbound_of(Tx& tx, std::string_view phone, WallTime at) {
+    return read_one(tx.query("SELECT " MESSAGE_COLUMNS
+                             " FROM (SELECT * FROM messages INDEXED BY messages_phone WHERE phone = ? AND twin = -1"
+                             " ORDER BY id DESC LIMIT 100) WHERE created_at = ? ORDER BY id DESC LIMIT 1",
+                             phone, at));
+}
+
 Listed list_some(Tx& tx, Filter filter, std::int64_t examined) {
     const bool by_index = filter.phone || filter.status == MessageStatus::unread || (!filter.status && !filter.direction);
     if (by_index) return {list(tx, filter), std::nullopt};

@@ -71,6 +71,8 @@ struct Filter {
 };
 /// Newest first.
 std::vector<MessageRow> list(Tx& tx, const Filter& filter);
+/// The message from this number that was taken in at `at`, if it is one of its last hundred.
+std::optional<MessageRow> inbound_of(Tx& tx, std::string_view phone, WallTime at);
 struct Listed {
     std::vector<MessageRow> rows;
     std::optional<MessageId> go_on;  ///< filter.before of the next part; empty: all was looked at

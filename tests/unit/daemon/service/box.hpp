@@ -210,7 +210,7 @@ inline MessageId add_with(Box& box, OnUnknown policy, std::string text = "Your o
 
 /// A text that comes in; several PDUs when it is long. `second` is the service centre's time, `ref` the concatenation reference.
 inline std::vector<std::string> inbound(const std::string& text, const std::string& from = phone, int second = 0, int ref = 7,
-                                        bool wide = false) {
+                                        bool wide = false, int minute = 0) {
     sms::SegmentOptions options;
     options.ref = static_cast<std::uint16_t>(ref);
     options.wide_ref = wide;
@@ -221,7 +221,7 @@ inline std::vector<std::string> inbound(const std::string& text, const std::stri
         pdu::Deliver deliver;
         deliver.from = pdu::address_of(from);
         deliver.dcs = pdu::parse_dcs(pdu::make_dcs(segments->alphabet));
-        deliver.time = stamp(second);
+        deliver.time = stamp(second, minute);
         deliver.data = segment.data;
         out.push_back(hex_of(deliver));
     }

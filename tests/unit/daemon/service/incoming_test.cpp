@@ -285,6 +285,35 @@ TEST_CASE("incoming: STOP, START, HELP") {
     }
 }
 
+TEST_CASE("incoming: a START that was written before the STOP on record comes too late, a STOP never does") {
+    Box box;
+    const auto out = [&] {
+        const auto known = box.run([&](Tx& tx) { return store::find_opt_out(tx, phone); });
+        return known && known->active;
+    };
+    const auto take = [&](const char* text, int minute) {  // of the service centre's clock
+        box.now += 1s;
+        return box.take_in(inbound(text, phone, 0, 7, false, minute)[0]);
+    };
+    box.now += 24h * 3;  // all of it lay somewhere since
+    take("STOP", 30);
+    CHECK(out());
+    CHECK(take("START", 31).wants_sending);
+    CHECK_FALSE(out());
+    CHECK(take("STOP", 20).wants_sending);
+    CHECK(out());
+    take("STOP", 50);
+    const auto late = take("START", 45);
+    CHECK(late.message.has_value());
+    CHECK_FALSE(late.wants_sending);
+    CHECK(out());
+    box.run([&](Tx& tx) {
+        store::set_opt_out(tx, {.phone = phone, .active = true, .reason = "asked on the phone", .actor = "staff", .at = box.now});
+    });
+    CHECK_FALSE(take("START", 59).wants_sending);
+    CHECK(out());
+}
+
 TEST_CASE("incoming: two gateways do not talk for ever") {
     Box box;
     int answers = 0;
