@@ -108,9 +108,9 @@ struct Hold {
     WallTime until;
     std::string_view reason;
 };
-/// What was sent lately binds until when? The longest of gap, caps and budget.
-Hold recent_limits(const Config& config, const Facts& facts, WallTime now) {
-    Hold hold{now, {}};
+/// What was sent lately binds a message that is due at `from` until when? The longest of gap, caps and budget.
+Hold recent_limits(const Config& config, const Facts& facts, WallTime from, WallTime now) {
+    Hold hold{from, {}};
     const auto longer = [&](WallTime until, std::string_view reason) {
         if (until > hold.until) hold = {until, reason};
     };
@@ -124,7 +124,7 @@ Hold recent_limits(const Config& config, const Facts& facts, WallTime now) {
     cap(config.send.per_recipient_week, week);
     if (config.send.daily_budget > 0 && facts.budget_used_today >= config.send.daily_budget) {
         const auto* zone = zone_named(config.gateway.time_zone);
-        longer(zone ? next_midnight(zone, now) : now + hours{1}, "daily-budget");
+        longer(zone ? next_midnight(zone, now) : now + hours{1}, "daily-budget");  // what is due behind that has another day's
     }
     return hold;
 }
@@ -143,7 +143,7 @@ Decision decide_marketing(const Config& config, const Facts& facts, WallTime now
     if (schedule.empty()) return wait(now + std::chrono::hours{1}, "no-time-zone");
     if (config.send.late == config::Late::expire && is_late(schedule, facts, now)) return refuse(MessageStatus::expired, "late");
     const WallTime from = std::max(now, facts.due);
-    const Hold hold = facts.before == Facts::Before::out ? Hold{from, {}} : recent_limits(config, facts, from);
+    const Hold hold = facts.before == Facts::Before::out ? Hold{from, {}} : recent_limits(config, facts, from, now);
     const auto open = schedule.next_open(hold.until);
     if (!open) return refuse(MessageStatus::suppressed, "no-window");
     if (*open <= now) return send();

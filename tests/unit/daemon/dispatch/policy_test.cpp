@@ -241,6 +241,11 @@ TEST_CASE("policy: until when caps and budget bind") {
     CHECK(d.reason == "daily-budget");
     CHECK(to_rfc3339(d.not_before) == "2026-11-20T17:00:00.000Z");  // midnight is outside the window
     CHECK(d.detail == "2026-11-20 09:00 PST");
+    facts.due = utc("2026-11-20T19:00:00Z");  // of another day's budget
+    CHECK(decide(c, facts, now).reason == "not-due");
+    CHECK(decide(c, facts, now).not_before == facts.due);
+    facts = fresh();
+    facts.budget_used_today = 75;
     facts.expires = utc("2026-11-20T01:00:00Z");
     CHECK(decide(c, facts, now).not_before == *facts.expires);  // never past the expiry
 }
