@@ -194,12 +194,18 @@ const pdu::Deliver* as_deliver(const Result<pdu::Pdu>& pdu) {
     return pdu ? std::get_if<pdu::Deliver>(&pdu->tpdu) : nullptr;
 }
 
+/// A phone hands its parts to the service centre back to back. What lies further apart is of another message with the same reference.
+bool sent_together(const pdu::Deliver& one, const pdu::Deliver& other) {
+    const auto a = one.time.utc(), b = other.time.utc();
+    return !a || !b || std::chrono::abs(*a - *b) <= std::chrono::minutes{10};
+}
+
 /// Joins the rows of one concatenated message (any order, newest of each sequence number) and finishes them. Rows of another message
 /// that happens to have the same reference stay. False when nothing came of it.
 bool assemble(Tx& tx, const Env& env, const std::vector<IncomingRow>& rows, bool incomplete, WallTime now, Arrived& arrived) {
     const int total = rows.back().total;
     std::vector<std::optional<pdu::UserData>> data(static_cast<std::size_t>(total));
-    std::optional<pdu::Deliver> first;
+    std::optional<pdu::Deliver> first, newest;
     std::vector<const IncomingRow*> used;
     for (auto it = rows.rbegin(); it != rows.rend(); ++it) {
         if (it->total != total) continue;
@@ -208,6 +214,8 @@ bool assemble(Tx& tx, const Env& env, const std::vector<IncomingRow>& rows, bool
         const auto decoded = decode_padded(it->hex);
         const auto* deliver = as_deliver(decoded);
         if (!deliver) continue;
+        if (!newest) newest = *deliver;
+        if (!sent_together(*newest, *deliver)) continue;
         slot = deliver->data;
         if (!first || it->seq == 1) first = *deliver;
         used.push_back(&*it);

@@ -157,6 +157,22 @@ TEST_CASE("incoming: a reference is used again after its set was joined") {
     CHECK(texts(box) == std::vector<std::string>{first, second});
 }
 
+TEST_CASE("incoming: a reference is used again after a part of its set was lost") {
+    Box box;
+    const std::string old = std::string(200, 'x') + "A.", young = std::string(200, 'x') + "B.";
+    const auto a = inbound(old, phone, 0, 7, false, 0), b = inbound(young, phone, 0, 7, false, 11);
+    box.take_in(a[0]);
+    box.now += 11min;
+    box.take_in(b[1]);
+    CHECK(texts(box).empty());
+    box.take_in(b[0]);
+    CHECK(texts(box) == std::vector<std::string>{young});
+    box.now += 2h;
+    box.run([&](Tx& tx) { give_up_parts(tx, box.env, box.now - 1h, box.now, 100); });
+    CHECK(texts(box).size() == 2);
+    CHECK(box.run([&](Tx& tx) { return store::stale_parts(tx, box.now, 1); }).empty());
+}
+
 TEST_CASE("incoming: what cannot be decoded is kept as it came") {
     Box box;
     for (const std::string hex : {"0011", "ZZ", "07915155"}) {
