@@ -65,7 +65,8 @@ std::chrono::milliseconds centre_ahead(Tx& tx, std::string_view iccid) {
     return milliseconds{0};
 }
 
-constexpr std::chrono::seconds skew{10};  // of the service centre's clock, beside what centre_ahead() knows
+constexpr std::chrono::hours longest_life{24 * 63};  // TP-VP, where no expiry is known (TS 23.040 §9.2.3.12.1)
+constexpr std::chrono::seconds skew{10};             // of the service centre's clock, beside what centre_ahead() knows
 
 /// How far the second that begins at `taken`, the service centre's time by our clock, is from the time that the submission took.
 std::chrono::milliseconds away_from(const store::AttemptRow& attempt, WallTime taken, WallTime now) {
@@ -76,9 +77,10 @@ std::chrono::milliseconds away_from(const store::AttemptRow& attempt, WallTime t
 }
 
 /// The submission of this reference. Of several (modems count modulo 256, and some give the same one each time) the one that was under way
-/// when the service centre took the message; without its time the newest, as `rows` are ordered.
+/// when the service centre took the message; without its time the newest, as `rows` are ordered. `in_time`: none whose TP-VP had ended by
+/// then, an hour before.
 std::optional<Match> match_by_reference(Tx& tx, std::vector<MessageRow>& rows, const pdu::StatusReport& report, std::string_view iccid,
-                                        WallTime now) {
+                                        WallTime now, bool in_time) {
     struct Candidate {
         MessageRow* row;
         int seq;
@@ -88,8 +90,15 @@ std::optional<Match> match_by_reference(Tx& tx, std::vector<MessageRow>& rows, c
         if (row.iccid && !iccid.empty() && *row.iccid != iccid) continue;
         if (const auto seq = part_named(row, report.mr)) all.push_back({&row, *seq});
     }
-    if (all.empty()) return std::nullopt;
     const auto told = report.time.utc();
+    if (in_time && told) {
+        const WallTime taken = *told - centre_ahead(tx, iccid);
+        std::erase_if(all, [&](const Candidate& one) {
+            const auto ended = one.row->expires_at.value_or(one.row->timestamp + longest_life);
+            return taken > std::max(ended, one.row->sent_at.value_or(ended)) + std::chrono::hours{1};
+        });
+    }
+    if (all.empty()) return std::nullopt;
     Candidate best = all.front();
     if (all.size() > 1 && told) {
         const WallTime taken = *told - centre_ahead(tx, iccid);
@@ -184,11 +193,12 @@ std::string recipient_of(const pdu::StatusReport& report, const config::Config& 
 std::optional<Changed> apply_report(Tx& tx, const Env& env, const pdu::StatusReport& report, std::string_view iccid, WallTime now) {
     const auto phone = recipient_of(report, env.config);
     auto rows = store::reportable(tx, phone, 50);
-    auto found = match_by_reference(tx, rows, report, iccid, now);
+    auto found = match_by_reference(tx, rows, report, iccid, now, true);
     if (!found) found = match_by_time(tx, rows, report, iccid, now);
+    if (!found) found = match_by_reference(tx, rows, report, iccid, now, false);  // the centre's clock, perhaps
     if (!found) {
         rows = by_suffix(tx, phone, report.mr, now);
-        found = match_by_reference(tx, rows, report, iccid, now);
+        found = match_by_reference(tx, rows, report, iccid, now, false);
     }
     if (!found) return std::nullopt;
     auto& row = found->row;

@@ -200,6 +200,21 @@ TEST_CASE("reports: of two messages with a reference the one of that day gets it
     CHECK(box.status(old) == "delivered");
 }
 
+TEST_CASE("reports: an old message's reference does not take the report of one without a reference") {
+    Box box;
+    const auto old = box.sent(41, "First.");  // it expired after a day
+    box.now += 24h * 3;
+    const auto young = box.add("Second.");
+    const auto s = box.must_submit(0);
+    REQUIRE(s.message == young);
+    box.settle(0, Box::ambiguous(s.token));
+    box.take_in(report(41, st_delivered, phone, 30, 27));
+    CHECK(box.status(young) == "delivered");
+    CHECK(box.status(old) == "sent");
+    box.take_in(report(41, st_delivered, phone, 30, 29));  // a centre whose clock is days ahead, and nobody else's report
+    CHECK(box.status(old) == "delivered");
+}
+
 TEST_CASE("reports: a recipient in another form") {
     struct Row {
         std::string written;
