@@ -356,9 +356,9 @@ std::string lanes_in(const config::Config& config) {
     return text;
 }
 
-int relane(Tx& tx, const Env& env, std::int64_t after, std::int64_t to) {
+int relane(Tx& tx, const Env& env, store::LaneCursor& at, int examined) {
     int moved = 0;
-    for (const auto& one : store::lanes_of_queued(tx, after, to)) {
+    for (const auto& one : store::lanes_of_queued(tx, at, examined)) {
         Message message;
         message.message_class = one.message_class;
         message.phone_number = one.phone_number;

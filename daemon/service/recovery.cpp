@@ -100,16 +100,21 @@ aio::awaitable<Result<void>> Gateway::recover(std::vector<ModemIndex> still_list
 
 aio::awaitable<Result<void>> Gateway::follow_configuration() {
     const std::string lanes = lanes_in(context_.env->config);
-    auto look = [](Tx& tx) { return std::pair{store::get_setting(tx, "lanes"), store::last_message(tx)}; };
+    auto look = [](Tx& tx) { return store::get_setting(tx, "lanes"); };
     auto known = co_await context_.store.read(look);
     if (!known) co_return known.error();
-    if (known->first == lanes) co_return Result<void>{};
+    if (*known == lanes) co_return Result<void>{};
     int moved = 0;
-    for (std::int64_t after = 0; after < known->second; after += rows_a_commit) {
-        auto job = [env = context_.env, after](Tx& tx) { return relane(tx, *env, after, after + rows_a_commit); };
+    for (store::LaneCursor at; !at.done();) {
+        auto job = [env = context_.env, at](Tx& tx) {
+            auto next = at;
+            const int changed = relane(tx, *env, next, rows_a_commit);
+            return std::pair{changed, next};
+        };
         auto done = co_await context_.store.run(job);
         if (!done) co_return done.error();
-        moved += *done;
+        moved += done->first;
+        at = done->second;
     }
     auto note = [lanes](Tx& tx) { store::set_setting(tx, "lanes", lanes); };  // last: a crash before it begins again
     auto noted = co_await context_.store.run(note);

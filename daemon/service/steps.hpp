@@ -66,9 +66,9 @@ dispatch::Facts::Before before_of(MessageStatus status);
 
 /// What the lanes of messages are made from, as text.
 std::string lanes_in(const config::Config& config);
-/// Queued messages with an id above `after` and up to `to` get the lanes of this configuration, but for what has begun, or has a modem
-/// that its caller chose. How many moved.
-int relane(store::Tx& tx, const Env& env, std::int64_t after, std::int64_t to);
+/// The next `examined` queued messages get the lanes of this configuration, but for what has begun, or has a modem that its caller chose.
+/// How many moved.
+int relane(store::Tx& tx, const Env& env, store::LaneCursor& at, int examined);
 
 /// It is not tried any more. It ends as `otherwise` for `reason`; incomplete when parts went out; unknown, for that try's reason, when one
 /// may have gone out and was to be repeated.

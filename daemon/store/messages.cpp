@@ -630,12 +630,39 @@ std::int64_t last_message(Tx& tx) {
     return q.next() ? q.i64(0) : 0;
 }
 
-std::vector<Laned> lanes_of_queued(Tx& tx, std::int64_t after, std::int64_t to) {
+namespace {
+
+#define LANED "SELECT id, class, phone, lane, flags & ?6 = 0, "
+constexpr const char* waiting_lanes = LANED
+    "not_before, 0, 0 FROM messages INDEXED BY messages_waiting WHERE status = 0 AND ready = 0 AND (not_before, id) > (?1, ?4)"
+    " ORDER BY not_before, id LIMIT ?5";
+/// What waits comes a second time: while the others were read, rows went back to it.
+constexpr const char* lane_queues[] = {
+    waiting_lanes,
+    LANED
+    "lane, class, rank FROM messages INDEXED BY messages_go WHERE status = 0 AND ready = 3"
+    " AND (lane, class, rank, id) > (?1, ?2, ?3, ?4) ORDER BY lane, class, rank, id LIMIT ?5",
+    LANED
+    "lane, class, rank FROM messages INDEXED BY messages_ready WHERE status = 0 AND ready = 1"
+    " AND (lane, class, rank, id) > (?1, ?2, ?3, ?4) ORDER BY lane, class, rank, id LIMIT ?5",
+    LANED "0, 0, 0 FROM messages INDEXED BY messages_held WHERE status = 0 AND ready = 2 AND id > ?4 ORDER BY id LIMIT ?5", waiting_lanes};
+#undef LANED
+
+}  // namespace
+
+bool LaneCursor::done() const {
+    return queue >= std::size(lane_queues);
+}
+
+std::vector<Laned> lanes_of_queued(Tx& tx, LaneCursor& at, int examined) {
     std::vector<Laned> rows;
-    for (Rows q = tx.query("SELECT id, class, phone, lane FROM messages WHERE id > ? AND id <= ? AND +status = 0 AND flags & ? = 0", after,
-                           to, flag_pinned);
-         q.next();)
-        rows.push_back({MessageId{q.i64(0)}, q.as<MessageClass>(1), q.text(2), static_cast<std::uint64_t>(q.i64(3))});
+    if (at.done()) return rows;
+    int seen = 0;
+    for (Rows q = tx.query(lane_queues[at.queue], at.key[0], at.key[1], at.key[2], at.id, examined, flag_pinned); q.next(); ++seen) {
+        at = {at.queue, {q.i64(5), q.i64(6), q.i64(7)}, q.i64(0)};
+        if (q.flag(4)) rows.push_back({MessageId{q.i64(0)}, q.as<MessageClass>(1), q.text(2), static_cast<std::uint64_t>(q.i64(3))});
+    }
+    if (seen < examined) at = {.queue = at.queue + 1};
     return rows;
 }
 

@@ -209,14 +209,22 @@ void look_at_set(Tx& tx, const MessageRow& row, WallTime now);
 void resume_campaign(Tx& tx, std::string_view campaign, WallTime now, std::int64_t after, std::int64_t to);
 /// The newest id.
 std::int64_t last_message(Tx& tx);
-/// What decides on its lane; of queued rows with an id above `after` and up to `to` for which no caller chose the modem.
+/// What decides on the lane of a queued row for which no caller chose the modem.
 struct Laned {
     MessageId id;
     MessageClass message_class = MessageClass::marketing;
     std::string phone_number;
     std::uint64_t lane = 0;
 };
-std::vector<Laned> lanes_of_queued(Tx& tx, std::int64_t after, std::int64_t to);
+/// Where lanes_of_queued() is: which of the queue's indexes, and its last key.
+struct LaneCursor {
+    std::size_t queue = 0;
+    std::int64_t key[3] = {INT64_MIN, INT64_MIN, INT64_MIN}, id = INT64_MIN;
+    bool done() const;
+};
+/// The next of them, of `examined` rows; nothing that has ended is read. What moves from one index to another meanwhile is found in one of
+/// them.
+std::vector<Laned> lanes_of_queued(Tx& tx, LaneCursor& at, int examined);
 void set_lane(Tx& tx, MessageId id, std::uint64_t lane);
 /// Automatic answers to a number since `since` (replies whose key says so), and how many of them have this text.
 struct Answers {

@@ -68,6 +68,29 @@ struct Box {
             return value;
         }
     }
+    /// What a job costs the database, in steps of its machine: it grows with the rows that are looked at.
+    template <class Job>
+    std::int64_t steps_of(Job job) {
+        constexpr int every = 100;
+        std::int64_t steps = 0;
+        const auto count = [](void* to) { return *static_cast<std::int64_t*>(to) += every, 0; };
+        sqlite3_progress_handler(db->handle(), every, count, &steps);
+        run([&](Tx& tx) { static_cast<void>(job(tx)); });
+        sqlite3_progress_handler(db->handle(), 0, nullptr, nullptr);
+        return steps;
+    }
+    /// So many finished messages to `to`, in the history.
+    void history(int messages, const std::string& to, MessageStatus status = MessageStatus::failed) {
+        run([&](Tx& tx) {
+            MessageRow row;
+            row.phone_number = to;
+            row.content = "Long ago.";
+            row.status = status;
+            row.direction = status == MessageStatus::read ? Direction::inbound : Direction::outbound;
+            row.timestamp = row.not_before = now - 24h * 100;
+            for (int n = 0; n < messages; ++n) store::insert(tx, row);
+        });
+    }
     void finish(Tx& tx) {
         if (tx.failed()) FAIL(tx.error()->text());
         REQUIRE(db->execute("COMMIT").has_value());

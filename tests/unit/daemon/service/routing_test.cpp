@@ -515,7 +515,11 @@ TEST_CASE("routing: a route that is mended frees what waited for it") {
     box.env.config.routes.push_back({.prefix = "+1555", .modems = {7}});
     const auto id = box.add();
     CHECK_FALSE(box.submit(0).has_value());
-    const auto relaned = [&] { return box.run([&](Tx& tx) { return relane(tx, box.env, 0, store::last_message(tx)); }); };
+    const auto relaned = [&] {
+        int moved = 0;
+        for (store::LaneCursor at; !at.done();) moved += box.run([&](Tx& tx) { return relane(tx, box.env, at, 2); });
+        return moved;
+    };
     CHECK(relaned() == 0);
     const auto before = lanes_in(box.env.config);
     box.env.config.routes[0].modems = {1};
@@ -536,6 +540,28 @@ TEST_CASE("routing: a route that is mended frees what waited for it") {
     CHECK(relaned() == 2);
     CHECK(box.must_submit(0).message == later);
     CHECK(box.must_submit(1).message == pinned);
+}
+
+TEST_CASE("routing: a new route is looked for in what waits, in whatever way it waits, and in nothing else") {
+    Box box;
+    std::vector<MessageId> ids;
+    for (int n = 0; n < 12; ++n) ids.push_back(box.add("Number " + std::to_string(n), "+155501001" + std::to_string(10 + n)));
+    box.run([&](Tx& tx) {  // 0 waits, 1 is ready, 2 is held, 3 waits for its go
+        for (std::size_t n = 0; n < ids.size(); ++n)
+            tx.run("UPDATE messages SET ready = ?, not_before = not_before + ?2 WHERE id = ?3", n % 4, (n / 8) * 1000, ids[n]);
+    });
+    box.env.config.modems[1].classes = {MessageClass::marketing};
+    int moved = 0;
+    store::LaneCursor at;
+    while (!at.done()) moved += box.run([&](Tx& tx) { return relane(tx, box.env, at, 2); });
+    CHECK(moved == 12);
+    box.history(3000, phone);
+    at = {};
+    CHECK(box.steps_of([&](Tx& tx) {
+        for (at = {}; !at.done();) moved += relane(tx, box.env, at, 100);
+        return moved;
+    }) < 3000);
+    CHECK(moved == 12);
 }
 
 TEST_CASE("zones: the address counts beside the number, at planning and at release") {
