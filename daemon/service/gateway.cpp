@@ -69,27 +69,36 @@ aio::awaitable<void> Gateway::housekeeping() {
         // modems end what expired as they pick; what none picks ends here, some rows at a time: a long queue must not hold up the rest
         struct Due {
             bool work = false;
-            std::optional<std::int64_t> open;
+            std::optional<store::QueueCounts> queue;
             std::vector<MessageId> expired;
-            store::ReadyCursor at;
+            store::ReadyCursor at, go_at;
         };
-        auto look = [now = *now, count, at = expiry_at_, counted = counted_](Tx& tx) {
-            Due d{.at = at};
+        auto look = [now = *now, count, at = expiry_at_, go_at = go_expiry_at_, counted = counted_](Tx& tx) {
+            Due d{.at = at, .go_at = go_at};
             d.work = !store::overdue_reports(tx, now, 1).empty() || !store::stale_parts(tx, now - Limits::reassembly, 1).empty() ||
                      !unread_slots(tx, now).empty();
             // asked anew each time: claims, answers and new rounds come in without the API
             if (const auto next = store::next_waiting(tx); next || store::any_ready(tx) || store::any_waits_for_go(tx)) {
                 d.expired = store::ready_and_expired(tx, d.at, now, rows_looked_through);
-                std::ranges::move(store::go_waits_in_vain(tx, now, 500), std::back_inserter(d.expired));
+                std::ranges::move(store::ready_and_expired(tx, d.go_at, now, rows_looked_through, store::Gate::go),
+                                  std::back_inserter(d.expired));
                 d.work = d.work || !d.expired.empty() || (next && *next <= now);
             }
-            if (count) d.open = *counted = store::count_open(tx);
+            if (count) {
+                d.queue = store::count_queue(tx);
+                *counted = d.queue->open();
+            }
             return d;
         };
         auto due = co_await context_.store.read(look);
         if (!due) continue;
-        open_ = due->open.value_or(open_);
+        if (due->queue) {
+            queue_ = *due->queue;
+            open_ = queue_.open();
+            held_ = queue_.held;
+        }
         expiry_at_ = due->at;
+        go_expiry_at_ = due->go_at;
         co_await settle_held();
         if (!due->work) continue;
         struct Done {

@@ -84,7 +84,8 @@ private:
     Instant next_tidy_{}, next_tick_{};
     std::optional<Instant> swept_from_start_, looked_after_;
     std::shared_ptr<FileCare> file_care_ = std::make_shared<FileCare>();
-    store::ReadyCursor expiry_at_;
+    store::ReadyCursor expiry_at_, go_expiry_at_;
+    store::QueueCounts queue_;        ///< as it was counted whole last
     std::optional<WallTime> latest_;  ///< the time that it was last, or that the database knows
     std::int64_t held_ = 0;           ///< queued rows that wait for a confirmation
     std::string held_why_;            ///< empty: nothing is held

@@ -126,10 +126,11 @@ aio::awaitable<Result<void>> Gateway::follow_configuration() {
 
 /// When the last held row was freed or has ended, by whomever, nothing is doubtful any more.
 aio::awaitable<void> Gateway::settle_held() {
-    auto count = [](Tx& tx) { return std::pair{store::count_held(tx), store::get_setting(tx, "restored").value_or("")}; };
-    auto held = co_await context_.store.read(count);
+    auto look = [](Tx& tx) { return std::pair{store::count_held(tx, 1), store::get_setting(tx, "restored").value_or("")}; };
+    auto held = co_await context_.store.read(look);
     if (!held) co_return;
-    std::tie(held_, held_why_) = *held;
+    held_ = held->first == 0 ? 0 : std::max<std::int64_t>(held_, 1);  // how many is counted with the queue
+    held_why_ = held->second;
     if (held_ > 0 || held_why_.empty()) co_return;
     auto job = [now = context_.record_time()](Tx& tx) {
         tx.run("DELETE FROM settings WHERE name = 'restored'");

@@ -140,23 +140,29 @@ std::optional<GoRow> waiting_for_go(Tx& tx, MessageId id, std::int64_t epoch);
 std::string phone_of(Tx& tx, MessageId id);
 /// Ready rows of any lane that were tried before, best first.
 std::vector<Ranked> ready_and_tried(Tx& tx, int limit);
-/// Where a walk through the ready rows is; a new one begins at their head.
+/// Where a walk through the rows that are due is; a new one begins at their head.
 struct ReadyCursor {
     std::int64_t lane = INT64_MIN, message_class = -1, rank = 0, id = 0;
 };
-/// Of the next `examined` ready rows behind `at` those whose time is over. Moves `at` on; behind the last row to the head again.
-std::vector<MessageId> ready_and_expired(Tx& tx, ReadyCursor& at, WallTime now, int examined);
-/// Rows that wait for the go of Supabase while their time or their lease is over. Looks at all that wait.
-std::vector<MessageId> go_waits_in_vain(Tx& tx, WallTime now, int limit);
+/// Of the next `examined` ready rows behind `at` those whose time is over; or of those that wait for the go of Supabase (any gate but open)
+/// those whose time or lease is over. Moves `at` on; behind the last row to the head again.
+std::vector<MessageId> ready_and_expired(Tx& tx, ReadyCursor& at, WallTime now, int examined, Gate gate = Gate::open);
 /// When the next waiting row is due.
 std::optional<WallTime> next_waiting(Tx& tx);
 bool any_ready(Tx& tx);
+/// Rows of the queue by what they wait for; `go`: that of Supabase.
+struct QueueCounts {
+    std::int64_t ready = 0, waiting = 0, go = 0, held = 0, sending = 0;
+    std::int64_t open() const { return ready + waiting + go + held + sending; }
+};
+/// Counts no further than `most` of each.
+QueueCounts count_queue(Tx& tx, std::int64_t most = INT64_MAX);
 std::int64_t count_open(Tx& tx);  ///< queued (held ones too) and sending
 /// Holds at most `limit` queued rows, for `restored`; how many. Repeat until 0.
 std::int64_t hold_queued(Tx& tx, int limit);
 /// Lets at most `limit` held rows go on at `now`; how many. Repeat until 0.
 std::int64_t release_held(Tx& tx, WallTime now, int limit);
-std::int64_t count_held(Tx& tx);
+std::int64_t count_held(Tx& tx, std::int64_t most = INT64_MAX);
 /// Held rows of Supabase with an id above `after`, by id.
 std::vector<MessageRow> held_of_supabase(Tx& tx, MessageId after, int limit);
 /// Claimed rows of which no try was made, and which have no go: at most `limit` of them.

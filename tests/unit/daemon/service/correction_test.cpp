@@ -185,3 +185,29 @@ TEST_CASE("expiry: what no modem looks at ends, some rows at a time") {
     box.run([&](Tx& tx) { return expire_overdue(tx, box.env, found, box.now, 100); });
     for (const auto id : ids) CHECK(box.status(id) == "expired");
 }
+
+TEST_CASE("a long queue: what is looked at again and again is bounded") {
+    Box box;
+    const auto first = box.add("The first.");
+    box.run([&](Tx& tx) {
+        auto row = *store::find(tx, first);
+        for (int ready = 0; ready < 4; ++ready)
+            for (int n = 0; n < 500; ++n) {
+                store::insert(tx, row);
+                tx.run("UPDATE messages SET ready = ?, lease_until = ? WHERE id = ?", ready, box.now + 1h, tx.last_id());
+            }
+    });
+    const auto counted = [&](std::int64_t most) { return box.run([&](Tx& tx) { return store::count_queue(tx, most); }); };
+    CHECK(counted(1000).ready == 501);
+    CHECK(counted(1000).open() == 2001);
+    CHECK(counted(10).go == 10);
+    CHECK(counted(10).open() == 40);
+    CHECK(box.steps_of([](Tx& tx) { return store::count_queue(tx, 10).open(); }) < 1000);
+    CHECK(box.steps_of([](Tx& tx) { return store::count_held(tx, 1); }) < 300);
+    store::ReadyCursor at;
+    box.now += 2h;
+    CHECK(box.steps_of([&](Tx& tx) { return store::ready_and_expired(tx, at, box.now, 10, store::Gate::go).size(); }) < 1000);
+    std::size_t found = 10;
+    while (at.id != 0) found += box.run([&](Tx& tx) { return store::ready_and_expired(tx, at, box.now, 100, store::Gate::go).size(); });
+    CHECK(found == 500);
+}

@@ -254,7 +254,11 @@ TEST_CASE("go: lanes, the pause and the policy are asked before Supabase is") {
         auto row = box.row(id);
         row.lease_until = box.now;
         box.run([&](Tx& tx) { store::update(tx, row); });
-        box.run([&](Tx& tx) { return expire_overdue(tx, box.env, store::go_waits_in_vain(tx, box.now, 10), box.now, 10); });
+        box.run([&](Tx& tx) {
+            store::ReadyCursor at;
+            const auto in_vain = store::ready_and_expired(tx, at, box.now, 10, store::Gate::go);
+            return expire_overdue(tx, box.env, in_vain, box.now, 10);
+        });
         CHECK(box.status(id) == "cancelled");
         CHECK(box.reason(id) == "lease-lost");
     }
