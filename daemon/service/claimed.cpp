@@ -4,6 +4,7 @@
 
 #include "daemon/core/nanp.hpp"
 #include "daemon/dispatch/submission.hpp"
+#include "daemon/service/commands.hpp"
 #include "daemon/service/intake.hpp"
 #include "daemon/store/tables.hpp"
 
@@ -114,6 +115,11 @@ bool take_claimed(Tx& tx, const Env& env, const Claimed& claimed, WallTime now) 
             if (!same_round) known->begun = false;  // the go was for the claim before
             if (!same_round) known->stored_status = MessageStatus::queued;
             save(tx, env, *known, now);
+            if (job.cancel_requested) {
+                std::vector<Changed> changed;  // save() tells of it
+                withdraw(tx, env, {.id = 0, .kind = "cancel", .job_id = job.id, .epoch = job.epoch, .payload = {}}, now, changed);
+                return false;
+            }
             return confirmed;
         }
     }
@@ -121,6 +127,12 @@ bool take_claimed(Tx& tx, const Env& env, const Claimed& claimed, WallTime now) 
         auto row = refused_row(job, {409, "begun-before", ""}, now);
         row.status = MessageStatus::unknown;
         row.delivery_status = DeliveryStatus::unknown;
+        keep_unsent(tx, env, std::move(row), now);
+        return false;
+    }
+    if (job.cancel_requested) {
+        auto row = refused_row(job, {409, "cancelled", ""}, now);
+        row.status = MessageStatus::cancelled;
         keep_unsent(tx, env, std::move(row), now);
         return false;
     }

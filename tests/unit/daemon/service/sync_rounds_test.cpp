@@ -90,6 +90,42 @@ TEST_CASE("what went out in spite of a cancel is told before that is acknowledge
     box.server.asked = {};
 }
 
+TEST_CASE("what `mine` names as cancelled goes nowhere, also where it may go without asking") {
+    Linked box;
+    const auto known = [&](MessageRow& m) {
+        m.offline_ok = true;
+        m.lease_until = start + 600s;
+    };
+    box.keep(1, known);
+    box.keep(2, [&](MessageRow& m) {
+        known(m);
+        m.parts.push_back({.seq = 2});
+        m.parts[0].status = PartStatus::sent;
+    });
+    json jobs = json::array();
+    for (const int id : {1, 2, 3, 4}) {
+        auto job = box.job(id);
+        job["instance"] = box.context->env->instance;
+        job["offline_ok"] = true;
+        job["cancel_requested"] = id != 4;
+        jobs.push_back(job);
+    }
+    box.server.answers["gw_mine_v1"]["jobs"] = jobs;
+    std::map<std::int64_t, std::string> told;
+    box.server.asked = [&](const std::string& function) {
+        if (function == "gw_claim_v1")
+            for (const auto& event : box.server.told()) told[event.at("job_id").get<std::int64_t>()] = event.at("kind");
+    };
+    box.begin();
+    REQUIRE(box.run([&] { return box.server.calls["gw_claim_v1"] > 0; }, 5s));
+    box.server.asked = {};
+    CHECK(box.row(1).status == MessageStatus::cancelled);
+    CHECK(box.row(2).status == MessageStatus::queued);  // begun: it is completed
+    CHECK(box.row(3).status == MessageStatus::cancelled);
+    CHECK(box.row(4).status == MessageStatus::queued);
+    CHECK(told == std::map<std::int64_t, std::string>{{1, "cancelled"}, {3, "cancelled"}});
+}
+
 TEST_CASE("what is asked for while a round is under way is done in the next one") {
     Linked box;
     SUBCASE("sync now") {
