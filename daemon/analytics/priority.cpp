@@ -24,7 +24,7 @@ double one_decimal(double v) {
     return std::round(v * 10) / 10 + 0.0;  // no negative zero
 }
 
-Factor urgency_factor(const Counters& c, WallTime now) {
+Factor urgency_factor(const Counters& c, const config::Analytics& config, WallTime now) {
     if (!c.last_visit && c.life_hours && std::isfinite(*c.life_hours)) {
         // an hour or less is most urgent, a day or more is usual
         const double hours = std::clamp(*c.life_hours, 1.0, 24.0);
@@ -35,8 +35,10 @@ Factor urgency_factor(const Counters& c, WallTime now) {
     const double cycle = std::max(cycle_least, c.cycle_days && std::isfinite(*c.cycle_days) ? *c.cycle_days : cycle_unknown);
     const PrimeWindow prime = prime_window(static_cast<int>(std::lround(std::min(cycle, 36'500.0))));
     const char* where = days < prime.first_day ? "before" : days > prime.last_day ? "after" : "inside";
-    return {urgency(days / cycle), fmt::format("Last visit {:.0f} days ago, usual gap {:.0f}: {} the prime window of days {} to {}.",
-                                               std::floor(days), cycle, where, prime.first_day, prime.last_day)};
+    const Churn churn = churn_of(static_cast<int>(std::min(days, 36'500.0)), config);
+    return {urgency(days / cycle),
+            fmt::format("Last visit {:.0f} days ago, usual gap {:.0f}: {} the prime window of days {} to {}. Churn risk: {}.",
+                        std::floor(days), cycle, where, prime.first_day, prime.last_day, to_string(churn))};
 }
 
 Factor value_factor(const Counters& c, const config::Analytics& config) {
@@ -96,7 +98,7 @@ Priority priority_of(const Counters& counters, const config::Analytics& config, 
         Factor factor;
     };
     const config::Weights& w = config.weights;
-    const Weighed all[] = {{"urgency", w.urgency, urgency_factor(counters, now)},
+    const Weighed all[] = {{"urgency", w.urgency, urgency_factor(counters, config, now)},
                            {"value", w.value, value_factor(counters, config)},
                            {"campaign", w.campaign, campaign_factor(counters)},
                            {"response", w.response, response_factor(counters)},

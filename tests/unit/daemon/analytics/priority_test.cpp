@@ -54,7 +54,9 @@ TEST_CASE("priority: examples, part by part") {
         }
     }
     CHECK(priority_of({.last_visit = days_ago(11), .cycle_days = 10}, config, now).parts[0].sentence ==
-          "Last visit 11 days ago, usual gap 10: inside the prime window of days 8 to 12.");
+          "Last visit 11 days ago, usual gap 10: inside the prime window of days 8 to 12. Churn risk: Low.");
+    const config::Analytics strict{.churn_medium = 5, .churn_high = 8, .churn_critical = 10};
+    CHECK(priority_of({.last_visit = days_ago(11), .cycle_days = 10}, strict, now).parts[0].sentence.ends_with("Churn risk: Critical."));
 }
 
 TEST_CASE("priority: bounded and explained for every input and every weight") {
