@@ -186,7 +186,8 @@ std::vector<IncomingRow> open_parts(Tx& tx, std::string_view sender, int ref) {
 
 std::vector<IncomingRow> stale_parts(Tx& tx, WallTime before, int limit) {
     return incoming(tx.query("SELECT " INCOMING_COLUMNS
-                             " FROM incoming INDEXED BY incoming_open WHERE state = 0 AND kind = 0 AND received_at < ? ORDER BY id LIMIT ?",
+                             " FROM incoming INDEXED BY incoming_parts WHERE state = 0 AND kind = 0 AND received_at < ?"
+                             " ORDER BY received_at, id LIMIT ?",
                              before, limit));
 }
 

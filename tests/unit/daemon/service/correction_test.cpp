@@ -211,3 +211,24 @@ TEST_CASE("a long queue: what is looked at again and again is bounded") {
     while (at.id != 0) found += box.run([&](Tx& tx) { return store::ready_and_expired(tx, at, box.now, 100, store::Gate::go).size(); });
     CHECK(found == 500);
 }
+
+TEST_CASE("parts that wait too long are found among thousands of reports that match nothing") {
+    Box box;
+    box.run([&](Tx& tx) {
+        store::IncomingRow row{.kind = 1, .received_at = box.now - 5h, .sender = other_phone};
+        for (row.fingerprint = 0; row.fingerprint < 3000; ++row.fingerprint) store::insert_incoming(tx, row);
+        row.kind = 0;
+        row.ref = 7;
+        row.total = 2;
+        for (const auto age : {2h, 3h, 0h}) {
+            row.fingerprint = 10'000 + age.count();
+            row.received_at = box.now - age;
+            store::insert_incoming(tx, row);
+        }
+    });
+    std::vector<store::IncomingRow> stale;
+    CHECK(box.steps_of([&](Tx& tx) { return (stale = store::stale_parts(tx, box.now - 1h, 10)).size(); }) < 500);
+    REQUIRE(stale.size() == 2);
+    CHECK(stale[0].fingerprint == 10'003);
+    CHECK(stale[1].fingerprint == 10'002);
+}
