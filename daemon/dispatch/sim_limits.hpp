@@ -2,6 +2,7 @@
 // How many parts a SIM may send in rolling windows of a minute, an hour, a day and 31 days.
 #include <array>
 #include <deque>
+#include <optional>
 
 #include "daemon/core/clock.hpp"
 
@@ -31,6 +32,8 @@ public:
     /// The largest limit: so many parts are remembered at most.
     int most() const;
     std::size_t size() const { return times_.size(); }
+    /// The part that was added last, while a window holds it.
+    std::optional<WallTime> last() const { return times_.empty() ? std::nullopt : std::optional{times_.back()}; }
 
 private:
     struct Window {

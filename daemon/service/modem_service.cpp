@@ -489,14 +489,30 @@ aio::awaitable<bool> ModemService::accepts_sim(driver::Identity identity) {
 
 /// Fills the SIM's window from the journal, as far back as its limits look.
 aio::awaitable<bool> ModemService::load_window(std::string iccid, WallTime now) {
-    auto job = [iccid, now, reach = window_.reach(), most = window_.most()](store::Tx& tx) {
-        return store::parts_of_sim(tx, iccid, now, reach, most);
+    struct Read {
+        std::shared_ptr<const Journaled> all;
+        std::vector<WallTime> times;  ///< newest first
     };
-    auto spent = co_await context_.store.read(job);
-    if (!spent) co_return false;
+    auto job = [iccid, now, boot = context_.clock.now(), reach = window_.reach(), most = window_.most(),
+                known = shared_.journaled](store::Tx& tx) {
+        Read read{.all = known, .times = {}};
+        if (most <= 0) return read;
+        if (!known || known->reach < reach || known->most < most)
+            read.all = std::make_shared<const Journaled>(Journaled{store::parts_of_sims(tx, now, reach, most), reach, most, boot});
+        const auto newer = store::parts_of_sims(tx, now, reach, most, read.all->parts.newest);
+        for (const auto* parts : {&newer, &read.all->parts})
+            if (const auto of = parts->sims.find(iccid); of != parts->sims.end())
+                std::ranges::copy(of->second, std::back_inserter(read.times));
+        return read;
+    };
+    auto read = co_await context_.store.read(job);
+    if (!read) co_return false;
+    shared_.journaled = read->all;
+    const auto last = window_iccid_ == iccid ? window_.last() : std::nullopt;
     window_iccid_ = std::move(iccid);
     window_.clear();
-    for (auto it = spent->rbegin(); it != spent->rend(); ++it) window_.add(*it);
+    for (auto it = read->times.rbegin(); it != read->times.rend(); ++it) window_.add(*it);
+    if (last && (read->times.empty() || *last > read->times.front())) window_.add(*last);  // taken while the journal was read
     poke();
     co_return true;
 }

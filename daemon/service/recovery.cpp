@@ -19,7 +19,8 @@ namespace {
 
 constexpr int rows_a_commit = 5000;
 constexpr std::chrono::minutes tick_period{10}, sweep_period{1};
-constexpr std::chrono::minutes first_care{10};  // after a start: it has better things to do then
+constexpr std::chrono::minutes journal_kept{5};  // in memory, while modems come up
+constexpr std::chrono::minutes first_care{10};   // after a start: it has better things to do then
 constexpr std::chrono::seconds longest_sweep{2};
 constexpr std::chrono::hours sweep_from_start{24}, file_care_period{24};
 
@@ -219,6 +220,7 @@ aio::awaitable<void> Gateway::tidy(WallTime now) {
     }
     if (boot < next_tidy_) co_return;
     note_damage();
+    if (shared_.journaled && boot - shared_.journaled->at > journal_kept) shared_.journaled.reset();
     next_tidy_ = boot + sweep_period;
     if (!swept_from_start_ || boot - *swept_from_start_ > sweep_from_start) {
         swept_from_start_ = boot;

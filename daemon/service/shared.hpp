@@ -7,6 +7,7 @@
 #include "daemon/core/wall_clock.hpp"
 #include "daemon/service/context.hpp"
 #include "daemon/service/ledger.hpp"
+#include "daemon/store/tables.hpp"
 #include "modem/driver/modem.hpp"
 
 namespace conductor::service {
@@ -21,6 +22,14 @@ struct Tally {
 
 class ModemService;
 
+/// What the journal says of all SIMs: read once for the modems that come up together.
+struct Journaled {
+    store::PartsOfSims parts;
+    std::chrono::milliseconds reach{};
+    int most = 0;
+    Instant at{};
+};
+
 struct Shared {
     explicit Shared(aio::Executor ex) : sync_wake{ex}, go_wake{ex} {}
     std::vector<ModemService*> modems;
@@ -34,6 +43,7 @@ struct Shared {
     std::shared_ptr<HandOver> hand_over = std::make_shared<HandOver>();
     std::shared_ptr<Granted> granted = std::make_shared<Granted>();
     Tally tally;
+    std::shared_ptr<const Journaled> journaled;
     driver::Finder* finder = nullptr;  ///< who is where; set before the modems are made
     std::function<void(ModemIndex, int descriptor)> keep_descriptor = [](ModemIndex, int) {};  ///< systemd's FD store; -1 removes
 
@@ -52,8 +62,8 @@ struct Shared {
     /// Runs blocking work on a thread of its own, one after the other; empty: such work is left out (simulation).
     std::function<void(std::function<void()>)> in_background;
 
-    /// Something became sendable: wakes one idle modem that may take it (lane 0: any). `with_room`: not one whose SIM has too little room for
-    /// the message that goes first.
+    /// Something became sendable: wakes one idle modem that may take it (lane 0: any). `with_room`: not one whose SIM has too little room
+    /// for the message that goes first.
     void wake_one(std::uint64_t lane = 0, bool with_room = false);
     /// The modems but `modem` that could take a message now.
     std::vector<LiveSim> live_but(ModemIndex modem, WallTime now);

@@ -150,18 +150,23 @@ std::vector<AttemptRow> attempts_to(Tx& tx, std::string_view phone, WallTime sin
     return out;
 }
 
-std::vector<WallTime> parts_of_sim(Tx& tx, std::string_view iccid, WallTime now, std::chrono::milliseconds reach, int most) {
-    std::vector<WallTime> times;
-    if (most <= 0) return times;
+PartsOfSims parts_of_sims(Tx& tx, WallTime now, std::chrono::milliseconds reach, int most, std::int64_t after) {
+    PartsOfSims parts{.sims = {}, .newest = after};
+    if (most <= 0) return parts;
+    constexpr int not_sent = 3;  // driver::Ending
     std::optional<WallTime> newest;
-    for (Rows q = tx.query("SELECT started_at, iccid = ? FROM attempts ORDER BY id DESC", iccid); q.next();) {
-        if (!newest) newest = q.time(0);
+    for (Rows q = tx.query("SELECT started_at, iccid, id, outcome IS ? FROM attempts WHERE id > ? ORDER BY id DESC", not_sent, after);
+         q.next();) {
+        if (!newest) {
+            newest = q.time(0);
+            parts.newest = q.i64(2);
+        }
         if (q.time(0) < std::min(now, *newest) - reach) break;
-        if (!q.flag(1)) continue;
-        times.push_back(q.time(0));
-        if (times.size() == static_cast<std::size_t>(most)) break;
+        if (q.flag(3)) continue;
+        auto& times = parts.sims[q.text(1)];
+        if (times.size() < static_cast<std::size_t>(most)) times.push_back(q.time(0));
     }
-    return times;
+    return parts;
 }
 
 bool insert_incoming(Tx& tx, IncomingRow& r) {

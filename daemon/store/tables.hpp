@@ -1,6 +1,7 @@
 #pragma once
 // The smaller tables: journal of attempts, incoming PDUs, opt-outs, consents, audit, outbox, settings, SIMs.
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -53,9 +54,13 @@ std::vector<AttemptRow> attempts_since(Tx& tx, WallTime since, int limit);
 /// Of the newest `messages` messages to this number, newest attempt first.
 std::vector<AttemptRow> attempts_to(Tx& tx, std::string_view phone, WallTime since, int messages);
 
-/// When the newest parts of a SIM were submitted, newest first: at most `most`, and none that is older than `reach` by `now`, nor by the
-/// newest attempt there is: a clock that is not sure yet may be ahead.
-std::vector<WallTime> parts_of_sim(Tx& tx, std::string_view iccid, WallTime now, std::chrono::milliseconds reach, int most);
+/// When the newest parts of each SIM were submitted, newest first: at most `most` of each, and none that is older than `reach` by `now`,
+/// nor by the newest attempt there is: a clock that is not sure yet may be ahead. What never left is none. One walk through the journal.
+struct PartsOfSims {
+    std::map<std::string, std::vector<WallTime>, std::less<>> sims;  ///< by ICCID
+    std::int64_t newest = 0;                                         ///< attempt
+};
+PartsOfSims parts_of_sims(Tx& tx, WallTime now, std::chrono::milliseconds reach, int most, std::int64_t after = 0);
 
 // --- incoming: every PDU that arrived ---------------------------------------------------------------------------------------------------
 struct IncomingRow {

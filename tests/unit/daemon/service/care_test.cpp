@@ -277,6 +277,62 @@ TEST_CASE("a limit that a reload brings counts what the SIM sent before") {
     CHECK(life.modem->next_slot(clock.time) == clock.time);
 }
 
+TEST_CASE("the journal is read once for all SIMs, and what is taken meanwhile is not forgotten") {
+    Folder folder;
+    HandClock clock;
+    config::Modem config{.index = 0};
+    config.per_minute = 0;
+    config.per_day = 0;
+    config.per_hour = 4;
+    Life life{folder, clock, config};
+    life.shared.recovered = true;
+    const auto write = [&](auto job) {
+        auto task = [](store::Store& db, auto work) -> aio::awaitable<void> {
+            const auto done = co_await db.run(work);
+            CHECK(done.has_value());
+        };
+        life.await_nothing(task(*life.store, job));
+    };
+    const auto journal = [&](std::chrono::minutes age, const char* sim, int outcome = 0) {
+        auto job = [at = clock.time - age, sim, outcome](store::Tx& tx) {
+            tx.run("INSERT INTO attempts (message_id, seq, modem_index, iccid, started_at, outcome) VALUES (1, 1, 1, ?, ?, ?)", sim, at,
+                   outcome);
+        };
+        write(job);
+    };
+    const std::string sim = "8988200000000000017", other = "8988200000000000099";
+    for (const auto age : {50min, 40min, 30min}) journal(age, sim.c_str());
+    journal(20min, other.c_str());
+    journal(10min, sim.c_str(), 3);  // never left
+    life.sim_seen();
+    const auto all = life.shared.journaled;
+    REQUIRE(all);
+    CHECK(all->parts.sims.at(sim).size() == 3);
+    CHECK(all->parts.sims.at(other).size() == 1);
+    CHECK(life.modem->next_slot(clock.time) == clock.time);
+    auto add = [now = clock.time, env = life.context->env](store::Tx& tx) {
+        NewMessage message;
+        message.to = "+15550100123";
+        message.text = "Your order is ready.";
+        message.message_class = MessageClass::transactional;
+        CHECK(take(tx, *env, message, now, 0).has_value());
+    };
+    write(add);
+    life.modem->reload(config);
+    REQUIRE(life.await(life.modem->next(std::nullopt, true)).has_value());
+    CHECK(life.modem->next_slot(clock.time) == clock.time + 10min);  // the fourth of this hour
+    journal(5min, sim.c_str());
+    config.per_hour = 5;
+    life.modem->reload(config);
+    life.settle();
+    CHECK(life.shared.journaled != all);  // it holds four of a SIM
+    CHECK(life.modem->next_slot(clock.time) == clock.time + 10min);
+    const auto anew = life.shared.journaled;
+    life.modem->reload(config);
+    life.settle();
+    CHECK(life.shared.journaled == anew);
+}
+
 TEST_CASE("slots are not judged before what the process before left open is settled") {
     Folder folder;
     HandClock clock;

@@ -585,21 +585,22 @@ TEST_CASE("outbox: in order, by stream, by size, without dead letters") {
 }
 
 TEST_CASE("parts of a SIM: as many as its limits ask for, whatever other SIMs sent") {
+    using std::chrono::minutes;
     Fixture f;
     for (int n = 0; n < 300; ++n)
         f.tx->run("INSERT INTO attempts (message_id, seq, modem_index, iccid, started_at, outcome) VALUES (?, 1, 0, ?, ?, 0)", n,
-                  n % 3 == 0 ? "8949001" : "8949002", f.now + std::chrono::minutes{n});
-    using std::chrono::minutes;
+                  n % 3 == 0 ? "8949001" : "8949002", f.now + minutes{n});
     const WallTime now = f.now + minutes{300};
-    CHECK(parts_of_sim(*f.tx, "8949001", now, minutes{300}, 1000).size() == 100);
-    CHECK(parts_of_sim(*f.tx, "8949003", now, minutes{300}, 1000).empty());
-    CHECK(parts_of_sim(*f.tx, "8949001", now, minutes{300}, 0).empty());
-    const auto newest = parts_of_sim(*f.tx, "8949001", now, minutes{300}, 2);
-    CHECK(newest == std::vector<WallTime>{f.now + minutes{297}, f.now + minutes{294}});
-    const auto lately = parts_of_sim(*f.tx, "8949001", now, minutes{10}, 1000);
-    CHECK(lately.size() == 3);
+    const auto parts_of_sim = [&](const char* sim, WallTime at, minutes reach, int most) {
+        return parts_of_sims(*f.tx, at, reach, most).sims[sim];
+    };
+    CHECK(parts_of_sim("8949001", now, minutes{300}, 1000).size() == 100);
+    CHECK((parts_of_sim("8949003", now, minutes{300}, 1000).empty() && parts_of_sim("8949001", now, minutes{300}, 0).empty()));
+    CHECK(parts_of_sim("8949001", now, minutes{300}, 2) == std::vector<WallTime>{f.now + minutes{297}, f.now + minutes{294}});
+    const auto lately = parts_of_sim("8949001", now, minutes{10}, 1000);
+    REQUIRE(lately.size() == 3);
     // by a clock that is hours ahead, as at a start before the network told the time, none is forgotten
-    CHECK(parts_of_sim(*f.tx, "8949001", now + minutes{290}, minutes{10}, 1000) == lately);
+    CHECK(parts_of_sim("8949001", now + minutes{290}, minutes{10}, 1000) == lately);
 }
 
 TEST_CASE("list in parts: the same rows, however few there are and wherever they lie") {
