@@ -16,7 +16,6 @@ using config::Config;
 using std::chrono::hours;
 using std::chrono::milliseconds;
 
-constexpr milliseconds look_again{60'000};  // where nothing tells when: paused
 constexpr hours day{24}, week{7 * 24};
 
 Decision send() {
@@ -182,7 +181,6 @@ Decision decide_any(const Config& config, const Facts& facts, WallTime now) {
     if (facts.message_class != MessageClass::reply) {
         if (std::string word = refused_number(config, facts.phone_number); !word.empty())
             return refuse(MessageStatus::suppressed, std::move(word));
-        if (facts.paused) return wait(now + look_again, "paused");
         if (auto held = set_or_campaign(facts, now)) return *std::move(held);
     }
     if (facts.behind_until && *facts.behind_until > now) return wait(*facts.behind_until, "recipient-order");
@@ -195,7 +193,7 @@ Decision decide_any(const Config& config, const Facts& facts, WallTime now) {
 Decision decide(const Config& config, const Facts& facts, WallTime now) {
     Decision d = decide_any(config, facts, now);
     if (d.ruling != Ruling::wait) return d;
-    if (d.reason != "paused" && d.reason != "campaign-paused" && !d.reason.starts_with("set-") && d.reason != "recipient-order")
+    if (d.reason != "campaign-paused" && !d.reason.starts_with("set-") && d.reason != "recipient-order")
         if (const auto* zone = zone_named(config.gateway.time_zone)) d.detail = local_text(zone, d.not_before);
     if (facts.expires) d.not_before = std::min(d.not_before, *facts.expires);
     return d;

@@ -26,7 +26,6 @@ struct Facts {
     std::optional<WallTime> last_sent;  ///< last marketing message to this number that was given to a modem
     std::vector<WallTime> contacts;     ///< when it got marketing in the last week, newest first; a set is one
     int budget_used_today = 0;          ///< marketing messages of this box since local midnight
-    bool paused = false;                ///< the whole queue
     bool campaign_paused = false;
     /// Of a set (bubbles): what became of the message before this one. Behind one that is out, gap, caps and budget do not bind: a set is
     /// one contact. Behind one that failed it waits: a set resumes where it stopped.
@@ -53,7 +52,7 @@ struct Decision {
 /// By class (CONTRACT part 3). Marketing: opt-out, number, pause, consent, lateness, window, days, holidays and law in every zone that
 /// address and number name (only their overlap), gap, caps, budget. Transactional: opt-out, number, pause, due time. Reply: due time, and
 /// an opt-out, unless the inbound that it answers is newer. All: expiry. The limits of the SIMs bind beside this (sim_limits.hpp). Reasons:
-/// not-due, quiet-hours, per-recipient-gap, per-recipient-cap, daily-budget, paused, campaign-paused, set-order, set-stopped,
+/// not-due, quiet-hours, per-recipient-gap, per-recipient-cap, daily-budget, campaign-paused, set-order, set-stopped,
 /// recipient-order, no-time-zone; opted-out, no-consent, premium-number, country-not-allowed, bad-number, no-window (suppressed); expired,
 /// late (expired).
 Decision decide(const config::Config& config, const Facts& facts, WallTime now);

@@ -47,7 +47,6 @@ public:
     Todo tick(Instant now);
     /// A refreshed token: every channel is told, and what waits for one joins.
     Todo token(Instant now, std::string token);
-    void disconnected() { channels_.clear(); }
 
     Instant next_tick() const;
     bool joined() const;                                     ///< every channel

@@ -39,8 +39,4 @@ Instant lease_deadline(Instant requested_at, WallTime server_now, WallTime lease
     return requested_at + lease - guard;
 }
 
-Instant renew_at(Instant requested_at, WallTime server_now, WallTime lease_expires_at) {
-    return requested_at + (lease_expires_at - server_now) / 3;
-}
-
 }  // namespace conductor::sync

@@ -33,7 +33,4 @@ inline constexpr std::chrono::seconds worst_part_time{30};
 /// a guard of max(5 s, 1 % of the lease) and the worst time that `parts` parts take.
 Instant lease_deadline(Instant requested_at, WallTime server_now, WallTime lease_expires_at, int parts);
 
-/// When leases of that length are to be renewed: a third of it after the request.
-Instant renew_at(Instant requested_at, WallTime server_now, WallTime lease_expires_at);
-
 }  // namespace conductor::sync

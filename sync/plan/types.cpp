@@ -1,8 +1,5 @@
 #include "sync/plan/types.hpp"
 
-#include <array>
-#include <utility>
-
 namespace conductor::sync {
 
 const char* errc_library(SyncErrc) {
@@ -20,35 +17,6 @@ std::string_view describe(SyncErrc e) {
         case SyncErrc::rejected: return "the server refuses the data of this request";
     }
     return "?";
-}
-
-namespace {
-constexpr std::array<std::pair<EventKind, std::string_view>, 14> kinds = {{{EventKind::attempt, "attempt"},
-                                                                           {EventKind::part, "part"},
-                                                                           {EventKind::sent, "sent"},
-                                                                           {EventKind::delivered, "delivered"},
-                                                                           {EventKind::undelivered, "undelivered"},
-                                                                           {EventKind::failed, "failed"},
-                                                                           {EventKind::expired, "expired"},
-                                                                           {EventKind::cancelled, "cancelled"},
-                                                                           {EventKind::suppressed, "suppressed"},
-                                                                           {EventKind::released, "released"},
-                                                                           {EventKind::unknown, "unknown"},
-                                                                           {EventKind::opt_out, "opt_out"},
-                                                                           {EventKind::opt_in, "opt_in"},
-                                                                           {EventKind::heartbeat, "heartbeat"}}};
-}
-
-std::string_view to_string(EventKind kind) {
-    for (const auto& [value, word] : kinds)
-        if (value == kind) return word;
-    return "?";
-}
-
-std::optional<EventKind> parse_event_kind(std::string_view text) {
-    for (const auto& [value, word] : kinds)
-        if (word == text) return value;
-    return std::nullopt;
 }
 
 std::optional<Verdict> parse_verdict(std::string_view text) {

@@ -104,25 +104,6 @@ struct RenewAnswer {
     Instant requested_at{};
 };
 
-enum class EventKind : std::uint8_t {
-    attempt,
-    part,
-    sent,
-    delivered,
-    undelivered,
-    failed,
-    expired,
-    cancelled,
-    suppressed,
-    released,
-    unknown,
-    opt_out,
-    opt_in,
-    heartbeat
-};
-std::string_view to_string(EventKind kind);
-std::optional<EventKind> parse_event_kind(std::string_view text);
-
 /// Anything of the outbox for gw_report_v1: `body` is the JSON object of the event (API.md), `event_id` a UUID.
 struct ReportItem {
     std::string event_id;

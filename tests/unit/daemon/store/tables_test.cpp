@@ -598,8 +598,7 @@ TEST_CASE("parts of a SIM: as many as its limits ask for, whatever other SIMs se
     CHECK((parts_of_sim("8949003", now, minutes{300}, 1000).empty() && parts_of_sim("8949001", now, minutes{300}, 0).empty()));
     CHECK(parts_of_sim("8949001", now, minutes{300}, 2) == std::vector<WallTime>{f.now + minutes{297}, f.now + minutes{294}});
     const auto lately = parts_of_sim("8949001", now, minutes{10}, 1000);
-    REQUIRE(lately.size() == 3);
-    // by a clock that is hours ahead, as at a start before the network told the time, none is forgotten
+    CHECK(lately.size() == 3);  // by a clock that is hours ahead, as at a start before the network told the time, none is forgotten
     CHECK(parts_of_sim("8949001", now + minutes{290}, minutes{10}, 1000) == lately);
 }
 
