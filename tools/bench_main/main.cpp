@@ -31,7 +31,8 @@ void run(const Options& options) {
     if (options.push > 0) {
         print(measure_push(options.push, true));
         print(measure_push(std::min(options.push, 50), false));
-        print(measure_sync_cost(1'000));
+        print(measure_sync_cost(1'000, std::chrono::milliseconds{0}));
+        print(measure_sync_cost(500, std::chrono::milliseconds{100}));
         return;
     }
     {

@@ -40,8 +40,9 @@ nlohmann::json measure_queue(int messages);
 /// poll a minute; else by a poll a second. "skipped" where a part of Supabase is missing.
 nlohmann::json measure_push(int rows, bool push);
 
-/// `rows` of Supabase that fall due at once, through one modem that takes no time, until each is told as delivered: what they cost.
-nlohmann::json measure_sync_cost(int rows);
+/// `rows` of Supabase that fall due at once, through one modem that takes `latency` for each, until all are told as delivered: what they
+/// cost.
+nlohmann::json measure_sync_cost(int rows, std::chrono::milliseconds latency);
 
 /// How long fdatasync of 4 KiB takes where the benchmark's databases are.
 nlohmann::json measure_disk(const std::filesystem::path& folder);

@@ -129,15 +129,15 @@ json measure_push(int rows, bool push) {
     return line;
 }
 
-json measure_sync_cost(int rows) {
+json measure_sync_cost(int rows, std::chrono::milliseconds latency) {
     const TempDir folder;
-    json line = {{"bench", "sync"}, {"rows", rows}, {"modems", 1}};
+    json line = {{"bench", "sync"}, {"rows", rows}, {"modems", 1}, {"latency_ms", latency.count()}};
     if (const std::string missing = what_is_missing(folder); !missing.empty()) {
         line["skipped"] = missing;
         return line;
     }
     const Cloud cloud{folder};
-    const Sim sim{folder / "sim", {.modems = 1, .latency = 0ms, .report_delay = 0ms}};
+    const Sim sim{folder / "sim", {.modems = 1, .latency = latency, .report_delay = 0ms}};
     Gateway gateway{folder / "box", {.ports = sim.ports(), .more = cloud.table(true)}};
     connect(gateway, true);
     const auto idle = gateway.daemon().usage();
