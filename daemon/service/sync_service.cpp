@@ -20,7 +20,7 @@ namespace {
 using nlohmann::json;
 using store::Tx;
 
-constexpr std::chrono::milliseconds gather{100};                        // news of this long share a request
+constexpr std::chrono::milliseconds gather{300};                        // news of this long share a request
 constexpr std::chrono::duration<std::uint64_t, std::milli> crowd{250};  // the boxes of a pool answer a ring within this
 constexpr std::chrono::hours hello_period{1};
 constexpr std::chrono::minutes heartbeat_period{1};
@@ -157,7 +157,10 @@ aio::awaitable<Result<sync::Hello>> SyncService::introduction() {
         return words;
     };
     auto words = co_await context_.store.run(job);
-    if (!words) co_return words.error();
+    if (!words) {
+        log_.error("hello-not-stored", {{"error", words.error().text()}});
+        co_return words.error();
+    }
     sync::Hello hello{.instance = context_.env->instance, .version = CONDUCTOR_VERSION, .word = word_, .words = std::move(*words)};
     co_return hello;
 }
