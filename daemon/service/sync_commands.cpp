@@ -21,7 +21,8 @@ aio::awaitable<bool> SyncService::obey_commands() {
         std::vector<std::int64_t> done;
         for (std::size_t at = 0; at < commands->size(); at += commands_a_step) {
             const auto step = std::span{*commands}.subspan(at, std::min(commands_a_step, commands->size() - at));
-            auto obeyed = co_await obey({step.begin(), step.end()});
+            std::vector<sync::Command> some{step.begin(), step.end()};
+            auto obeyed = co_await obey(std::move(some));
             if (!obeyed) co_return false;
             done.insert(done.end(), obeyed->begin(), obeyed->end());
         }
