@@ -234,6 +234,8 @@ private:
 
 namespace {
 
+constexpr std::chrono::seconds overdue{2};  // libcurl keeps the time; who waits for it keeps it too, and is deaf to none of its faults
+
 /// Sets the options of one easy handle; the first that is refused is remembered.
 struct Options {
     CURL* easy;
@@ -328,8 +330,9 @@ aio::awaitable<Result<std::shared_ptr<HttpConnection>>> HttpClient::connect(std:
     set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));  // what TLS agrees on is the protocol spoken next
     if (set.bad != CURLE_OK) co_return fail(SyncErrc::transport, curl().easy_strerror(set.bad));
     if (!connection->add()) co_return fail(SyncErrc::transport, "curl_multi_add_handle");
-    co_await transfer.done_event.wait();
-    if (!transfer.done) co_return fail(SyncErrc::transport, "cancelled");
+    const Instant latest = BootClock::now() + settings_.connect_timeout + overdue;
+    co_await transfer.done_event.wait_until(latest);
+    if (!transfer.done) co_return fail(SyncErrc::transport, BootClock::now() >= latest ? "libcurl does not end it" : "cancelled");
     if (transfer.result != CURLE_OK) co_return fail(SyncErrc::transport, curl().easy_strerror(transfer.result));
     if (!connection->adopt()) co_return fail(SyncErrc::transport, "no socket");
     co_return connection;
@@ -359,7 +362,7 @@ aio::awaitable<Result<HttpClient::Response>> HttpClient::perform(Request request
     set(CURLOPT_HEADERDATA, &transfer);
     set(CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
     set(CURLOPT_MAXAGE_CONN, multi_->keep_connection());
-    set(CURLOPT_PIPEWAIT, 1L);
+    // No CURLOPT_PIPEWAIT: after a connection that failed while the request was sent, libcurl 7.88 lets the next call wait for ever.
     set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
     set(CURLOPT_ACCEPT_ENCODING, "");
     set(CURLOPT_FOLLOWLOCATION, 0L);
@@ -373,8 +376,9 @@ aio::awaitable<Result<HttpClient::Response>> HttpClient::perform(Request request
     };
     if (!multi_->add(easy.get())) co_return fail(SyncErrc::transport, "curl_multi_add_handle");
     const Membership membership{*multi_, easy.get()};
-    co_await transfer.done_event.wait();
-    if (!transfer.done) co_return fail(SyncErrc::transport, "cancelled");
+    const Instant latest = BootClock::now() + request.timeout + overdue;
+    co_await transfer.done_event.wait_until(latest);
+    if (!transfer.done) co_return fail(SyncErrc::transport, BootClock::now() >= latest ? "libcurl does not end it" : "cancelled");
     if (transfer.result != CURLE_OK) co_return fail(SyncErrc::transport, curl().easy_strerror(transfer.result));
     curl().easy_getinfo(easy.get(), CURLINFO_RESPONSE_CODE, &transfer.response.status);
     co_return std::move(transfer.response);

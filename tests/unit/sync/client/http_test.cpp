@@ -3,6 +3,9 @@
 
 #include <doctest/doctest.h>
 
+#include <poll.h>
+
+#include <atomic>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/io_context.hpp>
@@ -10,7 +13,9 @@
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/streambuf.hpp>
 #include <boost/asio/write.hpp>
+#include <random>
 #include <set>
+#include <thread>
 
 #include "sync/plan/types.hpp"
 
@@ -30,6 +35,11 @@ struct Server {
             auto [ec, socket] = co_await self->acceptor.async_accept(aio::as_value);
             if (ec) co_return;
             ++self->connections;
+            if (self->hang_up) {
+                socket.set_option(tcp::socket::linger{true, 0});
+                socket.close();
+                continue;
+            }
             boost::asio::co_spawn(self->io, serve(self, std::move(socket)), boost::asio::detached);
         }
     }
@@ -52,7 +62,50 @@ struct Server {
     tcp::acceptor acceptor;
     std::string answer, last;
     bool close = false;
+    bool hang_up = false;  ///< each connection, at once
     int connections = 0, requests = 0;
+};
+
+/// Resets its connections, on a thread of its own: some at once, some a moment later, some behind an answer or three.
+class Resetting {
+public:
+    Resetting() : thread_{[this] { run(); }} {}
+    ~Resetting() {
+        stop_ = true;
+        thread_.join();
+    }
+    std::string url() const { return "http://127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port()) + "/x"; }
+
+private:
+    static bool readable(int fd, int ms) {
+        pollfd one{fd, POLLIN, 0};
+        return ::poll(&one, 1, ms) > 0;
+    }
+    void run() {
+        using boost::asio::buffer;
+        constexpr std::string_view answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+        char in[8192];
+        while (!stop_) {
+            if (!readable(acceptor_.native_handle(), 10)) continue;
+            boost::system::error_code gone;
+            tcp::socket socket{io_};
+            acceptor_.accept(socket, gone);
+            const auto how = random_() % 6;
+            for (auto answers = how == 5 ? 1 + random_() % 3 : 0; answers > 0 && !gone && readable(socket.native_handle(), 50); --answers) {
+                socket.read_some(buffer(in), gone);
+                if (!gone) boost::asio::write(socket, buffer(answer), gone);
+            }
+            const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds{how > 1 && how < 5 ? random_() % 200 : 0};
+            while (std::chrono::steady_clock::now() < until) {}
+            socket.set_option(tcp::socket::linger{true, 0}, gone);
+            socket.close(gone);  // Asio's destructor would not reset it
+        }
+    }
+    boost::asio::io_context io_;
+    tcp::acceptor acceptor_{io_, tcp::endpoint{boost::asio::ip::address_v4::loopback(), 0}};
+    std::mt19937 random_{7};
+    std::atomic<bool> stop_{false};
+    std::thread thread_;
 };
 
 struct Fixture {
@@ -75,7 +128,8 @@ struct Fixture {
                 out.push_back(std::move(response));
             });
         io.restart();
-        while (out.size() < static_cast<std::size_t>(n) && io.run_one() > 0) {}
+        const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds{20};
+        while (out.size() < static_cast<std::size_t>(n) && std::chrono::steady_clock::now() < patience) io.run_one_until(patience);
         return out;
     }
 };
@@ -153,6 +207,41 @@ TEST_CASE("HttpClient: transport errors are errors of transport, and the next ca
     const auto next = f.perform(client, f.get());
     REQUIRE(next[0].has_value());
     CHECK(next[0]->body == "ok");
+}
+
+TEST_CASE("HttpClient: of several calls at once each ends, whatever becomes of the connections") {
+    Fixture f;
+    HttpClient client{f.io.get_executor()};
+    SUBCASE("hung up on") {
+        for (int round = 0; round < 100; ++round) {
+            f.server.hang_up = round % 4 != 3;
+            f.server.answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+            f.server.close = round % 8 == 7;
+            REQUIRE(f.perform(client, f.get(), 1 + round % 7).size() == static_cast<std::size_t>(1 + round % 7));
+        }
+    }
+    SUBCASE("reset while the request is sent") {
+        const Resetting server;
+        auto request = f.get(std::chrono::seconds{2});
+        request.url = server.url();
+        request.method = "POST";
+        int while_sent = 0;  // libcurl 7.88 would then keep the next call waiting, where that may wait for a connection
+        for (int n = 0; n < 10'000 && while_sent < 3; ++n) {
+            request.body.assign(static_cast<std::size_t>(n % 3000), 'x');
+            const auto got = f.perform(client, request);
+            REQUIRE(got.size() == 1);
+            if (got[0]) continue;
+            CAPTURE(got[0].error().text());
+            REQUIRE(got[0].error().text().find("libcurl") == std::string::npos);
+            while_sent += got[0].error().text().find("sending") != std::string::npos;
+        }
+        MESSAGE("reset while it was sent: " << while_sent);
+    }
+    SUBCASE("no answer: those that wait for a connection too") {
+        const auto got = f.perform(client, f.get(std::chrono::milliseconds{100}), 12);
+        REQUIRE(got.size() == 12);
+        for (const auto& one : got) CHECK_FALSE(one.has_value());
+    }
 }
 
 TEST_CASE("HttpClient: a cancelled call ends at once and leaves the client usable") {
