@@ -18,7 +18,7 @@ TEST_CASE("integration: a schedule goes out through two modems, with reports") {
     const std::string three_parts = std::string(150, 'a') + std::string(150, 'b') + std::string(100, 'c');
     const std::string emoji = "Your table is ready \xF0\x9F\x8E\x89";
     std::map<std::string, std::string> texts;
-    for (int n = 0; n < 16; ++n) texts[invented_number(n)] = "Hello no. " + std::to_string(n) + ", see you at 6 {or 7}?";
+    for (int n = 0; n < 16; ++n) texts[invented_number(n)] = "Hello no. " + std::to_string(n) + ", see you at 6 {or at 7?}";
     texts[invented_number(16)] = three_parts;
     texts[invented_number(17)] = emoji;
     for (const auto& [to, text] : texts) {
