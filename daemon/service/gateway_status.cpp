@@ -207,7 +207,7 @@ Answer<std::string> Gateway::modem_trace(ModemIndex index) const {
 
 BoxView Gateway::view() const {
     const auto now = context_.wall();
-    BoxView box{.modems = {}, .paused = shared_.paused, .clock_sure = now.has_value(), .trouble = {}};
+    BoxView box{.modems = {}, .paused = shared_.paused, .clock_sure = now.has_value(), .trouble = {}, .granted = shared_.granted};
     if (const auto& trouble = context_.store.trouble()) box.trouble = trouble_word(*trouble);
     for (const auto& modem : modems_) {
         const auto state = modem->status().state;

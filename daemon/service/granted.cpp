@@ -22,7 +22,10 @@ bool Granted::is_for(const store::MessageRow& row) const {
 }
 
 void Granted::refresh(store::Tx& tx) {
-    std::erase_if(rows_, [&tx](const auto& row) { return !store::waiting_for_go(tx, row.ranked.id, row.epoch); });
+    std::vector<store::GoRow> still;
+    for (const auto& row : rows_)
+        if (auto waiting = store::waiting_for_go(tx, row.ranked.id, row.epoch)) still.push_back(std::move(*waiting));
+    rows_ = std::move(still);
 }
 
 }  // namespace conductor::service

@@ -16,7 +16,8 @@ public:
     /// Its go is for the claim that this row is under.
     bool is_for(const store::MessageRow& row) const;
     const std::vector<store::GoRow>& rows() const { return rows_; }
-    /// Forgets those that do not wait any more under the claim that the go was for: cancelled, parked, claimed afresh.
+    /// Forgets those that do not wait any more under the claim that the go was for (cancelled, parked, claimed afresh), and reads the lanes
+    /// of the others anew.
     void refresh(store::Tx& tx);
 
 private:

@@ -254,7 +254,9 @@ public:
 private:
     bool mine(const store::Ranked& one) const {
         const auto& kept = request_.hand_over;
-        return !kept || kept->empty() || !kept->left_to_others(store::phone_of(tx_, one.id), request_.modem, able_, request_.now);
+        if (!kept || kept->empty()) return true;
+        const auto able = one.lane == 0 ? able_ : able_ & one.lane;  // nobody waits for a modem that may not take it
+        return !kept->left_to_others(store::phone_of(tx_, one.id), request_.modem, able, request_.now);
     }
 
     static constexpr int most_passed = 1024;  ///< rows of a queue that are left to others
@@ -277,8 +279,9 @@ void pick(Tx& tx, const Env& env, const PickRequest& request, PickAnswer& answer
         auto best = choice.first(spaced);
         if (!best) break;
         if (request.granted && best->needs_go() &&
-            (best->status != MessageStatus::queued || !best->ready || !request.granted->is_for(*best))) {
-            request.granted->drop(best->id);  // cancelled, parked or claimed afresh since
+            (best->status != MessageStatus::queued || !best->ready || !request.granted->is_for(*best) ||
+             !takes(best->lane, request.modem))) {
+            request.granted->drop(best->id);  // cancelled, parked, claimed afresh or routed otherwise since
             continue;
         }
         const bool begun = has_parts_out(*best);

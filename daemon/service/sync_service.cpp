@@ -261,9 +261,10 @@ aio::awaitable<bool> SyncService::upload(store::Stream stream) {
             }
         };
         // told twice it does no harm: a batch that was not full may share somebody's commit
-        auto done = co_await context_.store.run(job2, full ? store::Urgency::now : store::Urgency::soon);
+        auto done = co_await context_.store.run(job2, full || rung_ ? store::Urgency::now : store::Urgency::soon);
         if (!done) co_return false;
         told_ += batch.size();
+        waiting_ -= std::min<decltype(waiting_)>(waiting_, static_cast<decltype(waiting_)>(batch.size()));
         for (std::size_t i = 0; i < batch.size(); ++i)
             if (const auto v = (*verdicts)[i].verdict; v != sync::Verdict::applied && v != sync::Verdict::duplicate)
                 log_.warning("told-in-vain",

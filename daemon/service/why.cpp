@@ -62,7 +62,7 @@ Why of_queued(Tx& tx, const Env& env, const MessageRow& row, const BoxView& box,
     }
     if (auto blocked = blocked_by_box(env, row, box, now)) return *std::move(blocked);
     if (!row.ready && row.not_before > now && row.reason) return {*row.reason, row.reason_text.value_or("")};
-    if (row.needs_go()) return {"awaiting-go"};
+    if (row.needs_go() && !(box.granted && box.granted->is_for(row))) return {"awaiting-go"};
     const int before = store::ready_before(tx, row, most_counted);
     if (before == 0) return {"waiting-for-modem"};
     return {"behind", before < most_counted ? std::to_string(before) : fmt::format("{} or more", most_counted)};

@@ -19,7 +19,8 @@ struct BoxView {
     std::vector<ModemView> modems;
     bool paused = false;
     bool clock_sure = true;
-    std::string trouble;  ///< trouble_word(); empty when the last commit was fine
+    std::string trouble;                          ///< trouble_word(); empty when the last commit was fine
+    std::shared_ptr<const Granted> granted = {};  ///< claimed rows that have their go; read on the store's thread
 };
 /// The word of a store that takes no writes, for what waits.
 std::string trouble_word(const Error& error);

@@ -6,6 +6,8 @@
 #include <algorithm>
 
 #include "daemon/service/claimed.hpp"
+#include "daemon/service/steps.hpp"
+#include "daemon/service/why.hpp"
 #include "tests/unit/daemon/service/box.hpp"
 
 using namespace conductor;
@@ -113,6 +115,22 @@ TEST_CASE("go: what has it and waits no more under its claim is passed over") {
     box.run([&](Tx& tx) { store::update(tx, row); });
     CHECK(box.must_submit(0).message == second);
     CHECK(box.granted->rows().empty());
+}
+
+TEST_CASE("go: what has it waits for a modem, and for one that may take it") {
+    Claims box;
+    const auto id = box.claim();
+    const auto reason = [&] {
+        const BoxView view{.modems = {{.index = 0, .up = true}, {.index = 1, .up = true}}, .granted = box.granted};
+        return box.run([&](Tx& tx) { return why(tx, box.env, *store::find(tx, id), view, box.now).word; });
+    };
+    CHECK(reason() == "awaiting-go");
+    box.answer(box.choose({{0}}));
+    CHECK(reason() == "waiting-for-modem");
+    box.run([&](Tx& tx) { store::set_lane(tx, id, bit_of(1)); });  // as a change of the routes does
+    CHECK_FALSE(box.submit(0).has_value());
+    box.answer(box.choose({{1}}));
+    CHECK(box.must_submit(1).message == id);
 }
 
 TEST_CASE("go: the policy parks what has it, and it is asked for again when it is due") {

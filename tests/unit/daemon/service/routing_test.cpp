@@ -109,6 +109,20 @@ TEST_CASE("routing: many messages to one number keep their order where their SIM
     CHECK(box.take_by(1)->message == waiting.front());
 }
 
+TEST_CASE("routing: a number that is left to a SIM keeps nothing that another one alone may take") {
+    Fleet box;
+    box.wrote(1);
+    box.add();
+    CHECK_FALSE(box.take_by(0).has_value());  // left to modem 1
+    NewMessage m;
+    m.to = phone;
+    m.text = "For modem 0 alone.";
+    m.message_class = MessageClass::transactional;
+    m.modem_index = 0;
+    const auto pinned = box.add(m);
+    CHECK(box.take_by(0)->message == pinned);
+}
+
 TEST_CASE("routing: what failed on one modem goes to another") {
     struct Row {
         const char* name;
