@@ -146,7 +146,7 @@ GoApplied take_back(Tx& tx, const Env& env, const std::vector<GoRuling>& rulings
 }
 
 GoAhead::GoAhead(Context& context, Shared& shared, sync::Client& client)
-    : context_{context}, shared_{shared}, client_{client}, log_{context.log.with("part", "sync")} {}
+    : context_{context}, shared_{shared}, client_{client}, log_{context.log.with("part", "sync")}, insist_{context.executor} {}
 
 void GoAhead::set_link(Link link) {
     if (link_ == Link::fenced && link == Link::away) return;  // whoever is away does not know better
@@ -157,7 +157,8 @@ void GoAhead::set_link(Link link) {
 
 bool GoAhead::away() const {
     const auto& status = client_.status();
-    return link_ == Link::away || context_.clock.now() < not_before_ || (status.breaker_open && client_.back_off().count() > 0);
+    return link_ == Link::away || !unanswered_.empty() || context_.clock.now() < not_before_ ||
+           (status.breaker_open && client_.back_off().count() > 0);
 }
 
 GoRequest GoAhead::request(WallTime now) const {
@@ -167,33 +168,92 @@ GoRequest GoAhead::request(WallTime now) const {
     return request;
 }
 
-aio::awaitable<std::vector<GoRuling>> GoAhead::ask(std::vector<GoCandidate> rows) {
-    std::vector<GoRuling> rulings;
+void GoAhead::unreachable() {
+    not_before_ = context_.clock.now() + std::max<BootClock::duration>(pause, client_.back_off());
+}
+
+aio::awaitable<Result<std::vector<GoRuling>>> GoAhead::answers_to(std::vector<GoCandidate> rows, sync::Patience patience) {
     std::vector<sync::BeginItem> items;
     for (const auto& row : rows) items.push_back(row.item);
     ++asked_;
-    const auto answers = co_await client_.begin(std::move(items));
-    if (answers && answers->size() == rows.size()) {
-        for (std::size_t i = 0; i < rows.size(); ++i) {
-            const auto& answer = (*answers)[i];
-            if (answer.id != rows[i].item.id) continue;
-            const std::string refusal = answer.go ? "" : answer.reason.empty() ? "state" : answer.reason;
-            if (!refusal.empty()) {
-                ++refused_;
-                log_.notice("taken-back", {{"job", answer.id}, {"reason", refusal}});
-            }
-            if (refusal == "fenced") set_link(Link::fenced);
-            rulings.push_back({std::move(rows[i]), refusal});
-        }
-        co_return rulings;
+    auto answers = co_await client_.begin(std::move(items), patience);
+    if (answers && answers->size() != rows.size()) answers = fail(sync::SyncErrc::bad_answer, "wrong number of answers");
+    if (!answers) {
+        log_.warning("begin-failed", {{"error", answers.error().text()}});
+        co_return answers.error();
     }
-    // Nobody answered in time: the offline rule. What was not let go is asked for again.
-    not_before_ = context_.clock.now() + std::max<BootClock::duration>(pause, client_.back_off());
-    log_.warning("begin-failed", {{"error", answers ? std::string{"wrong number of answers"} : answers.error().text()}});
-    for (auto& row : rows)
-        if (row.item.offline_ok) rulings.push_back({std::move(row), {}});
-    unasked_ += rulings.size();
+    std::vector<GoRuling> rulings;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        const auto& answer = (*answers)[i];
+        if (answer.id != rows[i].item.id) continue;
+        const std::string refusal = answer.go ? "" : answer.reason.empty() ? "state" : answer.reason;
+        if (!refusal.empty()) {
+            ++refused_;
+            log_.notice("taken-back", {{"job", answer.id}, {"reason", refusal}});
+        }
+        if (refusal == "fenced") set_link(Link::fenced);
+        rulings.push_back({std::move(rows[i]), refusal});
+    }
     co_return rulings;
+}
+
+aio::awaitable<void> GoAhead::apply(std::vector<GoRuling> rulings) {
+    const bool refused = std::ranges::any_of(rulings, [](const auto& r) { return !r.refusal.empty(); });
+    auto let_go = [rulings, granted = shared_.granted](Tx& tx) { return grant(tx, rulings, *granted); };
+    const auto granted = co_await context_.store.read(let_go);
+    if (granted)
+        for (const auto lane : granted->lanes) shared_.wake_one(lane);
+    else
+        log_.error("go-not-noted", {{"error", granted.error().text()}});
+    if (!refused) co_return;
+    auto end = [env = context_.env, rulings = std::move(rulings), stored_at = context_.record_time()](Tx& tx) {
+        return take_back(tx, *env, rulings, stored_at);
+    };
+    auto ended = co_await context_.store.run(end);
+    if (!ended) {
+        log_.error("go-not-stored", {{"error", ended.error().text()}});
+        co_return;
+    }
+    shared_.note(ended->changed);
+    if (!ended->changed.empty()) shared_.go_wake.raise();  // in the place of what was taken back
+}
+
+aio::awaitable<void> GoAhead::go_without(std::vector<GoCandidate> rows) {
+    std::vector<GoRuling> rulings;
+    for (auto& row : rows) rulings.push_back({std::move(row), {}});
+    unasked_ += rulings.size();
+    co_await apply(std::move(rulings));
+}
+
+aio::awaitable<void> GoAhead::ask(std::vector<GoCandidate> rows) {
+    auto rulings = co_await answers_to(rows, sync::Patience::haste);
+    if (rulings) {
+        co_await apply(std::move(*rulings));
+        co_return;
+    }
+    unreachable();
+    const auto may_not = [](const GoCandidate& row) { return !row.item.offline_ok; };
+    if (rulings.error().is(sync::SyncErrc::transport)) std::ranges::copy_if(rows, std::back_inserter(unanswered_), may_not);
+    std::erase_if(rows, may_not);
+    if (!unanswered_.empty()) insist_.raise();
+    shared_.go_wake.raise();  // behind these there may be rows that can do without
+    co_await go_without(std::move(rows));
+}
+
+aio::awaitable<void> GoAhead::insist() {
+    while (!shared_.stopping) {
+        if (unanswered_.empty()) co_await insist_.wait();
+        if (unanswered_.empty() || shared_.stopping) continue;
+        auto rulings = co_await answers_to(unanswered_, sync::Patience::full);
+        unanswered_.clear();
+        if (rulings) {
+            not_before_ = {};
+            shared_.go_wake.raise();
+            co_await apply(std::move(*rulings));
+        } else {
+            unreachable();  // what had no answer is asked for again when its turn comes
+        }
+    }
 }
 
 aio::awaitable<void> GoAhead::run() {
@@ -210,32 +270,12 @@ aio::awaitable<void> GoAhead::run() {
         shared_.note(batch->changed);
         if (!batch->changed.empty()) shared_.go_wake.raise();  // behind what had to wait there may be one that need not
         if (batch->rows.empty()) continue;
-        std::vector<GoRuling> rulings;
-        if (offline) {
-            for (auto& row : batch->rows) rulings.push_back({std::move(row), {}});
-            unasked_ += rulings.size();
-        } else {
-            rulings = co_await ask(std::move(batch->rows));
-        }
-        const bool refused = std::ranges::any_of(rulings, [](const auto& r) { return !r.refusal.empty(); });
-        auto let_go = [rulings, granted = shared_.granted](Tx& tx) { return grant(tx, rulings, *granted); };
-        const auto granted = co_await context_.store.read(let_go);
-        if (granted)
-            for (const auto lane : granted->lanes) shared_.wake_one(lane);
+        if (offline)
+            co_await go_without(std::move(batch->rows));
         else
-            log_.error("go-not-noted", {{"error", granted.error().text()}});
-        if (!refused) continue;
-        auto end = [env = context_.env, rulings = std::move(rulings), stored_at = *now](Tx& tx) {
-            return take_back(tx, *env, rulings, stored_at);
-        };
-        auto ended = co_await context_.store.run(end);
-        if (!ended) {
-            log_.error("go-not-stored", {{"error", ended.error().text()}});
-            continue;
-        }
-        shared_.note(ended->changed);
-        if (!ended->changed.empty()) shared_.go_wake.raise();  // in the place of what was taken back
+            co_await ask(std::move(batch->rows));
     }
+    insist_.raise();  // it ends too
 }
 
 }  // namespace conductor::service

@@ -1,7 +1,8 @@
 #pragma once
 // The go of Supabase (gw_begin_v1) for claimed rows: asked for one message a modem ahead, while the submission before it is in flight, so
 // that no modem waits for the network. What Supabase takes back ends here with its reason. While nobody can be asked, the rows that may do
-// without (alone in the pool) go on, and the others wait.
+// without (alone in the pool) go on, and the others wait. An answer that does not come in 3 s is asked for once more, on a connection of
+// its own, in all the time that a slow server needs; meanwhile nobody can be asked.
 #include <memory>
 #include <string>
 #include <vector>
@@ -59,7 +60,11 @@ class GoAhead {
 public:
     GoAhead(Context& context, Shared& shared, sync::Client& client);
     aio::awaitable<void> run();
+    /// Run beside it: asks once more for what had no answer.
+    aio::awaitable<void> insist();
     void set_link(Link link);
+    /// Asks for the go of these rows, and does what is answered. Without an answer the offline rule lets those go that may.
+    aio::awaitable<void> ask(std::vector<GoCandidate> rows);
     std::uint64_t asked() const { return asked_; }      ///< calls of gw_begin_v1
     std::uint64_t refused() const { return refused_; }  ///< rows that it took back
     std::uint64_t unasked() const { return unasked_; }  ///< rows let go while nobody could be asked
@@ -67,14 +72,19 @@ public:
 private:
     bool away() const;
     GoRequest request(WallTime now) const;
-    aio::awaitable<std::vector<GoRuling>> ask(std::vector<GoCandidate> rows);
+    void unreachable();
+    aio::awaitable<Result<std::vector<GoRuling>>> answers_to(std::vector<GoCandidate> rows, sync::Patience patience);
+    aio::awaitable<void> go_without(std::vector<GoCandidate> rows);
+    aio::awaitable<void> apply(std::vector<GoRuling> rulings);
 
     Context& context_;
     Shared& shared_;
     sync::Client& client_;
     Log log_;
     Link link_ = Link::greeting;
-    Instant not_before_{};  ///< a call failed: nobody is asked until then
+    Instant not_before_{};                 ///< a call failed: nobody is asked until then
+    std::vector<GoCandidate> unanswered_;  ///< asked for once more, and nothing else meanwhile
+    aio::Event insist_;
     std::uint64_t asked_ = 0, refused_ = 0, unasked_ = 0;
 };
 

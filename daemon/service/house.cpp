@@ -77,6 +77,7 @@ void House::start(std::function<void()> ended) {
     if (sync_) {
         aio::supervise(ex, context_.log, "sync", [this] { return sync_->run(); });
         aio::supervise(ex, context_.log, "go-ahead", [this] { return sync_->go_ahead().run(); });
+        aio::supervise(ex, context_.log, "go-ahead-once-more", [this] { return sync_->go_ahead().insist(); });
         aio::supervise(ex, context_.log, "doorbell", [this] { return sync_->doorbell().run(); });
     }
     running_ = modems_.size();

@@ -39,8 +39,8 @@ public:
     std::chrono::milliseconds back_off() const { return back_off_.left(BootClock::now()); }
     void reset_back_off() { back_off_.succeeded(); }
     const ServerClock& server_clock() const { return clock_; }
-    std::chrono::milliseconds begin_timeout(bool can_go_without) const {
-        return can_go_without ? std::min(settings_.begin_timeout, settings_.timeout) : settings_.timeout;
+    std::chrono::milliseconds begin_timeout(Patience patience) const {
+        return patience == Patience::haste ? std::min(settings_.begin_timeout, settings_.timeout) : settings_.timeout;
     }
     void fenced(bool yes) { status_.fenced = yes; }
     HttpClient& http();
@@ -308,9 +308,8 @@ aio::awaitable<Result<ClaimAnswer>> Client::mine(std::vector<std::string> adopt)
     }
 }
 
-aio::awaitable<Result<std::vector<Client::BeginAnswer>>> Client::begin(std::vector<Begin> jobs) {
-    const bool can_go_without = std::ranges::any_of(jobs, &Begin::offline_ok);
-    auto answered = co_await impl_->call("gw_begin_v1", begin_request(jobs, impl_->instance()), impl_->begin_timeout(can_go_without));
+aio::awaitable<Result<std::vector<Client::BeginAnswer>>> Client::begin(std::vector<Begin> jobs, Patience patience) {
+    auto answered = co_await impl_->call("gw_begin_v1", begin_request(jobs, impl_->instance()), impl_->begin_timeout(patience));
     if (!answered) co_return answered.error();
     auto answers = parse_begin(answered->body);
     if (!answers) co_return impl_->bad_answer(answers.error());

@@ -21,12 +21,14 @@ struct ClientSettings {
     std::string email, password;    ///< the box's Auth user; or:
     std::string jwt;                ///< a minted JWT
     std::chrono::milliseconds timeout{30'000}, connect_timeout{10'000};
-    std::chrono::milliseconds begin_timeout{3'000};  ///< of gw_begin_v1, where one of the rows may go without it
+    std::chrono::milliseconds begin_timeout{3'000};  ///< of gw_begin_v1 in haste
     std::string ca_file;                             ///< empty = the system's
     std::string instance;  ///< id of this installation and machine: the newer of two boxes with one identity fences the older; empty: what
                            ///< hello names
     BackOffPolicy back_off;  ///< tests shorten it
 };
+
+enum class Patience : std::uint8_t { haste, full };
 
 /// What a websocket needs of the login.
 struct Access {
@@ -60,10 +62,11 @@ public:
     /// Everything this box holds, all pages of it. `adopt`: instances of this box that are no more ("*": all others); what they could send
     /// without asking and is not due yet becomes this one's.
     aio::awaitable<Result<ClaimAnswer>> mine(std::vector<std::string> adopt = {});
-    /// Go or no-go per job, and with no-go the reason (cancelled, edited, expired, lease, fenced). At most 500.
+    /// Go or no-go per job, and with no-go the reason (cancelled, edited, expired, lease, fenced). At most 500. In haste it is waited for
+    /// no longer than a modem should be idle; asked again, the server gives the same answer.
     using Begin = sync::BeginItem;
     using BeginAnswer = sync::BeginAnswer;
-    aio::awaitable<Result<std::vector<BeginAnswer>>> begin(std::vector<Begin> jobs);
+    aio::awaitable<Result<std::vector<BeginAnswer>>> begin(std::vector<Begin> jobs, Patience patience = Patience::full);
     using Renewed = sync::RenewAnswer;
     /// Empty lease: the server decides. At most 1000.
     aio::awaitable<Result<std::vector<Renewed>>> renew(std::vector<Begin> jobs, std::optional<std::chrono::seconds> lease = {});

@@ -338,9 +338,15 @@ aio::awaitable<Result<std::shared_ptr<HttpConnection>>> HttpClient::connect(std:
     co_return connection;
 }
 
+/// What is under way on its connections ends there.
+void HttpClient::leave(const std::shared_ptr<Multi>& silent) {
+    if (multi_ == silent) multi_.reset();
+}
+
 aio::awaitable<Result<HttpClient::Response>> HttpClient::perform(Request request) {
     if (!curl()) co_return fail(SyncErrc::transport, "libcurl.so.4 cannot be used");
     if (!multi_) multi_ = std::make_shared<Multi>(strand_, settings_);
+    const auto multi = multi_;
     Transfer transfer{strand_, settings_.body_limit};
     const Easy easy{curl().easy_init()};
     if (!easy) co_return fail(SyncErrc::transport, "curl_easy_init");
@@ -361,7 +367,7 @@ aio::awaitable<Result<HttpClient::Response>> HttpClient::perform(Request request
     set(CURLOPT_HEADERFUNCTION, &on_header);
     set(CURLOPT_HEADERDATA, &transfer);
     set(CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
-    set(CURLOPT_MAXAGE_CONN, multi_->keep_connection());
+    set(CURLOPT_MAXAGE_CONN, multi->keep_connection());
     // No CURLOPT_PIPEWAIT: after a connection that failed while the request was sent, libcurl 7.88 lets the next call wait for ever.
     set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
     set(CURLOPT_ACCEPT_ENCODING, "");
@@ -374,10 +380,11 @@ aio::awaitable<Result<HttpClient::Response>> HttpClient::perform(Request request
         CURL* easy;
         ~Membership() { multi.remove(easy); }
     };
-    if (!multi_->add(easy.get())) co_return fail(SyncErrc::transport, "curl_multi_add_handle");
-    const Membership membership{*multi_, easy.get()};
+    if (!multi->add(easy.get())) co_return fail(SyncErrc::transport, "curl_multi_add_handle");
+    const Membership membership{*multi, easy.get()};
     const Instant latest = BootClock::now() + request.timeout + overdue;
     co_await transfer.done_event.wait_until(latest);
+    if (transfer.done ? transfer.result == CURLE_OPERATION_TIMEDOUT : BootClock::now() >= latest) leave(multi);
     if (!transfer.done) co_return fail(SyncErrc::transport, BootClock::now() >= latest ? "libcurl does not end it" : "cancelled");
     if (transfer.result != CURLE_OK) co_return fail(SyncErrc::transport, curl().easy_strerror(transfer.result));
     curl().easy_getinfo(easy.get(), CURLINFO_RESPONSE_CODE, &transfer.response.status);

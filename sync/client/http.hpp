@@ -57,7 +57,8 @@ public:
     HttpClient& operator=(const HttpClient&) = delete;
 
     /// Any HTTP status is a Response; an Error is transport alone (SyncErrc::transport, `where` is libcurl's reason).
-    /// Cancellation ends the transfer; the server may still have done it.
+    /// Cancellation ends the transfer; the server may still have done it. Where one had no answer in its time, no kept connection is used
+    /// again: they lead through the same network, and may all be as dead.
     aio::awaitable<Result<Response>> perform(Request request);
 
     /// A connection to the host of `url` (http or https), with the settings of all others; it may outlive the client.
@@ -66,6 +67,8 @@ public:
 private:
     class Multi;
     class Connection;
+    void leave(const std::shared_ptr<Multi>& silent);
+
     aio::Executor strand_;
     HttpSettings settings_;
     std::shared_ptr<Multi> multi_;

@@ -37,6 +37,7 @@ struct FakeSupabase {
     }
     static aio::awaitable<void> serve(FakeSupabase* self, tcp::socket socket) {
         boost::asio::streambuf buffer;
+        const int mine = ++self->connections;
         for (;;) {
             const auto [ec, n] = co_await boost::asio::async_read_until(socket, buffer, "\r\n\r\n", aio::as_value);
             if (ec) co_return;
@@ -52,6 +53,7 @@ struct FakeSupabase {
             const std::string body{boost::asio::buffers_begin(buffer.data()),
                                    boost::asio::buffers_begin(buffer.data()) + static_cast<long>(length)};
             buffer.consume(length);
+            if (mine <= self->dead) continue;
             const auto function = function_of(head);
             if (const auto at = head.find("Bearer "); at != std::string::npos)
                 self->bearer = head.substr(at + 7, head.find('\r', at) - at - 7);
@@ -123,6 +125,8 @@ struct FakeSupabase {
     std::map<std::string, std::chrono::milliseconds> late;  ///< answers that take their time
     std::map<std::string, int> calls;
     std::map<std::string, json> last;      ///< what it was asked
+    int connections = 0;                   ///< so far
+    int dead = 0;                          ///< the first of them: what goes into them is lost
     std::string bearer;                    ///< the last token that it saw
     std::vector<std::string> order;        ///< of the calls
     std::vector<json> commands, reported;  ///< what it asks for until it is acknowledged; what it was told

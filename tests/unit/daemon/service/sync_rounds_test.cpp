@@ -239,3 +239,42 @@ TEST_CASE("the words of the processes before are said with the newest") {
         box.run([] { return false; }, 50ms);
     }
 }
+
+TEST_CASE("a go that does not come in time is asked for once more; what may do without waits for neither") {
+    Linked box;
+    auto settings = box.settings();
+    settings.begin_timeout = 100ms;
+    settings.timeout = 2s;
+    box.sync->update(settings);
+    box.server.answers["gw_begin_v1"]["jobs"] = json::array({{{"id", 4211}, {"go", true}}});
+    std::vector<GoCandidate> rows;
+    for (const std::int64_t id : {4211, 4212}) {
+        const bool offline_ok = id == 4212;
+        const auto message = box.keep(id, [&](MessageRow& m) {
+            m.offline_ok = offline_ok;
+            m.ready = true;
+        });
+        rows.push_back({message, {.id = id, .epoch = 1, .revision = 1, .offline_ok = offline_ok}});
+    }
+    auto& go = box.sync->go_ahead();
+    box.begin();
+    REQUIRE(box.run([&] { return box.server.calls["gw_claim_v1"] > 0 && !box.sync->status()["last_success"].is_null(); }, 5s));
+    aio::supervise(box.io.get_executor(), Log{}, "insist", [&] { return go.insist(); });
+    const auto granted = [&](int n) {
+        return box.look([&, id = rows[static_cast<std::size_t>(n)].id](store::Tx&) { return box.shared.granted->has(id); });
+    };
+    SUBCASE("the kept connections are dead") {
+        box.server.dead = box.server.connections;
+    }
+    SUBCASE("the server takes its time") {
+        box.server.late["gw_begin_v1"] = 400ms;
+    }
+    const Instant asked = BootClock::now();
+    boost::asio::co_spawn(box.io, go.ask(rows), boost::asio::detached);
+    CHECK(box.run([&] { return granted(1); }, 1s));
+    CHECK(BootClock::now() - asked < 350ms);
+    CHECK(box.run([&] { return granted(0); }, 1s));
+    CHECK(go.asked() == 2);
+    CHECK(go.unasked() == 1);
+    CHECK(box.server.last["gw_begin_v1"].at("jobs").size() == 1);
+}

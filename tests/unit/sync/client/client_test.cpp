@@ -79,7 +79,7 @@ TEST_CASE("client: after a 403 the next call comes with another token") {
     CHECK(c.server.bearer == "second");
 }
 
-TEST_CASE("client: a go is waited for as any answer, unless a row may go without it") {
+TEST_CASE("client: a go is waited for as any answer, or in haste") {
     Caller c;
     c.logs_in("token");
     auto settings = c.settings();
@@ -87,14 +87,39 @@ TEST_CASE("client: a go is waited for as any answer, unless a row may go without
     Client client{c.io.get_executor(), Log{}, settings};
     c.server.late["gw_begin_v1"] = 200ms;
     c.server.answers["gw_begin_v1"]["jobs"] = nlohmann::json::array({{{"id", 1}, {"go", true}}});
-    std::vector<Client::Begin> jobs = {{.id = 1, .epoch = 1, .revision = 1}};
+    const std::vector<Client::Begin> jobs = {{.id = 1, .epoch = 1, .revision = 1}};
     const auto waited = c.run(client.begin(jobs));
     REQUIRE(waited.has_value());
     CHECK(waited->at(0).go);
-    jobs[0].offline_ok = true;
-    const auto hurried = c.run(client.begin(jobs));
+    const auto hurried = c.run(client.begin(jobs, sync::Patience::haste));
     REQUIRE_FALSE(hurried.has_value());
     CHECK(hurried.error().is(SyncErrc::transport));
+}
+
+TEST_CASE("client: after a silence no kept connection is used again") {
+    Caller c;
+    c.logs_in("token");
+    auto settings = c.settings();
+    settings.begin_timeout = 50ms;
+    settings.timeout = 2s;
+    Client client{c.io.get_executor(), Log{}, settings};
+    c.server.answers["gw_begin_v1"]["jobs"] = nlohmann::json::array({{{"id", 1}, {"go", true}}});
+    c.server.late["gw_hello_v1"] = 50ms;
+    int greeted = 0;
+    for (int n = 0; n < 3; ++n)  // a connection each
+        boost::asio::co_spawn(
+            c.io, [](Client& to, int& done) -> aio::awaitable<void> { done += (co_await to.hello(hello)).has_value(); }(client, greeted),
+            boost::asio::detached);
+    for (const Instant end = BootClock::now() + 5s; greeted < 3 && BootClock::now() < end;) c.io.run_one_for(10ms);
+    REQUIRE(greeted == 3);
+    REQUIRE(c.server.connections >= 3);
+    c.server.dead = c.server.connections;
+    const std::vector<Client::Begin> jobs = {{.id = 1, .epoch = 1, .revision = 1}};
+    CHECK_FALSE(c.run(client.begin(jobs, sync::Patience::haste)).has_value());
+    const Instant asked = BootClock::now();
+    CHECK(c.run(client.begin(jobs)).has_value());
+    CHECK(BootClock::now() - asked < 1s);
+    CHECK(c.server.connections == c.server.dead + 1);
 }
 
 TEST_CASE("client: who was shut out does not log in for the doorbell") {
