@@ -120,6 +120,7 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
         }
     }
     for (;;) {
+        const Turns::Turn turn = co_await shared_.turns.take();
         if (!shared_.recovered && !finished) {  // the disk does not take what the process before left open: nothing new before that
             next_due_ = context_.clock.now() + store_pause;
             co_return std::nullopt;
@@ -159,7 +160,7 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
             request.hand_over = shared_.hand_over;
         }
         auto job = [env = context_.env, request = std::move(request)](store::Tx& tx) { return settle_and_pick(tx, *env, request); };
-        auto answer = co_await context_.store.run(job);
+        auto answer = co_await context_.store.run(job, store::Urgency::now, party());
         if (answer) {
             const bool quiet = shared_.news == news;  // but for what this answer itself makes new
             shared_.note(answer->changed);
@@ -299,7 +300,7 @@ aio::awaitable<Result<void>> ModemService::store_incoming(driver::Incoming incom
         log_.error("incoming-not-stored", {{"error", "the database is not ready"}});
         co_return fail(store::StoreErrc::failed, "not recovered");
     }
-    auto arrived = co_await context_.store.run(job, urgency);
+    auto arrived = co_await context_.store.run(job, urgency, party());
     if (!arrived) {
         log_.error("incoming-not-stored", {{"error", arrived.error().text()}});
         if (!fails_for_good(arrived.error()) || context_.store.trouble()) co_return arrived.error();

@@ -91,6 +91,8 @@ private:
     aio::awaitable<void> keep_flight(std::string kind, std::string text);
     void keep_balance();
     aio::awaitable<Result<void>> store_incoming(driver::Incoming incoming, store::Urgency urgency);
+    /// Whose jobs the store keeps together.
+    unsigned party() const { return config_.index + 1U; }
     void note_arrival(const Arrived& arrived, bool report, WallTime now);
     void note_outcome(const driver::SubmitOutcome& outcome);
     aio::awaitable<void> note_refusal(PickAnswer::Refused refused, WallTime now);

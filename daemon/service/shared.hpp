@@ -7,6 +7,7 @@
 #include "daemon/core/wall_clock.hpp"
 #include "daemon/service/context.hpp"
 #include "daemon/service/ledger.hpp"
+#include "daemon/service/turns.hpp"
 #include "daemon/store/tables.hpp"
 #include "modem/driver/modem.hpp"
 
@@ -31,10 +32,11 @@ struct Journaled {
 };
 
 struct Shared {
-    explicit Shared(aio::Executor ex) : sync_wake{ex}, go_wake{ex} {}
+    explicit Shared(aio::Executor ex) : sync_wake{ex}, go_wake{ex}, turns{ex} {}
     std::vector<ModemService*> modems;
     aio::Event sync_wake;  ///< the outbox got something, or somebody asked to sync
     aio::Event go_wake;    ///< claimed rows wait for the go of Supabase, or a modem took one that had it
+    Turns turns;           ///< of the modems at the queue
     bool stopping = false;
     bool paused = false;     ///< the whole queue
     std::uint64_t news = 0;  ///< grows with all that may have made something sendable

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <random>
 
@@ -193,7 +194,12 @@ Store::~Store() = default;
 void Store::submit(std::unique_ptr<Task> task, Urgency urgency) {
     {
         const std::lock_guard lock{mutex_};
-        queue_.push_back(std::move(task));
+        if (urgency == Urgency::late && task->party != 0) {
+            waiting_.push_back(std::move(task));
+        } else {
+            if (task->party != 0) call_late(task->party);
+            queue_.push_back(std::move(task));
+        }
         if (urgency == Urgency::now) {
             if (scheduled_) return;
             scheduled_ = true;
@@ -204,6 +210,14 @@ void Store::submit(std::unique_ptr<Task> task, Urgency urgency) {
     kick_after(late_, settings_.late);
 }
 
+/// With the mutex held: late jobs of this party, or of all, join the queue.
+void Store::call_late(std::optional<unsigned> party) {
+    const auto others =
+        std::stable_partition(waiting_.begin(), waiting_.end(), [&](const auto& task) { return !party || task->party == *party; });
+    std::move(waiting_.begin(), others, std::back_inserter(queue_));
+    waiting_.erase(waiting_.begin(), others);
+}
+
 void Store::kick_after(Delayed& one, std::chrono::milliseconds delay) {
     if (std::exchange(one.armed, true)) return;
     one.timer.expires_after(delay);
@@ -212,6 +226,7 @@ void Store::kick_after(Delayed& one, std::chrono::milliseconds delay) {
         if (ec) return;
         {
             const std::lock_guard lock{mutex_};
+            if (&one == &late_) call_late({});
             if (scheduled_ || queue_.empty()) return;
             scheduled_ = true;
         }

@@ -50,14 +50,16 @@ public:
 
     /// Runs `job(Tx&)` in a write transaction and completes after its COMMIT is durable. An Error means that nothing of it was stored.
     /// The job is moved from. It must have a name: g++ 12 destroys a closure twice that is made inside a co_await expression.
+    /// `party` (0: none): a job that is late goes with the next one of its own party that is not, and not with everybody's: what 64 modems
+    /// received is not stored at the cost of the first one that goes on.
     template <class Job>
-    auto run(Job& job, Urgency urgency = Urgency::now) {
-        return start<true>(std::move(job), urgency);
+    auto run(Job& job, Urgency urgency = Urgency::now, unsigned party = 0) {
+        return start<true>(std::move(job), urgency, party);
     }
     /// Runs `job(Tx&)` for reading.
     template <class Job>
     auto read(Job& job) {
-        return start<false>(std::move(job), Urgency::now);
+        return start<false>(std::move(job), Urgency::now, 0);
     }
     const Counters& counters() const { return shown_; }
     /// Why nothing can be written now (disk full, damaged file); empty while all is well.
@@ -84,6 +86,7 @@ private:
         virtual void execute(Tx& tx) = 0;                        // on the worker
         virtual void complete(const std::optional<Error>&) = 0;  // on the worker; posts to the caller
         bool writes;
+        unsigned party = 0;
         std::optional<Error> error;
     };
     template <class Value, class Job, class Handler>
@@ -115,12 +118,14 @@ private:
             value;
     };
     template <bool Writes, class Job>
-    auto start(Job job, Urgency urgency) {
+    auto start(Job job, Urgency urgency, unsigned party) {
         using Value = std::invoke_result_t<Job&, Tx&>;
         return asio::async_initiate<const asio::use_awaitable_t<>, void(Result<Value>)>(
-            [this, urgency](auto handler, Job j) {
+            [this, urgency, party](auto handler, Job j) {
                 using Handler = decltype(handler);
-                submit(std::make_unique<TaskOf<Value, Job, Handler>>(Writes, std::move(j), std::move(handler), home_), urgency);
+                auto task = std::make_unique<TaskOf<Value, Job, Handler>>(Writes, std::move(j), std::move(handler), home_);
+                task->party = party;
+                submit(std::move(task), urgency);
             },
             aio::use_awaitable, std::move(job));
     }
@@ -138,6 +143,7 @@ private:
         aio::Timer timer;
         bool armed = false;
     };
+    void call_late(std::optional<unsigned> party);
     void kick();
     void kick_after(Delayed& one, std::chrono::milliseconds delay);
     void drain();
@@ -149,8 +155,9 @@ private:
     std::unique_ptr<Connection> connection_;  // worker only
     aio::Executor home_, worker_;
     Delayed soon_, late_;  // home only
-    std::mutex mutex_;     // guards queue_, scheduled_
+    std::mutex mutex_;     // guards queue_, waiting_, scheduled_
     std::vector<std::unique_ptr<Task>> queue_;
+    std::vector<std::unique_ptr<Task>> waiting_;  // late ones, until their party has something to store, or until their time
     bool scheduled_ = false;
     Counters counted_;                // worker only
     Counters shown_;                  // home only

@@ -43,13 +43,13 @@ struct Outcome {
     bool ok() const { return result && result->has_value(); }
 };
 
-aio::awaitable<void> set(Store& store, std::string name, Then then, Outcome& outcome, Urgency urgency = Urgency::now) {
+aio::awaitable<void> set(Store& store, std::string name, Then then, Outcome& outcome, Urgency urgency = Urgency::now, unsigned party = 0) {
     auto job = [name, then](Tx& tx) {
         set_setting(tx, name, "1");
         if (then == Then::fail) tx.run("INSERT INTO settings (name, value) VALUES (NULL, NULL)");
         if (then == Then::end_transaction) tx.run("ROLLBACK");
     };
-    outcome.result = co_await store.run(job, urgency);
+    outcome.result = co_await store.run(job, urgency, party);
 }
 
 void spawn(asio::io_context& home, aio::awaitable<void> work) {
@@ -198,6 +198,28 @@ TEST_CASE("store: what may wait longer goes with what may wait less") {
     CHECK(soon.ok());
     CHECK((*store)->counters().commits <= 1);
     CHECK(names(file) == "ab");
+}
+
+TEST_CASE("store: what a party may have stored late goes with its own next job, not with that of another") {
+    TempFile file;
+    asio::io_context home;
+    auto store = Store::open({.path = file.path, .soon = 1h, .late = 2ms}, home.get_executor(), home.get_executor());
+    REQUIRE(store.has_value());
+    Outcome first, second, other, own;
+    spawn(home, set(**store, "a", Then::succeed, first, Urgency::late, 1));
+    spawn(home, set(**store, "b", Then::succeed, second, Urgency::late, 2));
+    spawn(home, set(**store, "c", Then::succeed, other, Urgency::now, 3));
+    drain(home);
+    CHECK(names(file) == "c");
+    spawn(home, set(**store, "d", Then::succeed, own, Urgency::now, 2));
+    drain(home);
+    CHECK(second.ok());
+    CHECK_FALSE(first.result.has_value());
+    CHECK(names(file) == "bcd");
+    home.restart();
+    while (!first.result && home.run_one() > 0) {}  // and by itself when its time is over
+    CHECK(first.ok());
+    CHECK((*store)->counters().commits == 3);
 }
 
 TEST_CASE("store: values and reads") {
