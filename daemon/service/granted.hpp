@@ -12,6 +12,7 @@ class Granted {
 public:
     void add(store::GoRow row);
     void drop(MessageId id);
+    void clear() { rows_.clear(); }
     bool has(MessageId id) const;
     /// Its go is for the claim that this row is under.
     bool is_for(const store::MessageRow& row) const;

@@ -22,13 +22,16 @@ constexpr std::chrono::minutes unable_for{3};  // without a modem that can send,
 
 }  // namespace
 
-/// A newer box has this identity, and these rows: they leave this one unsent, also when it cannot ask any more.
+/// A newer box has this identity, and these rows: they leave this one unsent, also when it cannot ask any more. Those with a go are given
+/// back: else nobody could know that they did not go out.
 aio::awaitable<void> SyncService::give_up_unsent() {
     const WallTime now = context_.record_time();
     for (;;) {
-        auto job = [env = context_.env, now](Tx& tx) {
+        auto job = [env = context_.env, granted = shared_.granted, now](Tx& tx) {
             auto rows = store::unsent_of_supabase(tx, 500);
+            if (rows.empty()) granted->clear();
             for (auto& row : rows) {
+                if (granted->is_for(row)) tell_supabase_released(tx, *env, *row.scheduled_message_id, row.claim_epoch, "lease-lost", now);
                 dispatch::abandon(row, MessageStatus::cancelled, "lease-lost");
                 row.held = row.ready = false;
                 row.stored_status = row.status;  // nothing to tell: it is the other one's

@@ -165,7 +165,7 @@ std::int64_t release_held(Tx& tx, WallTime now, int limit);
 std::int64_t count_held(Tx& tx, std::int64_t most = INT64_MAX);
 /// Held rows of Supabase with an id above `after`, by id.
 std::vector<MessageRow> held_of_supabase(Tx& tx, MessageId after, int limit);
-/// Claimed rows of which no try was made, and which have no go: at most `limit` of them.
+/// Claimed rows of which no try was made, with a go or without: at most `limit` of them.
 std::vector<MessageRow> unsent_of_supabase(Tx& tx, int limit);
 /// Messages of a number that may be what a status report is about: sent or unknown ones, newest first.
 std::vector<MessageRow> reportable(Tx& tx, std::string_view phone, int limit);

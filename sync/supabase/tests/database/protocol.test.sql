@@ -292,6 +292,26 @@ select is(gw_report_v1('{"items": [{"event_id": "30000000-0000-4000-8000-0000000
   #>> '{verdicts,0,verdict}', 'applied', 'unless its box gives it back');
 select is((select status from scheduled_messages where id = 940002), 'queued', 'so that it goes out after all');
 
+-- What a box had the go for and never sent when a newer instance replaced it, which calls it unknown: it gives that back, and nobody else can.
+select set_config('conductor.actor', 'test', true);
+update scheduled_messages set status = 'expired' where pool = 'r' and status in ('scheduled', 'queued');
+select set_config('conductor.actor', '', true);
+insert into scheduled_messages (id, pool, phone_number, message_content, status, priority) values (940040, 'r', '+15550100340', 'begun', 'scheduled', 100);
+select is(pg_temp.ids(gw_claim_v1('{"request_id": "b1", "limit": 1, "instance": "i3"}')), '{940040}', 'claimed by the older instance');
+select is(gw_begin_v1('{"instance": "i3", "jobs": [{"id": 940040, "epoch": 1, "revision": 1}]}') #>> '{jobs,0,go}', 'true', 'that has the go');
+select gw_report_v1('{"items": [{"event_id": "30000000-0000-4000-8000-0000000000e0", "kind": "unknown", "job_id": 940040, "epoch": 1, "reason": "begun-before",
+  "local_id": "30000000-0000-4000-8000-0000000000e9"}]}');
+select is(pg_temp.state(940040), 'unknown unknown begun-before', 'the newer one does not know');
+create function pg_temp.gives_back(n int, more jsonb) returns text language sql as $$
+  select gw_report_v1(jsonb_build_object('items', jsonb_build_array(jsonb_build_object('event_id', format('30000000-0000-4000-8000-0000000000e%s', n),
+    'kind', 'released', 'job_id', 940040, 'epoch', 1, 'reason', 'lease-lost') || more))) #>> '{verdicts,0,verdict}' $$;
+select is(pg_temp.gives_back(1, '{"instance": "i4"}'), 'stale_epoch', 'another instance gives nothing back');
+select is(pg_temp.gives_back(2, '{}'), 'stale_epoch', 'nor does who does not say which it is');
+select is(pg_temp.state(940040), 'unknown unknown begun-before', 'it stays unknown');
+select is(pg_temp.gives_back(3, '{"instance": "i3"}'), 'applied', 'who had the go does');
+select is(pg_temp.state(940040), 'queued none lease-lost', 'so that it goes out after all');
+select results_eq($$select status, delivery_status, reason from messages where scheduled_message_id = 940040$$, $$values ('cancelled'::text, 'none'::text, 'lease-lost'::text)$$, 'the log says that it went nowhere');
+
 -- Queued rows that this box may not take yet hold up nothing: those of later, of another box's recipients, and pieces behind one that failed.
 select set_config('conductor.actor', '', true);
 insert into auth.users (id, email) values ('20000000-0000-4000-8000-000000000005', 'p5@example.com');

@@ -342,12 +342,24 @@ TEST_CASE("a box that hears of a copy of itself begins an instance of its own, a
     }
     SUBCASE("fenced") {
         box.server.answers["gw_hello_v1"] = {{"fenced", true}};
+        const auto begun = box.keep(4212, [](store::MessageRow& m) { m.ready = true; });
+        box.look([&](store::Tx& tx) {
+            box.shared.granted->add(*store::waiting_for_go(tx, begun, 1));
+            return true;
+        });
         box.begin();
         const auto status = [&] { return box.look([](store::Tx& tx) { return store::find_by_scheduled(tx, 4211)->status; }); };
         CHECK(box.run([&] { return status() == MessageStatus::cancelled; }, 5s));
         CHECK(box.sync->status()["fenced"] == true);
-        CHECK(box.server.calls["gw_report_v1"] == 0);  // it is the other one's
-        box.sync->go_ahead().set_link(Link::away);     // and being away changes nothing
+        CHECK(box.row(4212).status == MessageStatus::cancelled);
+        CHECK(box.run([&] { return !box.server.told().empty(); }, 5s));
+        REQUIRE(box.server.told().size() == 1);  // the first is the other one's; of the second that one cannot know that it did not go out
+        const auto told = box.server.told()[0];
+        CHECK(told.at("kind") == "released");
+        CHECK(told.at("job_id") == 4212);
+        CHECK(told.at("instance") == box.context->env->instance);
+        CHECK(box.shared.granted->rows().empty());
+        box.sync->go_ahead().set_link(Link::away);  // and being away changes nothing
         CHECK(box.server.calls["gw_mine_v1"] == 0);
     }
 }
