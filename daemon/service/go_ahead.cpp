@@ -256,24 +256,31 @@ aio::awaitable<void> GoAhead::insist() {
     }
 }
 
+aio::awaitable<void> GoAhead::round(WallTime now) {
+    auto asking = request(now);
+    const bool offline = asking.offline;
+    auto choose = [env = context_.env, asking = std::move(asking)](Tx& tx) { return choose_for_go(tx, *env, asking); };
+    auto batch = co_await context_.store.run(choose);
+    if (!batch) co_return;
+    shared_.note(batch->changed);
+    if (!batch->changed.empty()) shared_.go_wake.raise();  // behind what had to wait there may be one that need not
+    if (batch->rows.empty()) co_return;
+    if (offline)
+        co_await go_without(std::move(batch->rows));
+    else
+        co_await ask(std::move(batch->rows));
+}
+
 aio::awaitable<void> GoAhead::run() {
     while (!shared_.stopping) {
         const Instant until = context_.clock.now() + look_again;
         co_await shared_.go_wake.wait_until(until);
         const auto now = context_.wall();
         if (shared_.stopping || !now || !shared_.recovered || link_ == Link::greeting || link_ == Link::fenced) continue;
-        auto asking = request(*now);
-        const bool offline = asking.offline;
-        auto choose = [env = context_.env, asking = std::move(asking)](Tx& tx) { return choose_for_go(tx, *env, asking); };
-        auto batch = co_await context_.store.run(choose);
-        if (!batch) continue;
-        shared_.note(batch->changed);
-        if (!batch->changed.empty()) shared_.go_wake.raise();  // behind what had to wait there may be one that need not
-        if (batch->rows.empty()) continue;
-        if (offline)
-            co_await go_without(std::move(batch->rows));
-        else
-            co_await ask(std::move(batch->rows));
+        shared_.go_asked = true;  // modems that finish meanwhile may wait for it a moment
+        co_await round(*now);
+        shared_.go_asked = false;
+        for (ModemService* modem : shared_.modems) modem->go_answered();
     }
     insist_.raise();  // it ends too
 }

@@ -70,6 +70,7 @@ public:
     std::uint64_t unasked() const { return unasked_; }  ///< rows let go while nobody could be asked
 
 private:
+    aio::awaitable<void> round(WallTime now);
     bool away() const;
     GoRequest request(WallTime now) const;
     void unreachable();

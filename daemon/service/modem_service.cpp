@@ -13,8 +13,8 @@ using driver::Ending;
 
 namespace {
 
-constexpr std::chrono::minutes ask_anyway{5};   // the queue is asked that often by a modem that is idle, news or not
-constexpr std::chrono::seconds store_pause{1};  // between tries to store an outcome while the disk refuses
+constexpr std::chrono::minutes ask_anyway{5};      // the queue is asked that often by a modem that is idle, news or not
+constexpr std::chrono::seconds store_pause{1};     // between tries to store an outcome while the disk refuses
 constexpr std::chrono::minutes longest_spacing{2};
 constexpr std::size_t most_unstored = 500;  // reports in memory meanwhile
 
@@ -31,6 +31,7 @@ ModemService::ModemService(Context& context, Shared& shared, config::Modem confi
       config_{std::move(config)},
       log_{context.log.with("modem", config_.index)},
       wake_{context.executor},
+      go_answered_{context.executor},
       inherited_{awaiting_late},
       window_{{config_.per_minute, config_.per_hour, config_.per_day, config_.per_month}},
       modem_{context.executor, log_, std::move(settings), *this, adopted, awaiting_late, shared.open_port, shared.finder} {}
@@ -88,6 +89,14 @@ bool ModemService::nothing_new(WallTime now) const {
     return jumped < std::chrono::seconds{1} && jumped > -std::chrono::seconds{1};
 }
 
+/// A modem that is quicker than Supabase has nothing to send at this moment.
+aio::awaitable<void> ModemService::wait_for_go() {
+    const bool nothing_else = std::exchange(go_missing_, std::nullopt) == shared_.news;
+    if (!nothing_else || !shared_.go_asked || shared_.stopping) co_return;
+    go_answered_.clear();
+    co_await go_answered_.wait_until(context_.clock.now() + shared_.go_grace);
+}
+
 void ModemService::note_outcome(const driver::SubmitOutcome& outcome) {
     auto& tally = shared_.tally;
     ++tally.submitted;
@@ -111,6 +120,7 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
     idle_ = false;
     next_due_ = Instant::max();
     if (finished) note_outcome(*finished);
+    if (finished && finished->ending == Ending::accepted && available) co_await wait_for_go();
     if (inherited_ && shared_.recovered) {  // its answer did not come
         driver::SubmitOutcome open_end{.ending = Ending::ambiguous, .reason = "restarted"};
         co_await settle_what_was_inherited(std::move(open_end));
@@ -187,6 +197,7 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
                 window_.add(now);
                 if (answer->overdue) space_out(now);
                 if (answer->more_ready) shared_.wake_one();
+                if (answer->waits_for_go && !answer->more_ready) go_missing_ = shared_.news;
                 co_return std::move(answer->submission);
             }
             if (free && answer->look_again) look_again(*answer->look_again, now);

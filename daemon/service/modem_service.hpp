@@ -38,6 +38,8 @@ public:
         found_nothing_.reset();
         wake_.raise();
     }
+    /// Supabase was asked, and what it let go can be taken.
+    void go_answered() { go_answered_.raise(); }
     bool able() const;  ///< up, enabled, its SIM not resting
     /// When its SIM may send again by its own limits; `now` when it may.
     bool lacks_room() const { return room_at_.has_value(); }
@@ -103,6 +105,7 @@ private:
     aio::awaitable<void> settle_what_was_inherited(driver::SubmitOutcome outcome);
     bool may_send(WallTime now);
     bool nothing_new(WallTime now) const;
+    aio::awaitable<void> wait_for_go();
     void look_again(WallTime when, WallTime now);
     void space_out(WallTime now);
 
@@ -117,7 +120,8 @@ private:
     Shared& shared_;
     config::Modem config_;
     Log log_;
-    aio::Event wake_;
+    aio::Event wake_, go_answered_;
+    std::optional<std::uint64_t> go_missing_;  ///< `news` when nothing but a go was missing to the message after this one
     Instant next_due_ = Instant::max();
     bool idle_ = false, enabled_ = true;
     std::optional<Nothing> found_nothing_;

@@ -34,9 +34,12 @@ struct Journaled {
 struct Shared {
     explicit Shared(aio::Executor ex) : sync_wake{ex}, go_wake{ex}, turns{ex} {}
     std::vector<ModemService*> modems;
-    aio::Event sync_wake;  ///< the outbox got something, or somebody asked to sync
-    aio::Event go_wake;    ///< claimed rows wait for the go of Supabase, or a modem took one that had it
-    Turns turns;           ///< of the modems at the queue
+    aio::Event sync_wake;   ///< the outbox got something, or somebody asked to sync
+    aio::Event go_wake;     ///< claimed rows wait for the go of Supabase, or a modem took one that had it
+    bool go_asked = false;  ///< it is being asked for: a message that may go comes in a moment
+    /// A modem that is quicker than Supabase keeps its result that long for the go that is being asked for: the two share a commit.
+    std::chrono::milliseconds go_grace{50};
+    Turns turns;  ///< of the modems at the queue
     bool stopping = false;
     bool paused = false;     ///< the whole queue
     std::uint64_t news = 0;  ///< grows with all that may have made something sendable

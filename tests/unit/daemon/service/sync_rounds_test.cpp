@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <span>
 
+#include "daemon/service/modem_service.hpp"
 #include "tests/unit/daemon/service/linked.hpp"
 
 using namespace conductor;
@@ -277,4 +278,85 @@ TEST_CASE("a go that does not come in time is asked for once more; what may do w
     CHECK(go.asked() == 2);
     CHECK(go.unasked() == 1);
     CHECK(box.server.last["gw_begin_v1"].at("jobs").size() == 1);
+}
+
+namespace {
+
+/// A modem whose driver is the test, with three claimed rows to three numbers.
+struct Quick {
+    Quick() {
+        for (int n = 1; n <= 3; ++n) box.keep(n, [n](MessageRow& m) { m.phone_number = "+1555010010" + std::to_string(n); });
+        modem = std::make_unique<ModemService>(*box.context, box.shared, config::Modem{.index = 0}, driver::ModemSettings{}, -1, false);
+        box.shared.modems = {modem.get()};
+        let_go(1);
+        begin({});
+        REQUIRE(box.run([&] { return submission.has_value(); }, 5s));
+        REQUIRE(submission->has_value());
+        commits = box.store->counters().commits;
+    }
+    /// Supabase lets row n go.
+    void let_go(std::int64_t n) {
+        REQUIRE(box.look([this, n](store::Tx& tx) {
+            store::promote(tx, box.clock.server(), 100);
+            auto row = store::waiting_for_go(tx, store::find_by_scheduled(tx, n)->id, 1);
+            if (row) box.shared.granted->add(std::move(*row));
+            return row.has_value();
+        }));
+    }
+    void begin(std::optional<driver::SubmitOutcome> finished) {
+        submission.reset();
+        boost::asio::co_spawn(box.io, modem->next(std::move(finished), true), [this](std::exception_ptr, auto next) { submission = next; });
+    }
+    /// The modem is through with its submission; `true` when it was given an answer to that in 200 ms.
+    bool finish() {
+        begin(driver::SubmitOutcome{.token = (*submission)->token, .ending = driver::Ending::accepted, .tp_mr = 1, .reason = {}});
+        return box.run([&] { return submission.has_value(); }, 200ms);
+    }
+
+    Linked box;
+    std::unique_ptr<ModemService> modem;
+    std::optional<std::optional<driver::Submission>> submission;
+    std::uint64_t commits = 0;
+};
+
+}  // namespace
+
+TEST_CASE("a result and the message behind it share a commit, though the go of that comes a moment later") {
+    Quick quick;
+    quick.box.shared.go_grace = 1h;
+    quick.box.shared.go_asked = true;
+    REQUIRE_FALSE(quick.finish());
+    CHECK(quick.box.store->counters().commits == quick.commits);
+    quick.let_go(2);
+    quick.box.shared.go_asked = false;
+    quick.modem->go_answered();
+    REQUIRE(quick.box.run([&] { return quick.submission.has_value(); }, 5s));
+    CHECK(quick.submission->has_value());
+    CHECK(quick.box.row(1).status == MessageStatus::sent);
+}
+
+TEST_CASE("a result does not wait for a go that nobody asks for, that is late, or that is not all there is to send") {
+    Quick quick;
+    SUBCASE("nobody asks") {
+        quick.box.shared.go_grace = 1h;
+        REQUIRE(quick.finish());
+        CHECK_FALSE(quick.submission->has_value());
+    }
+    SUBCASE("it does not come") {
+        quick.box.shared.go_grace = 1ms;
+        quick.box.shared.go_asked = true;
+        quick.begin(
+            driver::SubmitOutcome{.token = (*quick.submission)->token, .ending = driver::Ending::accepted, .tp_mr = 1, .reason = {}});
+        REQUIRE(quick.box.run([&] { return quick.submission.has_value(); }, 5s));
+        CHECK_FALSE(quick.submission->has_value());
+    }
+    SUBCASE("something came meanwhile") {
+        quick.box.shared.go_grace = 1h;
+        quick.box.shared.go_asked = true;
+        quick.let_go(2);
+        quick.box.shared.wake_one();
+        REQUIRE(quick.finish());
+        CHECK(quick.submission->has_value());
+    }
+    CHECK(quick.box.row(1).status == MessageStatus::sent);
 }
