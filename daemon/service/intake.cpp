@@ -173,6 +173,7 @@ api::Answer<MessageRow> make_row(const Env& env, const NewMessage& m, WallTime n
     row.set_name = m.set;
     row.pinned = m.modem_index.has_value();
     row.lane = lane_of(env.config, row, m.modem_index);
+    row.ages = !m.expires_at;
     row.expires_at = m.expires_at ? *m.expires_at : opening(env, row, openings) + m.expire_after.value_or(env.config.send.expire_after);
     return row;
 }

@@ -42,8 +42,11 @@ aio::awaitable<Result<void>> Gateway::recover(std::vector<ModemIndex> still_list
     auto newest_job = [](Tx& tx) { return store::newest_time(tx); };
     auto newest = co_await context_.store.read(newest_job);
     if (!newest) co_return newest.error();
-    if (*newest) context_.records.not_before(context_.clock.now(), **newest);
-    latest_ = *newest;
+    if (*newest) {
+        const Instant boot = context_.clock.now();
+        context_.records.not_before(boot, **newest);
+        latest_ = {**newest, boot};
+    }
     const WallTime now = context_.record_time();
     const std::string why = context_.store.doubt();
     if (!why.empty()) {
@@ -252,23 +255,25 @@ aio::awaitable<void> Gateway::tidy(WallTime now) {
 }
 
 aio::awaitable<void> Gateway::follow_clock(WallTime now) {
-    constexpr std::chrono::minutes ahead{1};
-    const auto latest = latest_.value_or(now);
-    if (latest > now + ahead) {
+    const Instant boot = context_.clock.now();
+    const auto [was, at_boot] = latest_.value_or(std::pair{now, boot});
+    const auto ahead = std::chrono::duration_cast<std::chrono::milliseconds>(was - now + (boot - at_boot));
+    if (ahead > std::chrono::minutes{1}) {
         store::AheadCursor at;
         for (bool more = true; more && !shared_.stopping;) {
-            auto job = [at, now](Tx& tx) {
+            auto job = [at, now, ahead](Tx& tx) {
                 auto next = at;
-                return std::pair{store::set_right(tx, next, now, rows_a_commit / 10), next};
+                return std::pair{store::set_right(tx, next, now, ahead, rows_a_commit / 10), next};
             };
             auto done = co_await context_.store.run(job);
             if (!done) co_return;  // the next time
             std::tie(more, at) = *done;
         }
-        context_.log.notice("clock-was-ahead", {{"seconds", std::chrono::duration_cast<std::chrono::seconds>(latest - now).count()}});
+        context_.log.notice("clock-was-ahead", {{"seconds", std::chrono::duration_cast<std::chrono::seconds>(ahead).count()}});
+        if (sync_) sync_->greet_again();  // leases that were renewed meanwhile are longer here than at Supabase
         shared_.wake_all();
     }
-    latest_ = now;
+    latest_ = {now, boot};
 }
 
 /// What the check of the pages found ends all writing, as damage that shows itself does.

@@ -16,7 +16,7 @@ namespace {
     "known, set_name, after_id, revision"
 
 constexpr std::int64_t flag_report = 1, flag_flash = 2, flag_resend = 4, flag_pinned = 8, flag_corrected = 16, flag_begun = 32,
-                       flag_offline_ok = 64;
+                       flag_offline_ok = 64, flag_ages = 128;
 constexpr int ready_no = 0, ready_yes = 1, ready_held = 2, ready_go = 3;  // column ready
 
 int ready_of(const MessageRow& r) {
@@ -28,7 +28,7 @@ int ready_of(const MessageRow& r) {
 std::int64_t flags_of(const MessageRow& r) {
     return (r.report_wanted ? flag_report : 0) | (r.flash ? flag_flash : 0) | (r.on_unknown == OnUnknown::resend ? flag_resend : 0) |
            (r.pinned ? flag_pinned : 0) | (r.corrected ? flag_corrected : 0) | (r.begun ? flag_begun : 0) |
-           (r.offline_ok ? flag_offline_ok : 0);
+           (r.offline_ok ? flag_offline_ok : 0) | (r.ages ? flag_ages : 0);
 }
 
 MessageRow read(const Rows& q) {
@@ -75,6 +75,7 @@ MessageRow read(const Rows& q) {
     r.corrected = (flags & flag_corrected) != 0;
     r.begun = (flags & flag_begun) != 0;
     r.offline_ok = (flags & flag_offline_ok) != 0;
+    r.ages = (flags & flag_ages) != 0;
     r.on_unknown = (flags & flag_resend) ? OnUnknown::resend : OnUnknown::hold;
     if (const auto reply = q.opt_i64(c++)) r.in_reply_to = MessageId{*reply};
     r.scheduled_message_id = q.opt_i64(c++);

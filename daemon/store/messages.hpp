@@ -25,6 +25,7 @@ struct MessageRow : Message {
     bool corrected = false;                               ///< evidence changed its final state once in this round
     bool begun = false;                                   ///< Supabase said go under this claim, or could not be asked and need not be
     bool offline_ok = false;                              ///< a claimed row that may go while Supabase cannot be asked
+    bool ages = false;                                    ///< `expires_at` follows from when it was taken, and nobody named it
     std::int64_t revision = 0;                            ///< of a claimed row, as this box read it
     std::optional<std::int64_t> last_attempt;             ///< the newest of its attempts; each names the one before
     std::optional<std::string> state, time_zone;          ///< of the recipient's address
@@ -84,10 +85,10 @@ Listed list_some(Tx& tx, Filter filter, std::int64_t examined);
 struct AheadCursor {
     std::int64_t message = INT64_MAX, attempt = INT64_MAX;
 };
-/// The clock was ahead and is right at `now`: what was taken in meanwhile and has not ended counts as taken in now, and is due now unless
-/// it names a time of its own; what was tried meanwhile and waits is looked at now. From the newest rows down, `examined` of each table;
-/// false when there are no more.
-bool set_right(Tx& tx, AheadCursor& at, WallTime now, int examined);
+/// The clock was `ahead` and is right at `now`: what was taken in meanwhile and has not ended counts as taken in now, and is due now unless
+/// it names a time of its own; its lease, and an end that follows from when it was taken, are earlier by as much. What was tried meanwhile
+/// and waits is looked at now. From the newest rows down, `examined` of each table; false when there are no more.
+bool set_right(Tx& tx, AheadCursor& at, WallTime now, std::chrono::milliseconds ahead, int examined);
 
 /// Makes due rows ready; how many.
 std::int64_t promote(Tx& tx, WallTime now, int limit);

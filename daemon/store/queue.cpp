@@ -98,7 +98,7 @@ std::int64_t down_to_right(Tx& tx, const char* sql, std::int64_t top, WallTime n
 
 }  // namespace
 
-bool set_right(Tx& tx, AheadCursor& at, WallTime now, int examined) {
+bool set_right(Tx& tx, AheadCursor& at, WallTime now, std::chrono::milliseconds ahead, int examined) {
     const auto message =
         down_to_right(tx, "SELECT id, created_at > ? FROM messages WHERE id < ? ORDER BY id DESC LIMIT ?", at.message, now, examined);
     const auto attempt =
@@ -107,8 +107,10 @@ bool set_right(Tx& tx, AheadCursor& at, WallTime now, int examined) {
     if (message < at.message)
         tx.run(
             "UPDATE messages SET created_at = ?1, due_at = CASE WHEN due_at = created_at THEN ?1 ELSE due_at END,"
-            " not_before = CASE WHEN ready = 0 THEN ?1 ELSE not_before END WHERE id >= ?2 AND id < ?3 AND +status = 0 AND created_at > ?1",
-            now, message, at.message);
+            " not_before = CASE WHEN ready = 0 THEN ?1 ELSE not_before END, lease_until = lease_until - ?4,"
+            " expires_at = CASE WHEN due_at = created_at AND (flags & 128) <> 0 THEN expires_at - ?4 ELSE expires_at END"
+            " WHERE id >= ?2 AND id < ?3 AND +status = 0 AND created_at > ?1",
+            now, message, at.message, ahead.count());
     if (attempt < at.attempt)
         tx.run(
             "UPDATE messages SET not_before = ?1, due_at = min(due_at, ?1) WHERE +status = 0 AND +ready = 0 AND id IN"

@@ -140,6 +140,21 @@ TEST_CASE("ledger: a clock that was ahead and is right again") {
     m.due_at = truth + 2h;
     const auto named = box.add(m);
     const auto last = box.add("At once.");
+    NewMessage dated;
+    dated.to = "+15550100202";
+    dated.text = "Until then.";
+    dated.message_class = MessageClass::transactional;
+    dated.expires_at = truth + 20h;
+    const auto until = box.add(dated);
+    NewMessage lent = dated;
+    lent.to = "+15550100203";
+    lent.scheduled_message_id = 4211;
+    lent.claim_epoch = 1;
+    const auto claimed = box.add(lent);
+    auto leased = box.row(claimed);
+    leased.lease_until = box.now + 10min;
+    box.run([&](Tx& tx) { store::update(tx, leased); });
+    const auto life = *box.row(last).expires_at - box.now;
     const auto tried = box.must_submit(0);
     REQUIRE(tried.message == before);
     REQUIRE(box.must_submit(1).message == named);  // due long ago, as it seems
@@ -147,14 +162,18 @@ TEST_CASE("ledger: a clock that was ahead and is right again") {
     box.now = truth + 1min;
     store::AheadCursor at;
     int steps = 1;
-    while (box.run([&](Tx& tx) { return store::set_right(tx, at, box.now, 1); })) ++steps;
-    CHECK(steps == 3);  // it ends where the clock was right
+    while (box.run([&](Tx& tx) { return store::set_right(tx, at, box.now, 10h - 1min, 1); })) ++steps;
+    CHECK(steps == 5);                                   // it ends where the clock was right
+    CHECK(*box.row(last).expires_at == box.now + life);  // it lives no longer than others
+    CHECK(*box.row(until).expires_at == truth + 20h);
+    CHECK(*box.row(claimed).expires_at == truth + 20h);
+    CHECK(*box.row(claimed).lease_until == box.now + 10min);
     CHECK(box.row(last).timestamp == box.now);
     CHECK(box.row(last).due_at == box.now);
     CHECK(box.row(before).timestamp == truth);
     CHECK(box.row(before).not_before == box.now);
     CHECK(box.row(named).timestamp == truth + 10h);  // it is on its way
-    CHECK_FALSE(box.run([&](Tx& tx) { return store::set_right(tx, at, box.now, 1); }));
+    CHECK_FALSE(box.run([&](Tx& tx) { return store::set_right(tx, at, box.now, 10h - 1min, 1); }));
 }
 
 TEST_CASE("ledger: lanes: classes, routes and pins bind a message to modems") {
