@@ -70,10 +70,12 @@ select is((select count(*) from messages where scheduled_message_id = 920001), 1
 select is((select count(*) from message_events where job_id = 920001), 7::bigint, 'every event is on record');
 select is((select m.status from messages m join scheduled_messages s on s.message_id = m.id where s.id = 920001), 'delivered', 'linked both ways');
 
+select is((select cost from messages where scheduled_message_id = 920001), 0::numeric, 'what no box put a price on costs nothing');
 -- A message of the box's own is logged too.
 select is(gw_report_v1('{"items": [{"event_id": "30000000-0000-4000-8000-0000000000aa", "kind": "sent", "local_id": "30000000-0000-4000-8000-0000000000ab",
   "phone_number": "+15550100050", "content": "confirmed", "class": "reply"}]}') -> 'verdicts' -> 0 ->> 'verdict', 'applied', 'a reply of the box');
 select is((select class || ' ' || status from messages where local_id = '30000000-0000-4000-8000-0000000000ab'), 'reply sent', 'is in the log');
+select is((select cost from messages where local_id = '30000000-0000-4000-8000-0000000000ab'), 0::numeric, 'and costs nothing');
 
 -- A box that claims a row again after its lease was over tells of the same message of its own.
 insert into scheduled_messages (id, pool, phone_number, message_content, status, priority) values (920020, 'p', '+15550100020', 'x', 'scheduled', 100);
