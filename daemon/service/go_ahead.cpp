@@ -164,7 +164,7 @@ bool GoAhead::away() const {
 GoRequest GoAhead::request(WallTime now) const {
     GoRequest request{.modems = {}, .paused = shared_.paused, .offline = away(), .granted = shared_.granted, .now = now};
     for (ModemService* modem : shared_.modems)
-        if (modem->able() && modem->next_slot(now) <= now + soon) request.modems.push_back({modem->index(), modem->idle()});
+        if (modem->able() && modem->next_part(now) <= now + soon) request.modems.push_back({modem->index(), modem->idle()});
     return request;
 }
 

@@ -43,6 +43,8 @@ struct PickRequest {
     std::shared_ptr<Granted> granted = {};      ///< claimed rows that have their go; absent: there are none
     std::optional<WallTime> spaced_until = {};  ///< what became overdue goes no earlier through this SIM: no flood after a stop
     int room = INT_MAX, most_room = INT_MAX;    ///< parts that the SIM's limits allow now, and that they ever allow at once
+    MessageId kept_for{};                       ///< the message for which the SIM's limits had too little room before
+    int passed = 0;                             ///< messages that went before it since, for they are shorter
     WallTime now{};
     std::uint64_t random = 0;
     // journal = "modem"
@@ -62,6 +64,7 @@ struct PickAnswer {
     bool until_usable = false;             ///< and only until the modem can use it again
     std::optional<WallTime> not_after;     ///< of the submission: its lease or its time is over then
     int needs_room = 0;                    ///< the first message waits until the SIM's limits have room for so many parts; 0: none does
+    MessageId kept_for{};                  ///< which that is
     struct Refused {
         at::Verdict verdict;
         std::string phone_number;

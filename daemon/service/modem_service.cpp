@@ -13,8 +13,8 @@ using driver::Ending;
 
 namespace {
 
-constexpr std::chrono::minutes ask_anyway{5};      // the queue is asked that often by a modem that is idle, news or not
-constexpr std::chrono::seconds store_pause{1};     // between tries to store an outcome while the disk refuses
+constexpr std::chrono::minutes ask_anyway{5};   // the queue is asked that often by a modem that is idle, news or not
+constexpr std::chrono::seconds store_pause{1};  // between tries to store an outcome while the disk refuses
 constexpr std::chrono::minutes longest_spacing{2};
 constexpr std::size_t most_unstored = 500;  // reports in memory meanwhile
 
@@ -158,6 +158,8 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
                             .spaced_until = spaced_until_,
                             .room = free ? window_.room(now) : 0,
                             .most_room = window_.most_room(),
+                            .kept_for = kept_for_,
+                            .passed = passed_,
                             .now = now,
                             .random = context_.rng(),
                             .imei = modem_.status().identity.imei,
@@ -193,6 +195,8 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
                 note_outcome(*finished);
                 continue;
             }
+            if (free) passed_ = kept_for_ == answer->kept_for ? passed_ + (answer->submission ? 1 : 0) : 0;
+            if (free) kept_for_ = answer->kept_for;
             if (answer->submission) {
                 window_.add(now);
                 if (answer->overdue) space_out(now);

@@ -43,6 +43,7 @@ public:
     bool able() const;  ///< up, enabled, its SIM not resting
     /// When its SIM may send again by its own limits; `now` when it may.
     bool lacks_room() const { return room_at_.has_value(); }
+    WallTime next_part(WallTime now) { return window_.next_slot(now); }  ///< of a message of one part
     WallTime next_slot(WallTime now) { return std::max(window_.next_slot(now), room_at_.value_or(now)); }
     std::string resting() const { return rest_reason_; }
     /// A person looked after the SIM: it works again at once.
@@ -136,6 +137,8 @@ private:
     bool unusable_seen_ = false;             ///< the modem itself was blocked or gone since that rest began
     int unusable_in_row_ = 0;                ///< such rests, with nothing accepted between them
     std::optional<WallTime> room_at_;        ///< the message that goes first has several parts, and its limits room for them then
+    MessageId kept_for_{};                   ///< that message
+    int passed_ = 0;                         ///< shorter ones that were sent before it
     dispatch::SimWindow window_;             ///< parts of this SIM in the rolling windows
     std::string window_iccid_;
     dispatch::SimStrikes strikes_;

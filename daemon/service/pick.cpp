@@ -251,18 +251,27 @@ public:
         return best ? store::find(tx_, best->id) : std::nullopt;
     }
 
+    /// False: as many as may be were passed over.
+    bool pass_over(MessageId id) {
+        passed_over_.push_back(id);
+        return passed_over_.size() < most_without_room;
+    }
+
 private:
     bool mine(const store::Ranked& one) const {
+        if (std::ranges::find(passed_over_, one.id) != passed_over_.end()) return false;
         const auto& kept = request_.hand_over;
         if (!kept || kept->empty()) return true;
         const auto able = one.lane == 0 ? able_ : able_ & one.lane;  // nobody waits for a modem that may not take it
         return !kept->left_to_others(store::phone_of(tx_, one.id), request_.modem, able, request_.now);
     }
 
-    static constexpr int most_passed = 1024;  ///< rows of a queue that are left to others
+    static constexpr int most_passed = 1024;              ///< rows of a queue that are left to others
+    static constexpr std::size_t most_without_room = 16;  ///< too long for what the SIM may send now
     Tx& tx_;
     const PickRequest& request_;
     std::uint64_t able_ = 0;
+    std::vector<MessageId> passed_over_;
 };
 
 /// It should have gone out a while ago, and nothing of it has.
@@ -299,8 +308,14 @@ void pick(Tx& tx, const Env& env, const PickRequest& request, PickAnswer& answer
             }
         }
         if (!begun && best->segments > request.room && best->segments <= request.most_room) {
-            answer.needs_room = best->segments;  // what begins is to be completed in one go, not when its window has closed
-            break;
+            // what begins is to be completed in one go, not when its window has closed; shorter ones pass it, but not for ever
+            if (answer.needs_room == 0) {
+                answer.needs_room = best->segments;
+                answer.kept_for = best->id;
+            }
+            const bool its_turn = answer.kept_for == request.kept_for && request.passed >= answer.needs_room;
+            if (its_turn || !choice.pass_over(best->id)) break;
+            continue;
         }
         const PickAnswer before = answer;
         const auto failed = tx.alone([&] {

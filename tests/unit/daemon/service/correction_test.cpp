@@ -168,6 +168,39 @@ TEST_CASE("pick: what the limits of the SIM have no room for does not begin") {
     CHECK(pick().submission.has_value());  // there is never room for it at once
 }
 
+TEST_CASE("pick: shorter messages pass one that the SIM has no room for, until it was passed as often as it has parts") {
+    Box box;
+    auto number = [next = 0]() mutable { return "+155501001" + std::to_string(10 + next++); };
+    const auto id = box.add(Box::text_of(3), number());
+    box.now += 1s;
+    for (int n = 0; n < 20; ++n) box.add(Box::text_of(3), number());
+    box.now += 1s;
+    PickRequest request{.modem = 0, .iccid = Box::iccid_of(0), .room = 2, .most_room = 20, .now = box.now};
+    const auto pick = [&] { return box.run([&](Tx& tx) { return settle_and_pick(tx, box.env, request); }); };
+    auto answer = pick();
+    CHECK_FALSE(answer.submission.has_value());
+    CHECK(answer.kept_for == id);
+    CHECK((!answer.look_again || *answer.look_again > box.now));  // it is not asked again and again
+    box.run([&](Tx& tx) { tx.run("DELETE FROM messages WHERE id > ?", id); });
+    for (int n = 0; n < 5; ++n) box.add("Short.", number());
+    for (int passed = 0; passed < 3; ++passed) {
+        request.kept_for = answer.kept_for;
+        request.passed = passed;
+        answer = pick();
+        REQUIRE(answer.submission.has_value());
+        CHECK(answer.needs_room == 3);
+        CHECK(answer.kept_for == id);
+        box.settle(0, Box::accepted(answer.submission->token, passed));
+    }
+    request.passed = 3;
+    CHECK_FALSE(pick().submission.has_value());
+    request.room = 3;
+    answer = pick();
+    REQUIRE(answer.submission.has_value());
+    CHECK(answer.message == id);
+    CHECK(answer.kept_for == MessageId{});
+}
+
 TEST_CASE("expiry: what no modem looks at ends, some rows at a time") {
     Box box;
     std::vector<MessageId> ids;
