@@ -256,7 +256,9 @@ void Judge::check_spacing() {
 
 void Judge::check_inbound() {
     std::map<std::pair<std::string, std::string>, int> stored;
-    for (const auto& r : world_.rows("SELECT phone, content FROM messages WHERE direction = 1")) ++stored[{r[0], r[1]}];
+    // a line that was cut on its way is kept as it came, beside the whole one that the network sends again
+    const char* whole = "SELECT phone, content FROM messages WHERE direction = 1 AND reason IS NOT 'undecodable'";
+    for (const auto& r : world_.rows(whole)) ++stored[{r[0], r[1]}];
     for (const auto& [said, times] : ledger_.inbound) {
         const auto found = stored.find(said);
         const int n = found == stored.end() ? 0 : found->second;

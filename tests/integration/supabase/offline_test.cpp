@@ -64,9 +64,9 @@ struct Days {
         const auto all = static_cast<std::size_t>(count);
         return std::min(all, all * static_cast<std::size_t>(ahead.count()) / static_cast<std::size_t>((length - 2) * 60));
     }
+    minutes step() const { return minutes{length > 24 ? 30 : 15}; }
     bool closed(std::chrono::milliseconds into_the_day) const {
-        return into_the_day < hours{13} + minutes{30} ||
-               into_the_day > hours{20} + minutes{15};  // the answer comes after a step of the clock
+        return into_the_day < hours{13} + minutes{30} || into_the_day > hours{20} + step();  // the answer comes after a step of the clock
     }
     /// Rows of a box that went out before their time, or while its window was closed.
     int untimely(Gateway& box, int hour_at_start) const {
@@ -112,7 +112,7 @@ TEST_CASE("integration: a box alone in its pool sends its rows while it is offli
     const auto begun = std::chrono::steady_clock::now();
     line.cut(true);
     while (days.ahead < hours{days.length + 2}) {
-        days.advance(minutes{days.length > 24 ? 30 : 15});
+        days.advance(days.step());
         std::this_thread::sleep_for(100ms);
         // days pass faster than a box looks at its queue: it gets the time that it would have had
         if (days.length > 24 && days.open()) eventually(15s, [&] { return taken() >= days.due(); });
