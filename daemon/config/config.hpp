@@ -140,7 +140,7 @@ struct Supabase {
     bool realtime = true;
     milliseconds poll{30'000};            ///< [100 ms, 1 h]
     std::optional<milliseconds> horizon;  ///< [0, 30 d]; empty = auto
-    std::optional<milliseconds> lease;    ///< [1 s, 7 d]; empty = auto
+    std::optional<milliseconds> lease;    ///< [60 s, 7 d]; empty = auto
     std::optional<int> batch;             ///< [1, 1000] rows; empty = auto
     bool operator==(const Supabase&) const = default;
 };

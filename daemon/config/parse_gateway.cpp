@@ -162,7 +162,8 @@ void read_supabase(Section s, Supabase& to) {
     s.boolean("realtime", to.realtime);
     s.duration("poll", to.poll, milliseconds{100}, hours(1));
     s.duration("horizon", to.horizon, milliseconds{0}, days(30));
-    s.duration("lease", to.lease, milliseconds{1000}, days(7));
+    // 35 s before its end nothing of one part may begin; what is left must be enough to renew it in
+    s.duration("lease", to.lease, milliseconds{60'000}, days(7));
     const toml::node* batch = s.node("batch");
     if (const auto* word = batch ? batch->as_string() : nullptr; word && word->get() == "auto") {
         to.batch.reset();
