@@ -14,9 +14,10 @@ constexpr std::size_t commands_a_step = 100;  // in one transaction: a campaign 
 
 }  // namespace
 
+/// Every page of them, also behind those that cannot be acknowledged yet: these come again in the next round.
 aio::awaitable<bool> SyncService::obey_commands() {
-    for (;;) {
-        auto commands = co_await client_.commands();
+    for (std::int64_t after = 0;;) {
+        auto commands = co_await client_.commands(after);
         if (!commands) co_return false;
         std::vector<std::int64_t> done;
         for (std::size_t at = 0; at < commands->size(); at += commands_a_step) {
@@ -26,13 +27,15 @@ aio::awaitable<bool> SyncService::obey_commands() {
             if (!obeyed) co_return false;
             done.insert(done.end(), obeyed->begin(), obeyed->end());
         }
-        if (done.empty()) co_return true;
-        // what ended is told before its command is acknowledged: from then on Supabase may give the row to another box
-        const bool told = co_await upload(store::Stream::report);
-        if (!told) co_return false;
-        const auto acknowledged = co_await client_.acknowledge(std::move(done));
-        if (!acknowledged) co_return false;
-        if (commands->size() < sync::commands_a_page) co_return true;
+        if (!done.empty()) {
+            // what ended is told before its command is acknowledged: from then on Supabase may give the row to another box
+            const bool told = co_await upload(store::Stream::report);
+            if (!told) co_return false;
+            const auto acknowledged = co_await client_.acknowledge(std::move(done));
+            if (!acknowledged) co_return false;
+        }
+        if (commands->size() < sync::commands_a_page || commands->back().id <= after) co_return true;
+        after = commands->back().id;
     }
 }
 

@@ -359,8 +359,8 @@ aio::awaitable<Result<std::vector<ItemVerdict>>> Client::inbound(std::vector<Inb
     co_return co_await impl_->items("gw_inbound_v1", std::move(objects), std::move(verdicts));
 }
 
-aio::awaitable<Result<std::vector<Command>>> Client::commands() {
-    auto answered = co_await impl_->call("gw_commands_v1", commands_request(impl_->instance()));
+aio::awaitable<Result<std::vector<Command>>> Client::commands(std::int64_t after) {
+    auto answered = co_await impl_->call("gw_commands_v1", commands_request(impl_->instance(), after));
     if (!answered) co_return answered.error();
     auto commands = parse_commands(answered->body);
     if (!commands) co_return impl_->bad_answer(commands.error());

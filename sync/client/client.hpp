@@ -74,7 +74,8 @@ public:
     /// item is alone, which is then `rejected`. An error means that nothing is known of the items: send the same ones again.
     aio::awaitable<Result<std::vector<ItemVerdict>>> report(std::vector<ReportItem> items);
     aio::awaitable<Result<std::vector<ItemVerdict>>> inbound(std::vector<InboundItem> items);
-    aio::awaitable<Result<std::vector<Command>>> commands();
+    /// A page of those that are not acknowledged, of ids above `after`.
+    aio::awaitable<Result<std::vector<Command>>> commands(std::int64_t after = 0);
     aio::awaitable<Result<void>> acknowledge(std::vector<std::int64_t> command_ids);
 
     /// A token that lives for a while, and where it is good; `refused`: a token that was not accepted, and is renewed; or

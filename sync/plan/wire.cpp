@@ -214,9 +214,10 @@ std::string renew_request(std::span<const BeginItem> jobs, std::optional<std::ch
     return wrap(std::move(p));
 }
 
-std::string commands_request(std::string_view instance) {
+std::string commands_request(std::string_view instance, std::int64_t after) {
     json p = with_instance(instance);
     p["limit"] = commands_a_page;
+    if (after > 0) p["after"] = after;
     return wrap(std::move(p));
 }
 

@@ -16,7 +16,7 @@ std::string claim_request(const ClaimRequest& claim, std::string_view instance);
 std::string mine_request(std::int64_t after, std::string_view instance, std::span<const std::string> adopt = {});
 std::string begin_request(std::span<const BeginItem> jobs, std::string_view instance);
 std::string renew_request(std::span<const BeginItem> jobs, std::optional<std::chrono::seconds> lease, std::string_view instance);
-std::string commands_request(std::string_view instance);
+std::string commands_request(std::string_view instance, std::int64_t after = 0);
 std::string acknowledge_request(std::span<const std::int64_t> ids);
 
 /// An outbox item as an object of the batch: `body` cleaned, with `id` under `id_name` ("event_id", "local_id"). SyncErrc::rejected when

@@ -98,7 +98,8 @@ struct FakeSupabase {
         } else if (function == "gw_commands_v1") {
             out["commands"] = json::array();
             for (const auto& one : commands)
-                if (!acknowledged.contains(one.at("id").get<std::int64_t>()) && out["commands"].size() < p.value("limit", 100u))
+                if (one.at("id") > p.value("after", 0) && !acknowledged.contains(one.at("id").get<std::int64_t>()) &&
+                    out["commands"].size() < p.value("limit", 100u))
                     out["commands"].push_back(one);
         } else if (function == "gw_ack_v1") {
             for (const auto& id : p.at("ids")) acknowledged.insert(id.get<std::int64_t>());

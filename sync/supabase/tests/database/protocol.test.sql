@@ -123,6 +123,8 @@ select is(jsonb_array_length(gw_claim_v1('{"request_id": "h", "limit": 3}') -> '
 select is(pg_temp.rings(), '-', 'rings nobody');
 insert into gateway_commands (gateway_id, kind) values ('p1', 'sync'), ('p1', 'doctor'), ('p2', 'sync');
 select is(pg_temp.rings(), 'gw-box:p1 gw-box:p2', 'a command rings its box');
+select is((select count(*) from jsonb_array_elements(gw_commands_v1(jsonb_build_object('after', gw_commands_v1('{"limit": 1}') #> '{commands,0,id}')) -> 'commands')),
+  (select count(*) - 1 from gateway_commands where gateway_id = 'p1' and acked_at is null), 'the page behind the first command');
 select ok(private.may_listen('gw-box:p1') and private.may_listen('gw-pool:p'), 'a box listens on its own channels');
 select ok(not private.may_listen('gw-box:p2') and not private.may_listen('gw-pool:q'), 'and on no other');
 delete from scheduled_messages where id > 930000;

@@ -221,6 +221,17 @@ TEST_CASE("every page of the commands is obeyed before anything is claimed") {
     CHECK(acknowledged == 1100);
 }
 
+TEST_CASE("commands behind a page of those that cannot be acknowledged yet are obeyed") {
+    Linked box;
+    box.keep(4211, [](MessageRow& m) { m.status = MessageStatus::sending; });
+    for (int id = 1; id <= 500; ++id) box.server.commands.push_back(withdrawal(id, "cancel", 4211));
+    box.server.commands.push_back({{"id", 501}, {"kind", "opt_out"}, {"payload", {{"phone_number", "+15550100123"}, {"active", true}}}});
+    box.begin();
+    REQUIRE(box.run([&] { return box.server.calls["gw_claim_v1"] > 0; }, 20s));
+    CHECK(box.server.acknowledged == std::set<std::int64_t>{501});
+    CHECK(box.opt_out("+15550100123").has_value());
+}
+
 TEST_CASE("the words of the processes before are said with the newest") {
     Linked box;
     std::vector<std::string> said;
