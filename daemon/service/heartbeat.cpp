@@ -8,7 +8,7 @@ namespace conductor::service {
 
 using nlohmann::json;
 
-json heartbeat_of(const Shared& shared, std::int64_t outbox, WallTime now) {
+json heartbeat_of(const Shared& shared, std::int64_t outbox, bool claims, WallTime now) {
     json modems = json::array();
     int able = 0;
     for (const ModemService* modem : shared.modems) {
@@ -23,6 +23,7 @@ json heartbeat_of(const Shared& shared, std::int64_t outbox, WallTime now) {
                           {"able", modem->able()}});
     }
     json out = {{"kind", "heartbeat"}, {"at", to_rfc3339(now)}, {"version", CONDUCTOR_VERSION}, {"outbox", outbox}, {"able", able}};
+    out["claims"] = claims && able > 0;
     out["modems"] = std::move(modems);
     return out;
 }

@@ -6,8 +6,9 @@
 
 namespace conductor::service {
 
-/// {"kind", "at", "version", "outbox": rows that wait to be told, "able": modems that can send, "modems": [{"index", "state", "reason",
-/// "iccid", "registration" (<stat> of CEREG, TS 27.007 clause 7.2), "signal_dbm", "able"}]}
-nlohmann::json heartbeat_of(const Shared& shared, std::int64_t outbox, WallTime now);
+/// `claims`: what is due is claimed within the two minutes for which Supabase keeps rows of this box's recipients for it.
+/// {"kind", "at", "version", "outbox": rows that wait to be told, "able": modems that can send, "claims", "modems": [{"index", "state",
+/// "reason", "iccid", "registration" (<stat> of CEREG, TS 27.007 clause 7.2), "signal_dbm", "able"}]}
+nlohmann::json heartbeat_of(const Shared& shared, std::int64_t outbox, bool claims, WallTime now);
 
 }  // namespace conductor::service

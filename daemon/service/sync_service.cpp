@@ -23,8 +23,8 @@ using store::Tx;
 constexpr std::chrono::milliseconds gather{300};                        // news of this long share a request
 constexpr std::chrono::duration<std::uint64_t, std::milli> crowd{250};  // the boxes of a pool answer a ring within this
 constexpr std::chrono::hours hello_period{1};
-constexpr std::chrono::minutes heartbeat_period{1};
-constexpr std::size_t most_words = 8;  // of processes that the server may or may not have heard
+constexpr std::chrono::minutes heartbeat_period{1}, kept_for_us{2};  // rows of this box's recipients, while it is heard of
+constexpr std::size_t most_words = 8;                                // of processes that the server may or may not have heard
 
 std::vector<std::string> words_of(std::string_view text) {
     std::vector<std::string> words;
@@ -89,7 +89,7 @@ aio::awaitable<void> SyncService::run() {
 /// at once.
 aio::awaitable<void> SyncService::rest() {
     if (!rung_ && !asked_) {
-        const bool woken = co_await shared_.sync_wake.wait_until(next_poll_);
+        const bool woken = co_await shared_.sync_wake.wait_until(std::min(next_poll_, next_heartbeat_));
         const Instant gathered = context_.clock.now() + gather;
         while (woken && !rung_ && !shared_.stopping && context_.clock.now() < gathered) co_await shared_.sync_wake.wait_until(gathered);
     }
@@ -195,7 +195,10 @@ aio::awaitable<bool> SyncService::round(bool rung, bool asked) {
     for (const auto stream : {store::Stream::report, store::Stream::inbound})
         if (!co_await upload(stream)) co_return false;
     const Instant now = context_.clock.now();
-    if (!asked && !rung && now < next_poll_) co_return true;
+    if (!asked && !rung && now < next_poll_) {
+        co_await tell_heartbeat();
+        co_return true;
+    }
     const bool obeyed = co_await obey_commands();
     if (!obeyed) co_return false;
     const bool kept = co_await keep_leases();
@@ -213,13 +216,15 @@ aio::awaitable<bool> SyncService::round(bool rung, bool asked) {
     co_return true;
 }
 
-/// Once a minute. The last one is kept, and no history of them: one that is lost is not told again.
+/// Once a minute, however long the poll is. The last one is kept, and no history of them: one that is lost is not told again.
 aio::awaitable<void> SyncService::tell_heartbeat() {
     const auto now = context_.wall();
-    if (!now || context_.clock.now() < next_heartbeat_) co_return;
+    if (context_.clock.now() < next_heartbeat_) co_return;
     next_heartbeat_ = context_.clock.now() + heartbeat_period;
+    if (!now) co_return;
+    const bool claims = doorbell_.status().joined || context_.env->config.supabase->poll < kept_for_us;
     std::vector<sync::ReportItem> items;
-    items.push_back({context_.uuid(), heartbeat_of(shared_, waiting_, *now).dump(-1, ' ', false, json::error_handler_t::replace)});
+    items.push_back({context_.uuid(), heartbeat_of(shared_, waiting_, claims, *now).dump(-1, ' ', false, json::error_handler_t::replace)});
     const auto verdicts = co_await client_.report(std::move(items));
     if (!verdicts) log_.warning("heartbeat-failed", {{"error", verdicts.error().text()}});
 }

@@ -283,6 +283,13 @@ select pg_temp.as_box(7);
 select is(pg_temp.ids(gw_claim_v1('{"request_id": "u4", "limit": 1}')), (select array[first + 1, first + 2] from held), 'they go on where the first one went');
 select pg_temp.as_box(3);
 
+-- A box that polls seldom is there as long as it says so.
+update gateways set last_claim_at = now() - interval '1 hour' where id = 'p3';
+select gw_report_v1('{"items": [{"kind": "heartbeat", "claims": false}]}');
+select ok((select last_claim_at < now() - interval '2 minutes' from gateways where id = 'p3'), 'a heartbeat alone is no claim');
+select gw_report_v1('{"items": [{"kind": "heartbeat", "claims": true}]}');
+select ok((select last_claim_at = now() from gateways where id = 'p3'), 'that of a box which claims what rings is');
+
 -- A go is prolonged for an hour; a lease that is over is seen at a heartbeat, though nobody claims.
 select ok((select begun_at is not null from scheduled_messages where id = 940002), 'when it was begun is known');
 select is(gw_renew_v1('{"jobs": [{"id": 940002, "epoch": 1, "revision": 1}]}') #>> '{jobs,0,held}', 'true', 'prolonged');

@@ -164,6 +164,24 @@ TEST_CASE("leases are kept at their own pace, however long the poll is") {
     CHECK(box.server.calls["gw_renew_v1"] == 1);
 }
 
+TEST_CASE("a heartbeat is told every minute, however long the poll is") {
+    Linked box;
+    Env env = *box.context->env;
+    env.config.supabase->poll = 1h;
+    box.context->env = std::make_shared<const Env>(std::move(env));
+    box.begin();
+    const auto heartbeats = [&] {
+        return std::ranges::count(box.server.reported, "heartbeat", [](const json& item) { return item.at("kind"); });
+    };
+    REQUIRE(box.run([&] { return heartbeats() == 1; }, 5s));
+    box.pass(50s);
+    CHECK(heartbeats() == 1);
+    box.pass(61s);
+    CHECK(heartbeats() == 2);
+    CHECK(box.server.reported.back().at("claims") == false);  // nobody rings, and it has no modem
+    CHECK(box.server.calls["gw_claim_v1"] == 1);
+}
+
 TEST_CASE("hello is said again every hour") {
     Linked box;
     box.begin();
