@@ -26,11 +26,17 @@ bool lets(const GoRequest& request, MessageClass c) {
     return !request.paused || c == MessageClass::reply;
 }
 
+/// No SIM may begin it now, but will: as pick() judges it.
+bool waits_for_room(const GoRequest& request, int segments) {
+    return segments > request.room && segments <= request.most_room;
+}
+
 Uncovered uncovered(Tx& tx, const GoRequest& request) {
     std::uint64_t mask = 0;
     for (const auto& modem : request.modems) mask |= bit_of(modem.index);
     auto ahead = store::rows_ahead(tx, mask, request.paused, static_cast<int>(2 * request.modems.size()));
     for (const auto& row : request.granted->rows()) {
+        if (waits_for_room(request, row.segments)) continue;  // shorter ones may pass it
         const bool wanted = std::ranges::any_of(request.modems, [&row](const auto& m) { return takes(row.ranked.lane, m.index); });
         if (wanted && lets(request, row.message_class)) ahead.push_back({row.ranked.lane, row.phone_number});
     }
@@ -92,11 +98,14 @@ GoBatch choose_for_go(Tx& tx, const Env& env, const GoRequest& request) {
     int examined = 0;
     auto [modems, numbers] = uncovered(tx, request);
     std::vector<MessageId> passed;
+    const auto too_long =
+        std::ranges::count_if(request.granted->rows(), [&](const auto& row) { return waits_for_room(request, row.segments); });
     for (const auto modem : modems) {
         while (examined++ < Limits::examined_per_pick && !tx.failed()) {
             auto row = best_for(tx, request, modem, passed);
             if (!row) break;
             passed.push_back(row->id);
+            if (too_long > 0 && waits_for_room(request, row->segments)) continue;  // one of these is enough
             // gap, caps and order of a number are judged by what was begun: its next one has its turn when this one is on a modem
             if (std::ranges::find(numbers, row->phone_number) != numbers.end()) continue;
             PickAnswer answer;
@@ -163,8 +172,17 @@ bool GoAhead::away() const {
 
 GoRequest GoAhead::request(WallTime now) const {
     GoRequest request{.modems = {}, .paused = shared_.paused, .offline = away(), .granted = shared_.granted, .now = now};
+    int room = 0, most_room = 0;
     for (ModemService* modem : shared_.modems)
-        if (modem->able() && modem->next_part(now) <= now + soon) request.modems.push_back({modem->index(), modem->idle()});
+        if (modem->able() && modem->next_part(now) <= now + soon) {
+            request.modems.push_back({modem->index(), modem->idle()});
+            room = std::max(room, modem->room(now));
+            most_room = std::max(most_room, modem->most_room());
+        }
+    if (!request.modems.empty()) {
+        request.room = room;
+        request.most_room = most_room;
+    }
     return request;
 }
 
@@ -272,8 +290,10 @@ aio::awaitable<void> GoAhead::round(WallTime now) {
 }
 
 aio::awaitable<void> GoAhead::run() {
+    shared_.go_asked = false;
     while (!shared_.stopping) {
-        const Instant until = context_.clock.now() + look_again;
+        const Instant now_is = context_.clock.now();
+        const Instant until = not_before_ > now_is ? std::min(not_before_, now_is + look_again) : now_is + look_again;
         co_await shared_.go_wake.wait_until(until);
         const auto now = context_.wall();
         if (shared_.stopping || !now || !shared_.recovered || link_ == Link::greeting || link_ == Link::fenced) continue;

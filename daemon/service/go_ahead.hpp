@@ -3,6 +3,7 @@
 // that no modem waits for the network. What Supabase takes back ends here with its reason. While nobody can be asked, the rows that may do
 // without (alone in the pool) go on, and the others wait. An answer that does not come in 3 s is asked for once more, on a connection of
 // its own, in all the time that a slow server needs; meanwhile nobody can be asked.
+#include <climits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,6 +24,8 @@ struct GoRequest {
         bool idle = false;  ///< it found nothing: what is ahead is not for it
     };
     std::vector<Modem> modems;  ///< up, and their SIMs may send
+    int room = INT_MAX;         ///< parts that the limits of the SIM with most room allow now
+    int most_room = INT_MAX;    ///< and ever allow at once
     bool paused = false;        ///< the queue: replies alone
     bool offline = false;       ///< nobody can be asked: only rows that may do without
     std::shared_ptr<Granted> granted;

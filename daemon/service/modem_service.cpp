@@ -92,9 +92,11 @@ bool ModemService::nothing_new(WallTime now) const {
 /// A modem that is quicker than Supabase has nothing to send at this moment.
 aio::awaitable<void> ModemService::wait_for_go() {
     const bool nothing_else = std::exchange(go_missing_, std::nullopt) == shared_.news;
-    if (!nothing_else || !shared_.go_asked || shared_.stopping) co_return;
+    const Instant now = context_.clock.now();
+    const bool quick = now - given_ < shared_.go_grace;  // a real modem takes longer: its result is not kept in memory
+    if (!nothing_else || !quick || !shared_.go_asked || shared_.stopping) co_return;
     go_answered_.clear();
-    co_await go_answered_.wait_until(context_.clock.now() + shared_.go_grace);
+    co_await go_answered_.wait_until(now + shared_.go_grace);
 }
 
 void ModemService::note_outcome(const driver::SubmitOutcome& outcome) {
@@ -195,13 +197,16 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
                 note_outcome(*finished);
                 continue;
             }
-            if (free) passed_ = kept_for_ == answer->kept_for ? passed_ + (answer->submission ? 1 : 0) : 0;
-            if (free) kept_for_ = answer->kept_for;
+            if (answer->needs_room > 0) {
+                if (std::exchange(kept_for_, answer->kept_for) != answer->kept_for) passed_ = 0;
+                if (answer->submission) ++passed_;
+            }
             if (answer->submission) {
                 window_.add(now);
                 if (answer->overdue) space_out(now);
                 if (answer->more_ready) shared_.wake_one();
-                if (answer->waits_for_go && !answer->more_ready) go_missing_ = shared_.news;
+                if (answer->waits_for_go && !answer->more_ready && !answer->submission->more_follow) go_missing_ = shared_.news;
+                given_ = context_.clock.now();
                 co_return std::move(answer->submission);
             }
             if (free && answer->look_again) look_again(*answer->look_again, now);

@@ -44,6 +44,8 @@ public:
     /// When its SIM may send again by its own limits; `now` when it may.
     bool lacks_room() const { return room_at_.has_value(); }
     WallTime next_part(WallTime now) { return window_.next_slot(now); }  ///< of a message of one part
+    int room(WallTime now) { return window_.room(now); }                 ///< parts that its SIM's limits allow then
+    int most_room() const { return window_.most_room(); }
     WallTime next_slot(WallTime now) { return std::max(window_.next_slot(now), room_at_.value_or(now)); }
     std::string resting() const { return rest_reason_; }
     /// A person looked after the SIM: it works again at once.
@@ -122,6 +124,7 @@ private:
     config::Modem config_;
     Log log_;
     aio::Event wake_, go_answered_;
+    Instant given_{};                          ///< when the driver was given what it is through with
     std::optional<std::uint64_t> go_missing_;  ///< `news` when nothing but a go was missing to the message after this one
     Instant next_due_ = Instant::max();
     bool idle_ = false, enabled_ = true;

@@ -331,10 +331,10 @@ bool any_waits_for_go(Tx& tx) {
 }
 
 std::optional<GoRow> waiting_for_go(Tx& tx, MessageId id, std::int64_t epoch) {
-    Rows q =
-        tx.query("SELECT rank, lane, class, phone FROM messages WHERE id = ? AND status = 0 AND ready = 3 AND claim_epoch = ?", id, epoch);
+    Rows q = tx.query(
+        "SELECT rank, lane, class, phone, segments FROM messages WHERE id = ? AND status = 0 AND ready = 3 AND claim_epoch = ?", id, epoch);
     if (!q.next()) return std::nullopt;
-    return GoRow{{id, q.i64(0), static_cast<std::uint64_t>(q.i64(1))}, q.as<MessageClass>(2), epoch, q.text(3)};
+    return GoRow{{id, q.i64(0), static_cast<std::uint64_t>(q.i64(1))}, q.as<MessageClass>(2), epoch, q.text(3), q.i32(4)};
 }
 
 std::string phone_of(Tx& tx, MessageId id) {

@@ -134,6 +134,7 @@ struct GoRow {
     MessageClass message_class = MessageClass::transactional;
     std::int64_t epoch = 0;  ///< of its claim
     std::string phone_number;
+    int segments = 1;
 };
 /// The row, when it is due and waits for a go under that claim.
 std::optional<GoRow> waiting_for_go(Tx& tx, MessageId id, std::int64_t epoch);

@@ -194,7 +194,8 @@ Store::~Store() = default;
 void Store::submit(std::unique_ptr<Task> task, Urgency urgency) {
     {
         const std::lock_guard lock{mutex_};
-        if (urgency == Urgency::late && task->party != 0) {
+        const auto of_its_party = [party = task->party](const auto& other) { return other->party == party; };
+        if (urgency == Urgency::late && task->party != 0 && std::ranges::none_of(queue_, of_its_party)) {
             waiting_.push_back(std::move(task));
         } else {
             if (task->party != 0) call_late(task->party);

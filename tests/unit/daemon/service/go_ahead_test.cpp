@@ -19,12 +19,13 @@ namespace {
 struct Claims : Box {
     std::int64_t next_job = 4211;
     std::optional<std::string> to;  ///< else a number of its own each
+    int parts = 1, room = INT_MAX;
 
     MessageId claim(double priority = 50, bool offline_ok = false, MessageClass message_class = MessageClass::transactional,
                     std::optional<ModemIndex> modem = {}) {
         NewMessage m;
         m.to = to.value_or(fmt::format("+155501{:05}", next_job % 100000));
-        m.text = "From Supabase.";
+        m.text = parts == 1 ? "From Supabase." : text_of(parts);
         m.message_class = message_class;
         m.priority = priority;
         m.scheduled_message_id = next_job++;
@@ -36,7 +37,13 @@ struct Claims : Box {
         return add(m);
     }
     GoBatch choose(std::vector<GoRequest::Modem> modems, bool offline = false) {
-        const GoRequest request{.modems = std::move(modems), .paused = paused, .offline = offline, .granted = granted, .now = now};
+        const GoRequest request{.modems = std::move(modems),
+                                .room = room,
+                                .most_room = 20,
+                                .paused = paused,
+                                .offline = offline,
+                                .granted = granted,
+                                .now = now};
         return run([&](Tx& tx) { return choose_for_go(tx, env, request); });
     }
     std::vector<MessageId> chosen(std::vector<GoRequest::Modem> modems, bool offline = false) {
@@ -353,4 +360,28 @@ TEST_CASE("go: a held database asks for nothing, and its rows wait for a go when
     box.run([&](Tx& tx) { return store::release_held(tx, box.now, 10); });
     CHECK_FALSE(box.submit(0).has_value());
     CHECK(box.chosen({{0}}) == std::vector{id});
+}
+
+TEST_CASE("go: one message that no SIM has room for now is begun early, and shorter ones behind it are asked for") {
+    Claims box;
+    box.parts = 3;
+    std::vector<MessageId> long_ones;
+    for (int n = 0; n < 3; ++n) long_ones.push_back(box.claim(90));
+    box.parts = 1;
+    const auto first = box.claim(10);
+    const auto second = box.claim(9);
+    box.room = 2;
+    auto batch = box.choose({{0, true}});
+    REQUIRE(batch.rows.size() == 1);
+    CHECK(batch.rows[0].id == long_ones[0]);
+    box.answer(batch);
+    batch = box.choose({{0, true}});
+    REQUIRE(batch.rows.size() == 1);
+    CHECK(batch.rows[0].id == first);
+    box.answer(batch);
+    batch = box.choose({{0, true}});
+    REQUIRE(batch.rows.size() == 1);  // an idle modem found nothing in what is ahead
+    CHECK(batch.rows[0].id == second);
+    box.room = 3;
+    CHECK(box.chosen({{0, false}}).empty());  // there is room for the long one: that is ahead
 }

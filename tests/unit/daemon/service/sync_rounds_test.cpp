@@ -336,10 +336,10 @@ struct Quick {
         submission.reset();
         boost::asio::co_spawn(box.io, modem->next(std::move(finished), true), [this](std::exception_ptr, auto next) { submission = next; });
     }
-    /// The modem is through with its submission; `true` when it was given an answer to that in 200 ms.
-    bool finish() {
+    /// The modem is through with its submission; `true` when it was given an answer to that in time.
+    bool finish(std::chrono::milliseconds limit) {
         begin(driver::SubmitOutcome{.token = (*submission)->token, .ending = driver::Ending::accepted, .tp_mr = 1, .reason = {}});
-        return box.run([&] { return submission.has_value(); }, 200ms);
+        return box.run([&] { return submission.has_value(); }, limit);
     }
 
     Linked box;
@@ -354,7 +354,7 @@ TEST_CASE("a result and the message behind it share a commit, though the go of t
     Quick quick;
     quick.box.shared.go_grace = 1h;
     quick.box.shared.go_asked = true;
-    REQUIRE_FALSE(quick.finish());
+    REQUIRE_FALSE(quick.finish(100ms));
     CHECK(quick.box.store->counters().commits == quick.commits);
     quick.let_go(2);
     quick.box.shared.go_asked = false;
@@ -368,7 +368,7 @@ TEST_CASE("a result does not wait for a go that nobody asks for, that is late, o
     Quick quick;
     SUBCASE("nobody asks") {
         quick.box.shared.go_grace = 1h;
-        REQUIRE(quick.finish());
+        REQUIRE(quick.finish(10s));
         CHECK_FALSE(quick.submission->has_value());
     }
     SUBCASE("it does not come") {
@@ -384,7 +384,7 @@ TEST_CASE("a result does not wait for a go that nobody asks for, that is late, o
         quick.box.shared.go_asked = true;
         quick.let_go(2);
         quick.box.shared.wake_one();
-        REQUIRE(quick.finish());
+        REQUIRE(quick.finish(10s));
         CHECK(quick.submission->has_value());
     }
     CHECK(quick.box.row(1).status == MessageStatus::sent);

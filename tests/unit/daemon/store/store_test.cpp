@@ -220,6 +220,12 @@ TEST_CASE("store: what a party may have stored late goes with its own next job, 
     while (!first.result && home.run_one() > 0) {}  // and by itself when its time is over
     CHECK(first.ok());
     CHECK((*store)->counters().commits == 3);
+    Outcome next, after;
+    spawn(home, set(**store, "e", Then::succeed, next, Urgency::now, 1));
+    spawn(home, set(**store, "f", Then::succeed, after, Urgency::late, 1));
+    drain(home);  // late, but its party's job has not begun
+    CHECK(next.ok());
+    CHECK(after.ok());
 }
 
 TEST_CASE("store: values and reads") {
