@@ -6,6 +6,7 @@
 #include "daemon/dispatch/submission.hpp"
 #include "daemon/service/commands.hpp"
 #include "daemon/service/intake.hpp"
+#include "daemon/service/steps.hpp"
 #include "daemon/store/tables.hpp"
 
 namespace conductor::service {
@@ -104,10 +105,9 @@ bool take_claimed(Tx& tx, const Env& env, const Claimed& claimed, WallTime now) 
             known->reason.reset();
         }
         const bool same_round = known->claim_epoch == job.epoch;
-        const bool under_way = known->status == MessageStatus::queued || known->status == MessageStatus::sending;
         const bool out = known->status == MessageStatus::sent || known->status == MessageStatus::delivered;
         // What ended otherwise was told before this claim was made: claimed afresh, it is a new round that somebody asked for.
-        if (same_round || under_way || out) {
+        if (same_round || under_way(known->status) || out) {
             // Ours already, perhaps under an older claim: never a second copy. What is known of it is told under the new claim.
             known->claim_epoch = job.epoch;
             // its text is that of the revision which it was taken with: where it was edited since, gw_begin_v1 says so

@@ -80,7 +80,7 @@ void end_refused(Tx& tx, const Env& env, MessageRow& row, const std::string& ref
         return save(tx, env, row, now);
     }
     // "lease", "stale-epoch", "state", "not-found", "fenced": the server knows better, and is told nothing but that this copy is gone
-    dispatch::abandon(row, MessageStatus::cancelled, refusal == "edited" ? "edited" : "lease-lost");
+    dispatch::abandon(row, MessageStatus::cancelled, refusal == "edited" ? "edited" : reason_lease_lost);
     row.stored_status = row.status;
     if (refusal == "edited" || refusal == "lease")
         tell_supabase_released(tx, env, row.scheduled_message_id.value_or(0), row.claim_epoch, *row.reason, now);

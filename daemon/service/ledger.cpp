@@ -173,7 +173,6 @@ void save(Tx& tx, const Env& env, MessageRow& row, WallTime now) {
     store::update(tx, row);
     if (row.set_name && row.status != row.stored_status) note_in_set(tx, row, now);
     // so is what waits behind it for the same number
-    const auto under_way = [](MessageStatus s) { return s == MessageStatus::queued || s == MessageStatus::sending; };
     if (row.direction == Direction::outbound && row.last_attempt && under_way(row.stored_status) && !under_way(row.status))
         store::wake_behind(tx, row, now);
     tell_supabase(tx, env, row, now);

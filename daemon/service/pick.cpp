@@ -158,15 +158,15 @@ bool release(Tx& tx, const Env& env, MessageRow& row, const PickRequest& request
     const bool lease_over = row.lease_until && *row.lease_until <= request.now;
     if (has_parts_out(row)) {  // a set under way is completed until its time is over
         if (!lease_over && (!row.expires_at || *row.expires_at > request.now)) return true;
-        give_up(tx, row, lease_over ? MessageStatus::unknown : MessageStatus::expired, lease_over ? "lease-lost" : "expired");
+        give_up(tx, row, lease_over ? MessageStatus::unknown : MessageStatus::expired, lease_over ? reason_lease_lost : "expired");
     } else if (lease_over && has_begun(tx, row)) {
-        give_up(tx, row, MessageStatus::unknown, "lease-lost");
+        give_up(tx, row, MessageStatus::unknown, reason_lease_lost);
     } else if (lease_over) {
         // another box may have it by now. It goes back unsent.
-        dispatch::abandon(row, MessageStatus::cancelled, "lease-lost");
+        dispatch::abandon(row, MessageStatus::cancelled, reason_lease_lost);
         row.ready = false;
         row.stored_status = row.status;
-        tell_supabase_released(tx, env, *row.scheduled_message_id, row.claim_epoch, "lease-lost", request.now);
+        tell_supabase_released(tx, env, *row.scheduled_message_id, row.claim_epoch, reason_lease_lost, request.now);
     } else {
         auto decision = dispatch::decide(env.config, facts_of(tx, env, row, request.now), request.now);
         if (decision.ruling == dispatch::Ruling::send) return true;

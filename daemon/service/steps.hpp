@@ -4,6 +4,13 @@
 
 namespace conductor::service {
 
+/// A row whose lease is over, or which another box has.
+inline constexpr const char* reason_lease_lost = "lease-lost";
+
+inline bool under_way(MessageStatus s) {
+    return s == MessageStatus::queued || s == MessageStatus::sending;
+}
+
 constexpr std::uint64_t bit_of(ModemIndex modem) {
     return std::uint64_t{1} << (modem & 63);
 }

@@ -31,8 +31,9 @@ aio::awaitable<void> SyncService::give_up_unsent() {
             auto rows = store::unsent_of_supabase(tx, 500);
             if (rows.empty()) granted->clear();
             for (auto& row : rows) {
-                if (granted->is_for(row)) tell_supabase_released(tx, *env, *row.scheduled_message_id, row.claim_epoch, "lease-lost", now);
-                dispatch::abandon(row, MessageStatus::cancelled, "lease-lost");
+                if (granted->is_for(row))
+                    tell_supabase_released(tx, *env, *row.scheduled_message_id, row.claim_epoch, reason_lease_lost, now);
+                dispatch::abandon(row, MessageStatus::cancelled, reason_lease_lost);
                 row.held = row.ready = false;
                 row.stored_status = row.status;  // nothing to tell: it is the other one's
                 save(tx, *env, row, now);
@@ -56,7 +57,7 @@ aio::awaitable<Result<void>> SyncService::give_up_held(std::vector<std::int64_t>
             for (auto& row : store::held_of_supabase(tx, after, 500)) {
                 last = row.id;
                 if (std::ranges::binary_search(ours, *row.scheduled_message_id)) continue;
-                dispatch::abandon(row, MessageStatus::cancelled, "lease-lost");
+                dispatch::abandon(row, MessageStatus::cancelled, reason_lease_lost);
                 row.held = false;
                 row.stored_status = row.status;  // nothing to tell: the server knows better
                 save(tx, *env, row, now);
@@ -199,12 +200,12 @@ aio::awaitable<bool> SyncService::keep_leases() {
             if (!row || row->status != MessageStatus::queued) continue;
             row->lease_until = k.until;
             if (!k.until) {  // another box has it, or it was cancelled: it leaves this box; unsent, where no try of it may be out
-                give_up(tx, *row, MessageStatus::cancelled, "lease-lost");
+                give_up(tx, *row, MessageStatus::cancelled, reason_lease_lost);
                 row->ready = false;
             }
             if (row->status == MessageStatus::cancelled) {
                 row->stored_status = row->status;  // nothing else to tell: the server knows better
-                if (k.ours) tell_supabase_released(tx, *env, k.job, row->claim_epoch, "lease-lost", now);
+                if (k.ours) tell_supabase_released(tx, *env, k.job, row->claim_epoch, reason_lease_lost, now);
             }
             save(tx, *env, *row, now);
         }
