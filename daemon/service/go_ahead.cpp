@@ -262,7 +262,10 @@ aio::awaitable<void> GoAhead::insist() {
     while (!shared_.stopping) {
         if (unanswered_.empty()) co_await insist_.wait();
         if (unanswered_.empty() || shared_.stopping) continue;
-        auto rulings = co_await answers_to(unanswered_, sync::Patience::full);
+        // a line that was away for a moment is back by then; only a server that is slow needs all its time
+        auto rulings = co_await answers_to(unanswered_, sync::Patience::haste);
+        if (!rulings && rulings.error().is(sync::SyncErrc::transport) && !shared_.stopping)
+            rulings = co_await answers_to(unanswered_, sync::Patience::full);
         unanswered_.clear();
         if (rulings) {
             not_before_ = {};

@@ -1,8 +1,8 @@
 #pragma once
 // The go of Supabase (gw_begin_v1) for claimed rows: asked for one message a modem ahead, while the submission before it is in flight, so
 // that no modem waits for the network. What Supabase takes back ends here with its reason. While nobody can be asked, the rows that may do
-// without (alone in the pool) go on, and the others wait. An answer that does not come in 3 s is asked for once more, on a connection of
-// its own, in all the time that a slow server needs; meanwhile nobody can be asked.
+// without (alone in the pool) go on, and the others wait. An answer that does not come in 3 s is asked for again on a new connection,
+// and then once more in all the time that a slow server needs; meanwhile nobody can be asked.
 #include <climits>
 #include <memory>
 #include <string>

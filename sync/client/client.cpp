@@ -121,7 +121,7 @@ aio::awaitable<Attempt> Client::Impl::attempt(const std::string& function, const
     int refreshed = 0;
     for (std::size_t keys_tried = 0;;) {
         const std::string with = key();
-        out = co_await login_.ensure(http(), settings_, with);
+        out = co_await login_.ensure(http(), settings_, with, timeout);
         if (out.judgement.action == Action::none) {
             const std::string used = login_.token();
             out = co_await post(function, body, timeout);
@@ -151,7 +151,7 @@ aio::awaitable<Result<Access>> Client::Impl::access(std::string refused) {
     if (!refused.empty()) login_.refused(refused);
     if (settings_.jwt.empty() && login_.spent() && shut_out_ && back_off().count() > 0) co_return fail(SyncErrc::forbidden, "login: later");
     const std::string with = key();
-    const Attempt done = co_await login_.ensure(http(), settings_, with);
+    const Attempt done = co_await login_.ensure(http(), settings_, with, settings_.timeout);
     if (done.judgement.action != Action::none)
         co_return fail(done.answer.status == 0 ? SyncErrc::transport : errc_of(done.judgement.action), "login: " + done.judgement.code);
     Access access{settings_.url, with, login_.token()};

@@ -32,13 +32,14 @@ void Login::keep(Session session, Instant now) {
     renew_at_ = now + std::max(life - 90s, life * 3 / 4);
 }
 
-aio::awaitable<Attempt> Login::ask(HttpClient& http, const ClientSettings& settings, std::string key, bool refresh) {
+aio::awaitable<Attempt> Login::ask(HttpClient& http, const ClientSettings& settings, std::string key, bool refresh,
+                                   std::chrono::milliseconds limit) {
     HttpClient::Request request;
     request.method = "POST";
     request.url = settings.url + "/auth/v1/token?grant_type=" + (refresh ? "refresh_token" : "password");
     request.body = refresh ? refresh_request(refresh_token_) : password_request(settings.email, settings.password);
     request.headers = request_headers(key, {});
-    request.timeout = settings.timeout;
+    request.timeout = limit;
     const auto asked_at = reset_;
     auto response = co_await http.perform(std::move(request));
     Attempt out;
@@ -59,21 +60,31 @@ aio::awaitable<Attempt> Login::ask(HttpClient& http, const ClientSettings& setti
     co_return out;
 }
 
-aio::awaitable<Attempt> Login::ensure(HttpClient& http, const ClientSettings& settings, std::string key) {
+aio::awaitable<Attempt> Login::ensure(HttpClient& http, const ClientSettings& settings, std::string key, std::chrono::milliseconds limit) {
     for (;;) {
         const auto asked_at = reset_;
-        Attempt out = co_await ensure_once(http, settings, key);
+        Attempt out = co_await ensure_once(http, settings, key, limit);
         if (asked_at == reset_) co_return out;  // else there are other credentials by now
     }
 }
 
-aio::awaitable<Attempt> Login::ensure_once(HttpClient& http, const ClientSettings& settings, std::string key) {
+aio::awaitable<Attempt> Login::ensure_once(HttpClient& http, const ClientSettings& settings, std::string key,
+                                           std::chrono::milliseconds limit) {
     Attempt out;
     if (!settings.jwt.empty()) {
         token_ = settings.jwt;
         co_return out;
     }
-    while (busy_) co_await released_.async_wait(aio::as_value);
+    for (const Instant until = BootClock::now() + limit; busy_;) {
+        if (limit >= settings.timeout) {
+            co_await released_.async_wait(aio::as_value);
+        } else if (BootClock::now() < until) {  // whoever is in a hurry looks by itself
+            co_await aio::sleep_for(100ms);
+        } else {
+            out.judgement = {Action::retry, "transport", "login"};
+            co_return out;
+        }
+    }
     if (!spent()) co_return out;
     busy_ = true;
     struct Release {
@@ -85,13 +96,13 @@ aio::awaitable<Attempt> Login::ensure_once(HttpClient& http, const ClientSetting
     };
     const Release release{*this};
     if (!refresh_token_.empty()) {
-        out = co_await ask(http, settings, key, true);
+        out = co_await ask(http, settings, key, true, limit);
         if (out.judgement.action == Action::none) co_return out;
         const bool spent = out.judgement.action == Action::refresh || out.judgement.action == Action::restricted;
         if (!spent) co_return out;
         refresh_token_.clear();
     }
-    out = co_await ask(http, settings, key, false);
+    out = co_await ask(http, settings, key, false, limit);
     if (out.judgement.action == Action::refresh) out.judgement.action = Action::restricted;
     co_return out;
 }

@@ -23,8 +23,9 @@ class Login {
 public:
     explicit Login(aio::Executor ex) : released_{std::move(ex), Instant::max()} {}
 
-    /// Makes sure that there is a token that lives for a while; Action::none when there is. Callers wait for each other.
-    aio::awaitable<Attempt> ensure(HttpClient& http, const ClientSettings& settings, std::string key);
+    /// Makes sure that there is a token that lives for a while; Action::none when there is. Callers wait for each other, and for each
+    /// request, no longer than `limit`.
+    aio::awaitable<Attempt> ensure(HttpClient& http, const ClientSettings& settings, std::string key, std::chrono::milliseconds limit);
     const std::string& token() const { return token_; }
     /// ensure() would have to ask for one.
     bool spent() const { return token_.empty() || BootClock::now() >= renew_at_; }
@@ -36,8 +37,9 @@ public:
     std::uint64_t refreshes() const { return refreshes_; }
 
 private:
-    aio::awaitable<Attempt> ensure_once(HttpClient& http, const ClientSettings& settings, std::string key);
-    aio::awaitable<Attempt> ask(HttpClient& http, const ClientSettings& settings, std::string key, bool refresh);
+    aio::awaitable<Attempt> ensure_once(HttpClient& http, const ClientSettings& settings, std::string key, std::chrono::milliseconds limit);
+    aio::awaitable<Attempt> ask(HttpClient& http, const ClientSettings& settings, std::string key, bool refresh,
+                                std::chrono::milliseconds limit);
     void keep(Session session, Instant now);
 
     aio::Timer released_;  ///< cancelled when busy_ falls: everybody who waits looks again
