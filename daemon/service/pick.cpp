@@ -252,14 +252,15 @@ public:
     }
 
     /// False: as many as may be were passed over.
-    bool pass_over(MessageId id) {
-        passed_over_.push_back(id);
+    bool pass_over(const MessageRow& row) {
+        passed_over_.push_back(row.phone_number);
         return passed_over_.size() < most_without_room;
     }
 
 private:
     bool mine(const store::Ranked& one) const {
-        if (std::ranges::find(passed_over_, one.id) != passed_over_.end()) return false;
+        // nor do later ones to its number go before it
+        if (!passed_over_.empty() && std::ranges::find(passed_over_, store::phone_of(tx_, one.id)) != passed_over_.end()) return false;
         const auto& kept = request_.hand_over;
         if (!kept || kept->empty()) return true;
         const auto able = one.lane == 0 ? able_ : able_ & one.lane;  // nobody waits for a modem that may not take it
@@ -271,7 +272,7 @@ private:
     Tx& tx_;
     const PickRequest& request_;
     std::uint64_t able_ = 0;
-    std::vector<MessageId> passed_over_;
+    std::vector<std::string> passed_over_;  ///< numbers
 };
 
 /// It should have gone out a while ago, and nothing of it has.
@@ -314,7 +315,7 @@ void pick(Tx& tx, const Env& env, const PickRequest& request, PickAnswer& answer
                 answer.kept_for = best->id;
             }
             const bool its_turn = answer.kept_for == request.kept_for && request.passed >= answer.needs_room;
-            if (its_turn || !choice.pass_over(best->id)) break;
+            if (its_turn || !choice.pass_over(*best)) break;
             continue;
         }
         const PickAnswer before = answer;

@@ -171,7 +171,8 @@ TEST_CASE("pick: what the limits of the SIM have no room for does not begin") {
 TEST_CASE("pick: shorter messages pass one that the SIM has no room for, until it was passed as often as it has parts") {
     Box box;
     auto number = [next = 0]() mutable { return "+155501001" + std::to_string(10 + next++); };
-    const auto id = box.add(Box::text_of(3), number());
+    const std::string to = number();
+    const auto id = box.add(Box::text_of(3), to);
     box.now += 1s;
     for (int n = 0; n < 20; ++n) box.add(Box::text_of(3), number());
     box.now += 1s;
@@ -182,12 +183,16 @@ TEST_CASE("pick: shorter messages pass one that the SIM has no room for, until i
     CHECK(answer.kept_for == id);
     CHECK((!answer.look_again || *answer.look_again > box.now));  // it is not asked again and again
     box.run([&](Tx& tx) { tx.run("DELETE FROM messages WHERE id > ?", id); });
+    const auto behind = box.add("Short, to the same number.", to);
+    box.now += 1h;  // so long that nobody would wait for it
+    request.now = box.now;
     for (int n = 0; n < 5; ++n) box.add("Short.", number());
     for (int passed = 0; passed < 3; ++passed) {
         request.kept_for = answer.kept_for;
         request.passed = passed;
         answer = pick();
         REQUIRE(answer.submission.has_value());
+        CHECK(answer.message != behind);
         CHECK(answer.needs_room == 3);
         CHECK(answer.kept_for == id);
         box.settle(0, Box::accepted(answer.submission->token, passed));
