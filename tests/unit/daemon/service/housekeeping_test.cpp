@@ -207,10 +207,11 @@ TEST_CASE("backups: the older ones go only where today's is there") {
         for (int n = 2; n < 5; ++n) {
             files.insert(files.begin(), backups / ("conductor-2026-11-0" + std::to_string(n) + ".db"));
             std::ofstream{files.front()} << "a good copy";
-            fs::last_write_time(files.front(), std::chrono::file_clock::from_sys(now - (10 - n) * 24h));
         }
-        fs::last_write_time(young, std::chrono::file_clock::from_sys(now - 9 * 24h));
-        for (const auto& file : files) fs::resize_file(file, mib);
+        for (int age = 6; const auto& file : files) {  // newest first
+            fs::resize_file(file, mib);
+            fs::last_write_time(file, std::chrono::file_clock::from_sys(now - age++ * 24h));
+        }
         const auto wanted = 3 * fs::file_size(database) + 16 * mib;
         std::uintmax_t empty = 0;
         const auto room = [&](const fs::path&) {
