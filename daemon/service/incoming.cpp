@@ -255,10 +255,10 @@ void take_report(Tx& tx, const Env& env, const pdu::StatusReport& report, Incomi
     arrived.duplicate = is_known(tx, in, report.discharge.utc());
     if (arrived.duplicate) return;
     // stored once, as it ends: a row that waits first would cost a page more
-    if (auto changed = apply_report(tx, env, report, in.iccid, now)) {
+    if (auto changed = apply_report(tx, env, report, in.iccid, now); !changed.empty()) {
         in.state = done;
-        in.message = changed->id;
-        arrived.changed.push_back(std::move(*changed));
+        in.message = changed.front().id;
+        std::ranges::move(changed, std::back_inserter(arrived.changed));
     }
     store::insert_incoming(tx, in);
 }

@@ -277,7 +277,9 @@ std::vector<Changed> accept_later(Tx& tx, const Env& env, const store::AttemptRo
     bind_early_report(tx, *row, attempt, tp_mr, now);
     if (row->status == MessageStatus::sending && !is_open(*row)) requeue(*row, now, now);
     save(tx, env, *row, now);
-    return {{row->id, row->status, row->reason.value_or("")}};
+    std::vector<Changed> changed{{row->id, row->status, row->reason.value_or("")}};
+    if (tp_mr) std::ranges::move(bind_doubtful_reports(tx, env, row->phone_number, now), std::back_inserter(changed));
+    return changed;
 }
 
 std::vector<Changed> settle_late(Tx& tx, const Env& env, ModemIndex modem, int tp_mr, WallTime now) {

@@ -115,33 +115,42 @@ std::optional<Match> match_by_reference(Tx& tx, std::vector<MessageRow>& rows, c
     return Match{std::move(*best.row), best.seq};
 }
 
+/// Of two messages that were submitted so close to the time that a report tells, either may be meant.
+constexpr std::chrono::seconds doubt{1};
+
 /// A reference that nobody saw is of a submission without an answer, or of one that the modem's storage alone vouches for: the one that was
 /// under way when the service centre took the message (TP-SCTS, TS 23.040 §9.2.2.3). One that runs still has to end first, and one whose
-/// part has got its reference since from another submission proves nothing: then the report is nobody's.
+/// part has got its reference since from another submission proves nothing: then the report is nobody's. Nor is it anybody's where the
+/// second that it tells touches the submissions of two messages: one that never left would be called delivered, and so be lost.
 std::optional<Match> match_by_time(Tx& tx, std::vector<MessageRow>& rows, const pdu::StatusReport& report, std::string_view iccid,
                                    WallTime now) {
     const auto told = report.time.utc();
     const WallTime taken = told ? *told - centre_ahead(tx, iccid) : now;
-    MessageRow* nearest = nullptr;
-    store::AttemptRow found;
-    std::chrono::milliseconds distance{};
+    struct Candidate {
+        MessageRow* row;
+        store::AttemptRow attempt;
+        std::chrono::milliseconds away;
+    };
+    std::vector<Candidate> all;
     for (MessageRow& row : rows)
         for (auto& attempt : store::attempt_chain(tx, row.last_attempt)) {
             const bool unnamed = !attempt.outcome || ambiguous(attempt) || is_accepted(attempt);
             if (!unnamed || attempt.tp_mr || attempt.started_at > taken + skew) continue;
             if (!attempt.iccid.empty() && !iccid.empty() && attempt.iccid != iccid) continue;
             const auto away = away_from(attempt, taken, now);
-            if (nearest && (away > distance || (away == distance && attempt.id < found.id))) continue;
-            nearest = &row;
-            distance = away;
-            found = std::move(attempt);
+            all.push_back({&row, std::move(attempt), away});
         }
-    if (!nearest || !found.outcome) return std::nullopt;
-    const auto part = std::ranges::find(nearest->parts, found.seq, &Part::seq);
-    if (part == nearest->parts.end()) return std::nullopt;
+    const auto nearest = std::ranges::min_element(all, {}, [](const Candidate& one) { return std::pair{one.away, -one.attempt.id}; });
+    if (nearest == all.end() || !nearest->attempt.outcome) return std::nullopt;
+    for (const Candidate& other : all)
+        if (other.row != nearest->row && other.away < nearest->away + doubt) return std::nullopt;
+    MessageRow& row = *nearest->row;
+    const int seq = nearest->attempt.seq;
+    const auto part = std::ranges::find(row.parts, seq, &Part::seq);
+    if (part == row.parts.end()) return std::nullopt;
     const bool open = part->status != PartStatus::delivered && part->status != PartStatus::submitting && !part->tp_mr && part->attempts > 0;
     if (!open) return std::nullopt;
-    return Match{std::move(*nearest), found.seq, found.id};
+    return Match{std::move(row), seq, nearest->attempt.id};
 }
 
 /// Some networks write the recipient in another form: the last seven digits decide among what this SIM sent lately.
@@ -176,11 +185,31 @@ bool apply(MessageRow& row, int seq, const pdu::StatusReport& report, WallTime n
     return true;
 }
 
-/// The service centre took what is reported since this attempt began.
-bool taken_since(Tx& tx, const store::AttemptRow& attempt, const pdu::StatusReport& report, WallTime now) {
-    auto taken = report.time.utc();
-    if (taken) *taken -= centre_ahead(tx, attempt.iccid);
-    return taken && *taken >= attempt.started_at - skew && *taken <= now + skew;
+Changed give(Tx& tx, const Env& env, Match& found, const pdu::StatusReport& report, WallTime now) {
+    MessageRow& row = found.row;
+    if (found.unnamed) store::name_attempt(tx, found.unnamed, report.mr);
+    apply(row, found.seq, report, now);
+    save(tx, env, row, now);
+    return {row.id, row.status, row.reason.value_or("")};
+}
+
+constexpr int messages_of_number = 50, kept_of_number = 5;
+
+std::optional<pdu::StatusReport> report_in(const store::IncomingRow& kept) {
+    auto pdu = pdu::decode_hex(kept.hex, pdu::Way::mobile_terminated);
+    auto* report = pdu ? std::get_if<pdu::StatusReport>(&pdu->tpdu) : nullptr;
+    return report ? std::optional{std::move(*report)} : std::nullopt;
+}
+
+/// Without a reference of its own, an attempt gets a kept report that can be of no other message. `row` is not stored yet as it is now.
+bool is_of(Tx& tx, const MessageRow& row, const store::AttemptRow& attempt, const pdu::StatusReport& report, WallTime now) {
+    if (!report.time.utc()) return false;
+    if (std::ranges::any_of(row.parts, [&](const Part& p) { return p.seq != attempt.seq && p.tp_mr == report.mr; })) return false;
+    auto rows = store::reportable(tx, row.phone_number, messages_of_number);
+    std::erase_if(rows, [&](const MessageRow& stored) { return stored.id == row.id; });
+    rows.push_back(row);
+    const auto found = match_by_time(tx, rows, report, attempt.iccid, now);
+    return found && found->unnamed == attempt.id;
 }
 
 }  // namespace
@@ -190,9 +219,9 @@ std::string recipient_of(const pdu::StatusReport& report, const config::Config& 
     return number ? number->text : report.recipient.digits;
 }
 
-std::optional<Changed> apply_report(Tx& tx, const Env& env, const pdu::StatusReport& report, std::string_view iccid, WallTime now) {
+std::vector<Changed> apply_report(Tx& tx, const Env& env, const pdu::StatusReport& report, std::string_view iccid, WallTime now) {
     const auto phone = recipient_of(report, env.config);
-    auto rows = store::reportable(tx, phone, 50);
+    auto rows = store::reportable(tx, phone, messages_of_number);
     auto found = match_by_reference(tx, rows, report, iccid, now, true);
     if (!found) found = match_by_time(tx, rows, report, iccid, now);
     if (!found) found = match_by_reference(tx, rows, report, iccid, now, false);  // the centre's clock, perhaps
@@ -200,25 +229,36 @@ std::optional<Changed> apply_report(Tx& tx, const Env& env, const pdu::StatusRep
         rows = by_suffix(tx, phone, report.mr, now);
         found = match_by_reference(tx, rows, report, iccid, now, false);
     }
-    if (!found) return std::nullopt;
-    auto& row = found->row;
-    if (found->unnamed) store::name_attempt(tx, found->unnamed, report.mr);
-    apply(row, found->seq, report, now);
-    save(tx, env, row, now);
-    return Changed{row.id, row.status, row.reason.value_or("")};
+    if (!found) return {};
+    const bool by_time = found->unnamed != 0;
+    std::vector<Changed> changed{give(tx, env, *found, report, now)};
+    if (by_time) std::ranges::move(bind_doubtful_reports(tx, env, phone, now), std::back_inserter(changed));
+    return changed;
+}
+
+std::vector<Changed> bind_doubtful_reports(Tx& tx, const Env& env, std::string_view phone, WallTime now) {
+    std::vector<Changed> changed;
+    for (bool more = true; std::exchange(more, false);)
+        for (const auto& kept : store::unmatched_reports(tx, phone, kept_of_number)) {
+            const auto report = report_in(kept);
+            if (!report || !report->time.utc()) continue;
+            auto rows = store::reportable(tx, phone, messages_of_number);
+            auto found = match_by_time(tx, rows, *report, kept.iccid, now);
+            if (!found) continue;
+            changed.push_back(give(tx, env, *found, *report, now));
+            store::finish_incoming(tx, kept.id, 1, changed.back().id);
+            more = true;  // and what that leaves for others
+        }
+    return changed;
 }
 
 void bind_early_report(Tx& tx, MessageRow& row, const store::AttemptRow& attempt, std::optional<int> tp_mr, WallTime now) {
     if (!row.report_wanted) return;
-    for (const auto& kept : store::unmatched_reports(tx, row.phone_number, 5)) {
+    for (const auto& kept : store::unmatched_reports(tx, row.phone_number, kept_of_number)) {
         if (kept.received_at < attempt.started_at) continue;
         if (!kept.iccid.empty() && kept.iccid != attempt.iccid) continue;  // empty: it came before the SIM was read again after a restart
-        const auto pdu = pdu::decode_hex(kept.hex, pdu::Way::mobile_terminated);
-        const auto* report = pdu ? std::get_if<pdu::StatusReport>(&pdu->tpdu) : nullptr;
-        if (!report || report->mr != tp_mr.value_or(report->mr)) continue;
-        const bool of_another =
-            std::ranges::any_of(row.parts, [&](const Part& p) { return p.seq != attempt.seq && p.tp_mr == report->mr; });
-        if (!tp_mr && (of_another || !taken_since(tx, attempt, *report, now))) continue;
+        const auto report = report_in(kept);
+        if (!report || (tp_mr ? report->mr != *tp_mr : !is_of(tx, row, attempt, *report, now))) continue;
         if (!tp_mr) store::name_attempt(tx, attempt.id, report->mr);
         apply(row, attempt.seq, *report, now);
         store::finish_incoming(tx, kept.id, 1, row.id);

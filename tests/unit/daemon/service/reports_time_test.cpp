@@ -51,9 +51,47 @@ TEST_CASE("reports by time: the centre cuts its time to seconds") {
     box.settle(0, Box::ambiguous(lost.token));  // until 18:00:09.300
     const auto second = box.add("Second.");
     box.now += 300ms;
-    unanswered(box);                   // from 18:00:09.600
-    box.take_in(report_taken(7, 9s));  // 18:00:09.9, cut
+    unanswered(box);  // from 18:00:09.600
+    const auto both = [&] { return box.status(first) + " " + box.status(second); };
+    box.take_in(report_taken(7, 9s));  // 18:00:09.9, cut: either may be meant
+    CHECK(both() == "unknown unknown");
+    SUBCASE("until the other one has a reference by a report") {
+        box.take_in(report_taken(6, 4s));
+        CHECK(both() == "delivered delivered");
+    }
+    SUBCASE("until the other one has a reference by a late answer") {
+        box.run([&](Tx& tx) { settle_late(tx, box.env, 0, 8, box.now); });
+        CHECK(both() == "delivered sent");
+    }
+    SUBCASE("and the same report again changes nothing") {
+        box.take_in(report_taken(7, 9s));
+        CHECK(both() == "unknown unknown");
+    }
+}
+
+// Seed 66345 of the simulation: the first was refused although the network took it, and the crash came as the second was to be written.
+TEST_CASE("reports by time: a report of the second in which one submission ended and another began is nobody's") {
+    Box box;
+    const auto first = box.add("First.");
+    const auto lost = box.must_submit(0);
+    box.now += 3s + 776ms;
+    box.settle(0, Box::ambiguous(lost.token));
+    const auto second = box.add("Second.");
+    const auto cut = box.must_submit(0);
+    SUBCASE("after the second has ended") {
+        box.now += 2s;
+        box.settle(0, Box::ambiguous(cut.token));
+        box.take_in(report_taken(153, 3s));
+    }
+    SUBCASE("while the second runs") {
+        box.take_in(report_taken(153, 3s));
+        box.now += 2s;
+        box.settle(0, Box::ambiguous(cut.token));
+    }
     CHECK(box.status(first) == "unknown");
+    CHECK(box.status(second) == "unknown");
+    box.take_in(report_taken(154, 5s));
+    CHECK(box.status(first) == "delivered");
     CHECK(box.status(second) == "delivered");
 }
 
