@@ -48,7 +48,7 @@ public:
 private:
     aio::awaitable<Attempt> attempt(const std::string& function, const std::string& body, std::chrono::milliseconds timeout);
     aio::awaitable<Attempt> post(const std::string& function, const std::string& body, std::chrono::milliseconds timeout);
-    Error failed(const std::string& function, const Attempt& attempt);
+    Error failed(const std::string& function, const Attempt& attempt, Instant begun);
     bool learn_time(Instant start, Instant end, const std::string& body);
     std::string key() const { return settings_.keys.empty() ? std::string{} : settings_.keys[key_ % settings_.keys.size()]; }
 
@@ -158,7 +158,7 @@ aio::awaitable<Result<Access>> Client::Impl::access(std::string refused) {
     co_return access;
 }
 
-Error Client::Impl::failed(const std::string& function, const Attempt& attempt) {
+Error Client::Impl::failed(const std::string& function, const Attempt& attempt, Instant begun) {
     const Judgement& why = attempt.judgement;
     const bool transport = attempt.answer.status == 0;
     std::string where = function + ": " + (transport ? std::string{} : std::to_string(attempt.answer.status) + " ") + why.code;
@@ -167,7 +167,7 @@ Error Client::Impl::failed(const std::string& function, const Attempt& attempt) 
     shut_out_ = why.action == Action::restricted || why.action == Action::refresh || why.action == Action::other_key;
     const double random = std::uniform_real_distribution<double>{0.0, 1.0}(rng_);
     const auto reached = transport ? Reached::nobody : Reached::server;
-    const auto wait = back_off_.failed(BootClock::now(), why.action, attempt.answer.retry_after, random, reached);
+    const auto wait = back_off_.failed({begun, BootClock::now()}, why.action, attempt.answer.retry_after, random, reached);
     ++status_.failures;
     status_.connected = false;
     status_.last_error = error.text();
@@ -183,7 +183,8 @@ Error Client::Impl::failed(const std::string& function, const Attempt& attempt) 
 
 Error Client::Impl::bad_answer(const Error& error) {
     const double random = std::uniform_real_distribution<double>{0.0, 1.0}(rng_);
-    back_off_.failed(BootClock::now(), Action::not_ready, std::nullopt, random);
+    const Instant now = BootClock::now();
+    back_off_.failed({now, now}, Action::not_ready, std::nullopt, random);
     ++status_.failures;
     status_.last_error = error.text();
     log_.error("sync-answer", {{"what", error.text()}});
@@ -200,7 +201,7 @@ aio::awaitable<Result<Client::Impl::Answered>> Client::Impl::call(std::string fu
     // A 200 without the server's time is a proxy's or a captive portal's page.
     if (done.judgement.action == Action::none && !learn_time(start, BootClock::now(), done.answer.body))
         done.judgement = {Action::retry, "not-ours", "the answer is no gw_* answer"};
-    if (done.judgement.action != Action::none) co_return failed(function, done);
+    if (done.judgement.action != Action::none) co_return failed(function, done, start);
     back_off_.succeeded();
     status_.connected = true;
     status_.last_error.clear();

@@ -25,8 +25,13 @@ class BackOff {
 public:
     explicit BackOff(BackOffPolicy policy = {}) : policy_{policy} {}
 
-    /// Counts a failure at `now`. `random` is uniform in [0, 1). Returns the wait.
-    std::chrono::milliseconds failed(Instant now, Action action, std::optional<std::chrono::seconds> retry_after, double random,
+    struct Call {
+        Instant begun{}, ended{};
+    };
+    /// A call failed. Of those that fail beside each other the first one counts: what was begun before it ended, or ends while its wait
+    /// runs, tells nothing new. It lengthens the wait by a Retry-After alone, or where it is of a class that lasts longer. `random` is
+    /// uniform in [0, 1). Returns the wait from the call's end on.
+    std::chrono::milliseconds failed(Call call, Action action, std::optional<std::chrono::seconds> retry_after, double random,
                                      Reached reached = Reached::server);
     void succeeded() { *this = BackOff{policy_}; }
 
@@ -38,9 +43,13 @@ public:
     int failures() const { return failures_; }
 
 private:
+    std::chrono::milliseconds wait_after(int failures, Action action, double random, Reached reached) const;
+
     BackOffPolicy policy_;
     int failures_ = 0;  ///< in a row
     int passing_ = 0;   ///< of those, at the end of the row, the ones that pass by themselves
+    Action last_ = Action::none;
+    Instant failed_at_{};  ///< the last of those
     Instant next_{};
 };
 

@@ -163,3 +163,27 @@ TEST_CASE("client: who was shut out does not log in for the doorbell") {
     CHECK(access->token == "token");
     CHECK(c.server.calls["token"] == 2);
 }
+
+TEST_CASE("client: calls that fail beside each other are one failure") {
+    Caller c;
+    c.logs_in("token");
+    auto settings = c.settings();
+    settings.back_off.base = 100s;
+    Client client{c.io.get_executor(), Log{}, settings};
+    c.server.statuses["gw_hello_v1"] = 503;
+    c.server.late["gw_hello_v1"] = 50ms;
+    int ended = 0;
+    for (int n = 0; n < 6; ++n)
+        boost::asio::co_spawn(
+            c.io,
+            [](Client& to, int& done) -> aio::awaitable<void> {
+                co_await to.hello(hello);
+                ++done;
+            }(client, ended),
+            boost::asio::detached);
+    for (const Instant end = BootClock::now() + 5s; ended < 6 && BootClock::now() < end;) c.io.run_one_for(10ms);
+    REQUIRE(ended == 6);
+    CHECK(client.status().failures == 6);
+    CHECK(client.back_off() <= 100s);
+    CHECK_FALSE(client.status().breaker_open);
+}

@@ -14,57 +14,109 @@ using std::chrono::milliseconds;
 
 namespace {
 const Instant t0{1000s};
-}
+
+/// Each call is made when the wait after the one before is over, and fails at once.
+struct Probes : BackOff {
+    Probes() : BackOff{BackOffPolicy{}} {}
+    Instant at = t0;
+    milliseconds fail(Action action, std::optional<std::chrono::seconds> retry_after, double random, Reached reached = Reached::server) {
+        at += left(at);
+        return failed({at, at}, action, retry_after, random, reached);
+    }
+};
+
+}  // namespace
 
 TEST_CASE("back-off: full jitter that doubles up to five minutes, and is forgotten after a success") {
     const milliseconds tops[] = {1s, 2s, 4s, 8s, 16s, 32s, 64s, 128s, 256s, 300s, 300s};
-    BackOff high, low;
+    Probes high, low;
     for (const milliseconds top : tops) {
-        CHECK(high.failed(t0, Action::retry, {}, 1.0) == top);
-        CHECK(low.failed(t0, Action::retry, {}, 0.0) == 200ms);  // never a busy loop
+        CHECK(high.fail(Action::retry, {}, 1.0) == top);
+        CHECK(low.fail(Action::retry, {}, 0.0) == 200ms);  // never a busy loop
     }
-    CHECK(high.left(t0) == 300s);
-    CHECK(high.left(t0 + 299s) == 1s);
-    CHECK(high.left(t0 + 301s) == 0ms);
-    for (int i = 0; i < 5000; ++i) high.failed(t0, Action::retry, {}, 1.0);
-    CHECK(high.left(t0) == 300s);
+    CHECK(high.left(high.at) == 300s);
+    CHECK(high.left(high.at + 299s) == 1s);
+    CHECK(high.left(high.at + 301s) == 0ms);
+    for (int i = 0; i < 5000; ++i) high.fail(Action::retry, {}, 1.0);
+    CHECK(high.left(high.at) == 300s);
     high.succeeded();
-    CHECK(high.left(t0) == 0ms);
+    CHECK(high.left(high.at) == 0ms);
     CHECK(high.failures() == 0);
-    CHECK(high.failed(t0, Action::retry, {}, 1.0) == 1s);
+    CHECK(high.fail(Action::retry, {}, 1.0) == 1s);
 }
 
 TEST_CASE("back-off: Retry-After is a floor, and each class has its scale") {
-    BackOff b;
-    CHECK(b.failed(t0, Action::retry, 20s, 0.5) == 20s);
-    CHECK(BackOff{}.failed(t0, Action::retry, 1s, 1.0) == 1s);
-    CHECK(BackOff{}.failed(t0, Action::not_ready, {}, 1.0) == 5s);
-    CHECK(BackOff{}.failed(t0, Action::refresh, {}, 0.5) == 15min);
-    CHECK(BackOff{}.failed(t0, Action::other_key, {}, 0.0) == 12min);
-    CHECK(BackOff{}.failed(t0, Action::restricted, {}, 0.0) == 5min);
-    BackOff away;  // a box whose line is back tells all within a minute
-    for (int i = 0; i < 20; ++i) CHECK(away.failed(t0, Action::retry, {}, 1.0, Reached::nobody) <= 30s);
-    CHECK(away.left(t0) == 30s);
-    CHECK(away.failed(t0, Action::retry, {}, 1.0, Reached::server) == 300s);
-    BackOff r;
-    CHECK(r.failed(t0, Action::restricted, {}, 1.0) == 10min);
-    for (int i = 0; i < 10; ++i) r.failed(t0, Action::restricted, {}, 1.0);
-    CHECK(r.left(t0) == 60min);
+    CHECK(Probes{}.fail(Action::retry, 20s, 0.5) == 20s);
+    CHECK(Probes{}.fail(Action::retry, 1s, 1.0) == 1s);
+    CHECK(Probes{}.fail(Action::not_ready, {}, 1.0) == 5s);
+    CHECK(Probes{}.fail(Action::refresh, {}, 0.5) == 15min);
+    CHECK(Probes{}.fail(Action::other_key, {}, 0.0) == 12min);
+    CHECK(Probes{}.fail(Action::restricted, {}, 0.0) == 5min);
+    Probes away;  // a box whose line is back tells all within a minute
+    for (int i = 0; i < 20; ++i) CHECK(away.fail(Action::retry, {}, 1.0, Reached::nobody) <= 30s);
+    CHECK(away.left(away.at) == 30s);
+    CHECK(away.fail(Action::retry, {}, 1.0, Reached::server) == 300s);
+    Probes r;
+    CHECK(r.fail(Action::restricted, {}, 1.0) == 10min);
+    for (int i = 0; i < 10; ++i) r.fail(Action::restricted, {}, 1.0);
+    CHECK(r.left(r.at) == 60min);
+}
+
+TEST_CASE("back-off: of calls that fail beside each other one counts") {
+    struct Row {
+        const char* name;
+        milliseconds begun, ended;  // after the first failure
+        Action action;
+        std::optional<std::chrono::seconds> retry_after;
+        milliseconds wait;  // after `ended`
+        int failures;
+    };
+    const Row rows[] = {
+        {"beside it", -1s, 0s, Action::retry, {}, 1s, 1},
+        {"beside it, and the later one", -1s, 400ms, Action::retry, {}, 600ms, 1},
+        {"beside it, and later than its wait", -1s, 20s, Action::retry, {}, 0s, 1},
+        {"begun in the wait, and over in it", 100ms, 200ms, Action::retry, {}, 800ms, 1},
+        {"begun in the wait, and over after it", 100ms, 20s, Action::retry, {}, 2s, 2},
+        {"a probe", 1s, 1s, Action::retry, {}, 2s, 2},
+        {"beside it, and told how long to wait", -1s, 400ms, Action::retry, 20s, 20s, 1},
+        {"told to wait less", -1s, 400ms, Action::retry, 0s, 600ms, 1},
+        {"beside it, and of a class that lasts", -1s, 400ms, Action::not_ready, {}, 5s, 1},
+        {"beside it, and shut out", -1s, 400ms, Action::restricted, {}, 10min, 1},
+    };
+    for (const Row& row : rows) {
+        CAPTURE(row.name);
+        BackOff b;
+        b.failed({t0 - 1s, t0}, Action::retry, {}, 1.0);
+        CHECK(b.failed({t0 + row.begun, t0 + row.ended}, row.action, row.retry_after, 1.0) == row.wait);
+        CHECK(b.left(t0 + row.ended) == row.wait);
+        CHECK(b.failures() == row.failures);
+    }
+    BackOff shut_out;
+    shut_out.failed({t0, t0}, Action::restricted, {}, 1.0);
+    CHECK(shut_out.failed({t0, t0 + 1s}, Action::retry, {}, 1.0) == 599s);
 }
 
 TEST_CASE("breaker: opens at the fifth failure in a row that passes by itself") {
-    BackOff b;
-    for (int i = 0; i < 4; ++i) b.failed(t0, Action::retry, {}, 0.5);
+    Probes b;
+    for (int i = 0; i < 4; ++i) b.fail(Action::retry, {}, 0.5);
+    for (int i = 0; i < 5; ++i) b.failed({b.at, b.at}, Action::retry, {}, 0.5);  // beside the fourth
     CHECK_FALSE(b.open());
-    CHECK_FALSE(b.refuses(t0));
-    b.failed(t0, Action::retry, {}, 0.5);
+    CHECK_FALSE(b.refuses(b.at));
+    const Instant begun = b.at;
+    b.fail(Action::retry, {}, 0.5);
     CHECK(b.open());
-    CHECK(b.refuses(t0));
-    CHECK_FALSE(b.refuses(t0 + b.left(t0)));  // the probe
-    b.failed(t0 + 10s, Action::not_ready, {}, 0.5);
-    CHECK_FALSE(b.open());  // the server answers
+    CHECK(b.refuses(b.at));
+    CHECK_FALSE(b.refuses(b.at + b.left(b.at)));  // the probe
+    SUBCASE("the probe is answered") {
+        b.fail(Action::not_ready, {}, 0.5);
+    }
+    SUBCASE("a call that was under way is answered") {
+        b.failed({begun, b.at}, Action::not_ready, {}, 0.5);
+    }
+    CHECK_FALSE(b.open());
+    CHECK(b.left(b.at) > 0ms);
     b.succeeded();
-    CHECK_FALSE(b.refuses(t0));
+    CHECK_FALSE(b.refuses(b.at));
 }
 
 TEST_CASE("cut: every item once, in order, within both limits") {
