@@ -2,6 +2,7 @@
 
 #include <array>
 #include <fstream>
+#include <future>
 #include <nlohmann/json.hpp>
 
 #include "tools/conductorctl/commands.hpp"
@@ -15,7 +16,7 @@ using nlohmann::json;
 constexpr std::size_t rows_per_call = 2500;
 constexpr std::size_t octets_per_call = 1024 * 1024;
 
-/// Sends the rows of a file in batches, tells what was refused and how far it is.
+/// Sends the rows of a file in batches, tells what was refused and how far it is. While the daemon stores one, the next is read.
 class FileSender {
 public:
     FileSender(Session& session, RowSource& rows, std::istream& file, std::uint64_t size)
@@ -34,7 +35,7 @@ public:
             if (lines_.size() >= rows_per_call || body_.size() >= octets_per_call) reachable = flush();
             if (!reachable) break;
         }
-        if (reachable) reachable = flush();
+        if (reachable) reachable = flush() && answered();
         return finish(reachable);
     }
 
@@ -61,29 +62,45 @@ private:
         }
     }
 
-    /// False when the daemon is gone or refuses the batch whole.
+    /// A batch that the daemon has, and what it answers. One at a time: rows are stored in the order of the file.
+    struct Batch {
+        std::vector<int> lines;
+        std::string body;
+        std::future<Client::Reply> reply;
+    };
+
+    /// False when the daemon is gone or refused the batch before this one.
     bool flush() {
+        if (!answered()) return false;
         if (lines_.empty()) return true;
-        const Client::Reply reply =
-            session_.client.call("POST", "/v1/messages/batch", body_, "application/x-ndjson", std::chrono::minutes{10});
-        const auto answer = json::parse(reply.body, nullptr, false);
+        sent_ = std::make_unique<Batch>(std::exchange(lines_, {}), std::exchange(body_, {}));
+        sent_->reply = std::async(std::launch::async, [&client = session_.client, &body = sent_->body] {
+            return client.call("POST", "/v1/messages/batch", body, "application/x-ndjson", std::chrono::minutes{10});
+        });
+        return true;
+    }
+
+    /// Waits for the answer to the batch that was sent; false when the daemon is gone or refused it whole.
+    bool answered() {
+        if (!sent_) return true;
+        const Client::Reply reply = sent_->reply.get();
+        const auto batch = std::exchange(sent_, nullptr);
+        auto answer = json::parse(reply.body, nullptr, false);
         const bool whole =
-            reply.status == 200 && answer.is_object() && answer.contains("results") && answer["results"].size() == lines_.size();
+            reply.status == 200 && answer.is_object() && answer.contains("results") && answer["results"].size() == batch->lines.size();
         if (!whole) {
             stopped_ = reply.status == 0 ? reply.problem : fmt::format("the daemon answered {}", reply.status);
             if (answer.is_object() && answer.contains("error")) stopped_ = cell(answer["error"], "message");
-            stopped_ += fmt::format("; the rows from line {} on were not sent", lines_.front());
+            stopped_ += fmt::format("; the rows from line {} on were not sent", batch->lines.front());
             code_ = reply.status == 0 ? unreachable : failed;
             return false;
         }
-        for (std::size_t i = 0; i < lines_.size(); ++i) {
-            json result = answer["results"][i];
+        for (std::size_t i = 0; i < batch->lines.size(); ++i) {
+            json& result = answer["results"][i];
             result.erase("row");
-            result["line"] = lines_[i];
+            result["line"] = batch->lines[i];
             tell(result);
         }
-        lines_.clear();
-        body_.clear();
         show_progress();
         return true;
     }
@@ -129,6 +146,7 @@ private:
     std::uint64_t size_;
     std::vector<int> lines_;
     std::string body_, stopped_;
+    std::unique_ptr<Batch> sent_;
     std::uint64_t accepted_ = 0, known_ = 0, refused_ = 0;
     bool failed_ = false, first_ = true, progress_ = false;
     int code_ = done;
