@@ -87,6 +87,12 @@ void end_refused(Tx& tx, const Env& env, MessageRow& row, const std::string& ref
     save(tx, env, row, now);
 }
 
+std::vector<GoRuling> all_let_go(std::vector<GoCandidate> rows) {
+    std::vector<GoRuling> rulings;
+    for (auto& row : rows) rulings.push_back({std::move(row), {}});
+    return rulings;
+}
+
 }  // namespace
 
 GoBatch choose_for_go(Tx& tx, const Env& env, const GoRequest& request) {
@@ -154,6 +160,26 @@ GoApplied take_back(Tx& tx, const Env& env, const std::vector<GoRuling>& rulings
     return out;
 }
 
+GoApplied give_back(Tx& tx, const Env& env, const std::vector<GoRuling>& rulings, WallTime now) {
+    GoApplied out;
+    for (const auto& ruling : rulings) {
+        if (!ruling.refusal.empty()) continue;
+        auto row = store::find(tx, ruling.row.id);
+        if (!row || row->claim_epoch != ruling.row.item.epoch || !row->needs_go()) continue;
+        const bool given_up = row->status == MessageStatus::cancelled && row->reason == reason_lease_lost;  // and nothing told of it
+        if (row->status != MessageStatus::queued && !given_up) continue;
+        PickAnswer answer;
+        const auto failed = tx.alone([&] {
+            if (given_up)
+                tell_supabase_released(tx, env, ruling.row.item.id, row->claim_epoch, reason_lease_lost, now);
+            else
+                end_refused(tx, env, *row, "lease", now);
+        });
+        if (!failed && !given_up) out.changed.push_back({row->id, row->status, row->reason.value_or("")});
+    }
+    return out;
+}
+
 GoAhead::GoAhead(Context& context, Shared& shared, sync::Client& client)
     : context_{context}, shared_{shared}, client_{client}, log_{context.log.with("part", "sync")}, insist_{context.executor} {}
 
@@ -215,14 +241,30 @@ aio::awaitable<Result<std::vector<GoRuling>>> GoAhead::answers_to(std::vector<Go
     co_return rulings;
 }
 
-aio::awaitable<void> GoAhead::apply(std::vector<GoRuling> rulings) {
-    const bool refused = std::ranges::any_of(rulings, [](const auto& r) { return !r.refusal.empty(); });
-    auto let_go = [rulings, granted = shared_.granted](Tx& tx) { return grant(tx, rulings, *granted); };
-    const auto granted = co_await context_.store.read(let_go);
+aio::awaitable<void> GoAhead::let_go(std::vector<GoRuling> rulings) {
+    if (std::ranges::none_of(rulings, [](const auto& ruling) { return ruling.refusal.empty(); })) co_return;
+    if (link_ == Link::fenced) {  // since it was asked for: what had its go by then was given back, and this came too late for that
+        auto give = [env = context_.env, rulings = std::move(rulings), stored_at = context_.record_time()](Tx& tx) {
+            return give_back(tx, *env, rulings, stored_at);
+        };
+        auto given = co_await context_.store.run(give);
+        if (given)
+            shared_.note(given->changed);
+        else
+            log_.error("go-not-given-back", {{"error", given.error().text()}});
+        co_return;
+    }
+    auto note = [rulings = std::move(rulings), granted = shared_.granted](Tx& tx) { return grant(tx, rulings, *granted); };
+    const auto granted = co_await context_.store.read(note);
     if (granted)
         for (const auto lane : granted->lanes) shared_.wake_one(lane);
     else
         log_.error("go-not-noted", {{"error", granted.error().text()}});
+}
+
+aio::awaitable<void> GoAhead::apply(std::vector<GoRuling> rulings) {
+    const bool refused = std::ranges::any_of(rulings, [](const auto& r) { return !r.refusal.empty(); });
+    co_await let_go(rulings);
     if (!refused) co_return;
     auto end = [env = context_.env, rulings = std::move(rulings), stored_at = context_.record_time()](Tx& tx) {
         return take_back(tx, *env, rulings, stored_at);
@@ -237,16 +279,18 @@ aio::awaitable<void> GoAhead::apply(std::vector<GoRuling> rulings) {
 }
 
 aio::awaitable<void> GoAhead::go_without(std::vector<GoCandidate> rows) {
-    std::vector<GoRuling> rulings;
-    for (auto& row : rows) rulings.push_back({std::move(row), {}});
-    unasked_ += rulings.size();
-    co_await apply(std::move(rulings));
+    unasked_ += rows.size();
+    co_await let_go(all_let_go(std::move(rows)));
 }
 
 aio::awaitable<void> GoAhead::ask(std::vector<GoCandidate> rows) {
     auto rulings = co_await answers_to(rows, sync::Patience::haste);
     if (rulings) {
         co_await apply(std::move(*rulings));
+        co_return;
+    }
+    if (link_ == Link::fenced) {
+        co_await let_go(all_let_go(std::move(rows)));
         co_return;
     }
     unreachable();
@@ -264,10 +308,14 @@ aio::awaitable<void> GoAhead::insist() {
         if (unanswered_.empty() || shared_.stopping) continue;
         // a line that was away for a moment is back by then; only a server that is slow needs all its time
         auto rulings = co_await answers_to(unanswered_, sync::Patience::haste);
-        if (!rulings && rulings.error().is(sync::SyncErrc::transport) && !shared_.stopping)
+        if (!rulings && rulings.error().is(sync::SyncErrc::transport) && !shared_.stopping && link_ != Link::fenced)
             rulings = co_await answers_to(unanswered_, sync::Patience::full);
-        unanswered_.clear();
-        if (rulings) {
+        auto asked = std::exchange(unanswered_, {});
+        const auto refused = [](const GoRuling& ruling) { return ruling.refusal == "fenced"; };
+        if (link_ == Link::fenced && (!rulings || std::ranges::any_of(*rulings, refused))) {
+            // the question before was heard, as far as anybody knows: a box that is fenced is told nothing of it
+            co_await let_go(all_let_go(std::move(asked)));
+        } else if (rulings) {
             not_before_ = {};
             shared_.go_wake.raise();
             co_await apply(std::move(*rulings));

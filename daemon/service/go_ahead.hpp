@@ -50,6 +50,8 @@ struct GoApplied {
 GoApplied grant(store::Tx& tx, const std::vector<GoRuling>& rulings, Granted& granted);
 /// Ends what was taken back.
 GoApplied take_back(store::Tx& tx, const Env& env, const std::vector<GoRuling>& rulings, WallTime now);
+/// This box is fenced: gives back those that may go and have not begun, so that they are not unknown where nobody sent them.
+GoApplied give_back(store::Tx& tx, const Env& env, const std::vector<GoRuling>& rulings, WallTime now);
 
 /// Whether Supabase can be asked.
 enum class Link : std::uint8_t {
@@ -80,6 +82,7 @@ private:
     aio::awaitable<Result<std::vector<GoRuling>>> answers_to(std::vector<GoCandidate> rows, sync::Patience patience);
     aio::awaitable<void> go_without(std::vector<GoCandidate> rows);
     aio::awaitable<void> apply(std::vector<GoRuling> rulings);
+    aio::awaitable<void> let_go(std::vector<GoRuling> rulings);
 
     Context& context_;
     Shared& shared_;

@@ -311,6 +311,61 @@ TEST_CASE("a go that does not come in time is asked for once more; what may do w
     CHECK(box.server.last["gw_begin_v1"].at("jobs").size() == 1);
 }
 
+TEST_CASE("a box that is replaced while it asks for a go gives back what it is let go then") {
+    Linked box;
+    auto settings = box.settings();
+    settings.begin_timeout = 200ms;
+    settings.timeout = 10s;
+    box.sync->update(settings);
+    const json go = {{"id", 4211}, {"go", true}}, no_go = {{"id", 4211}, {"go", false}, {"reason", "fenced"}};
+    auto& begun = box.server.answers["gw_begin_v1"]["jobs"];
+    begun = json::array({go});
+    const auto message = box.keep(4211, [](MessageRow& m) { m.ready = true; });
+    auto& ahead = box.sync->go_ahead();
+    box.begin();
+    REQUIRE(box.run([&] { return box.server.calls["gw_claim_v1"] > 0 && !box.sync->status()["last_success"].is_null(); }, 5s));
+    box.server.answers["gw_hello_v1"] = {{"fenced", true}};
+    int fenced_at = 1;  // of the calls for a go
+    bool given_back = true;
+    SUBCASE("the answer is on its way") {
+        box.server.late["gw_begin_v1"] = 3s;
+        settings.begin_timeout = 10s;
+        box.sync->update(settings);
+    }
+    SUBCASE("the answer does not come, and the question is put again") {
+        box.server.late["gw_begin_v1"] = 400ms;
+    }
+    SUBCASE("the first answer did not come, and to the second question there is none") {
+        box.server.late["gw_begin_v1"] = 400ms;
+        fenced_at = 2;
+    }
+    SUBCASE("it was fenced before it asked") {
+        begun = json::array({no_go});
+        given_back = false;
+    }
+    aio::supervise(box.io.get_executor(), Log{}, "insist", [&] { return ahead.insist(); });
+    std::vector<GoCandidate> rows;
+    rows.push_back({message, {.id = 4211, .epoch = 1, .revision = 1}});
+    bool ended = false;
+    boost::asio::co_spawn(box.io, ahead.ask(rows), [&](std::exception_ptr) { ended = true; });
+    REQUIRE(box.run([&] { return box.server.calls["gw_begin_v1"] == fenced_at; }, 5s));
+    begun = json::array({no_go});
+    box.sync->greet_again();
+    REQUIRE(box.run([&] { return box.row(4211).status == MessageStatus::cancelled; }, 5s));
+    REQUIRE(box.run([&] { return ended; }, 15s));
+    const auto tell = [&] {
+        box.sync->now();
+        return !box.server.told().empty();
+    };
+    REQUIRE(box.run(tell, given_back ? 15s : 1s) == given_back);
+    if (!given_back) return;
+    const auto told = box.server.told()[0];
+    CHECK(told.at("kind") == "released");
+    CHECK(told.at("job_id") == 4211);
+    CHECK(told.at("epoch") == 1);
+    CHECK(told.at("instance") == box.context->env->instance);
+}
+
 namespace {
 
 /// A modem whose driver is the test, with three claimed rows to three numbers.
