@@ -16,6 +16,7 @@ using store::Tx;
 constexpr std::chrono::seconds soon{5};        // a modem whose SIM may send then counts: its message is ready when it is
 constexpr std::chrono::seconds look_again{5};  // with nothing said
 constexpr std::chrono::seconds pause{1};       // after a call that failed, at least
+constexpr std::chrono::minutes still_slow{1};  // a slow server; and so long a line that was alive is trusted to be
 
 struct Uncovered {
     std::vector<ModemIndex> modems;    ///< that have nothing ahead of what they send now
@@ -216,6 +217,10 @@ void GoAhead::unreachable() {
     not_before_ = context_.clock.now() + std::max<BootClock::duration>(pause, client_.back_off());
 }
 
+void GoAhead::note_slow(bool slow) {
+    slow_until_ = slow ? context_.clock.now() + still_slow : Instant{};
+}
+
 aio::awaitable<Result<std::vector<GoRuling>>> GoAhead::answers_to(std::vector<GoCandidate> rows, sync::Patience patience) {
     std::vector<sync::BeginItem> items;
     for (const auto& row : rows) items.push_back(row.item);
@@ -284,7 +289,10 @@ aio::awaitable<void> GoAhead::go_without(std::vector<GoCandidate> rows) {
 }
 
 aio::awaitable<void> GoAhead::ask(std::vector<GoCandidate> rows) {
-    auto rulings = co_await answers_to(rows, sync::Patience::haste);
+    const Instant asked_at = context_.clock.now();
+    auto rulings = co_await answers_to(rows, asked_at < slow_until_ ? sync::Patience::full : sync::Patience::haste);
+    // not only when haste was in vain: what hardly came in time may come too late the next time
+    note_slow(rulings && context_.clock.now() - asked_at > client_.patience(sync::Patience::haste) * 2 / 3);
     if (rulings) {
         co_await apply(std::move(*rulings));
         co_return;
@@ -316,6 +324,7 @@ aio::awaitable<void> GoAhead::insist() {
             // the question before was heard, as far as anybody knows: a box that is fenced is told nothing of it
             co_await let_go(all_let_go(std::move(asked)));
         } else if (rulings) {
+            note_slow(true);
             not_before_ = {};
             shared_.go_wake.raise();
             co_await apply(std::move(*rulings));

@@ -2,7 +2,8 @@
 // The go of Supabase (gw_begin_v1) for claimed rows: asked for one message a modem ahead, while the submission before it is in flight, so
 // that no modem waits for the network. What Supabase takes back ends here with its reason. While nobody can be asked, the rows that may do
 // without (alone in the pool) go on, and the others wait. An answer that does not come in 3 s is asked for again on a new connection,
-// and then once more in all the time that a slow server needs; meanwhile nobody can be asked.
+// and then once more in all the time that a slow server needs; meanwhile nobody can be asked. While a server is known to be slow it has
+// that time at once.
 #include <climits>
 #include <memory>
 #include <string>
@@ -79,6 +80,7 @@ private:
     bool away() const;
     GoRequest request(WallTime now) const;
     void unreachable();
+    void note_slow(bool slow);
     aio::awaitable<Result<std::vector<GoRuling>>> answers_to(std::vector<GoCandidate> rows, sync::Patience patience);
     aio::awaitable<void> go_without(std::vector<GoCandidate> rows);
     aio::awaitable<void> apply(std::vector<GoRuling> rulings);
@@ -90,6 +92,7 @@ private:
     Log log_;
     Link link_ = Link::greeting;
     Instant not_before_{};                 ///< a call failed: nobody is asked until then
+    Instant slow_until_{};                 ///< the server took its time, a moment ago: its answer is waited for
     std::vector<GoCandidate> unanswered_;  ///< asked for once more, and nothing else meanwhile
     aio::Event insist_;
     std::uint64_t asked_ = 0, refused_ = 0, unasked_ = 0;

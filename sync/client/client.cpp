@@ -39,8 +39,8 @@ public:
     std::chrono::milliseconds back_off() const { return back_off_.left(BootClock::now()); }
     void reset_back_off() { back_off_.succeeded(); }
     const ServerClock& server_clock() const { return clock_; }
-    std::chrono::milliseconds begin_timeout(Patience patience) const {
-        return patience == Patience::haste ? std::min(settings_.begin_timeout, settings_.timeout) : settings_.timeout;
+    std::chrono::milliseconds patience(Patience how) const {
+        return how == Patience::haste ? std::min(settings_.begin_timeout, settings_.timeout) : settings_.timeout;
     }
     void fenced(bool yes) { status_.fenced = yes; }
     HttpClient& http();
@@ -255,6 +255,9 @@ void Client::update(ClientSettings settings) {
 const ClientStatus& Client::status() const {
     return impl_->status();
 }
+std::chrono::milliseconds Client::patience(Patience patience) const {
+    return impl_->patience(patience);
+}
 std::chrono::milliseconds Client::back_off() const {
     return impl_->back_off();
 }
@@ -310,7 +313,7 @@ aio::awaitable<Result<ClaimAnswer>> Client::mine(std::vector<std::string> adopt)
 }
 
 aio::awaitable<Result<std::vector<Client::BeginAnswer>>> Client::begin(std::vector<Begin> jobs, Patience patience) {
-    auto answered = co_await impl_->call("gw_begin_v1", begin_request(jobs, impl_->instance()), impl_->begin_timeout(patience));
+    auto answered = co_await impl_->call("gw_begin_v1", begin_request(jobs, impl_->instance()), impl_->patience(patience));
     if (!answered) co_return answered.error();
     auto answers = parse_begin(answered->body);
     if (!answers) co_return impl_->bad_answer(answers.error());

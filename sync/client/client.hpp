@@ -63,10 +63,11 @@ public:
     /// without asking and is not due yet becomes this one's.
     aio::awaitable<Result<ClaimAnswer>> mine(std::vector<std::string> adopt = {});
     /// Go or no-go per job, and with no-go the reason (cancelled, edited, expired, lease, fenced). At most 500. In haste it is waited for
-    /// no longer than a modem should be idle; asked again, the server gives the same answer.
+    /// no longer than a modem should be idle (patience()); asked again, the server gives the same answer.
     using Begin = sync::BeginItem;
     using BeginAnswer = sync::BeginAnswer;
     aio::awaitable<Result<std::vector<BeginAnswer>>> begin(std::vector<Begin> jobs, Patience patience = Patience::full);
+    std::chrono::milliseconds patience(Patience patience) const;
     using Renewed = sync::RenewAnswer;
     /// Empty lease: the server decides. At most 1000.
     aio::awaitable<Result<std::vector<Renewed>>> renew(std::vector<Begin> jobs, std::optional<std::chrono::seconds> lease = {});

@@ -311,6 +311,46 @@ TEST_CASE("a go that does not come in time is asked for once more; what may do w
     CHECK(box.server.last["gw_begin_v1"].at("jobs").size() == 1);
 }
 
+TEST_CASE("a server that is slow with each go is not asked twice for each") {
+    Linked box;
+    auto settings = box.settings();
+    settings.begin_timeout = 100ms;
+    settings.timeout = 10s;
+    box.sync->update(settings);
+    box.server.late["gw_begin_v1"] = 400ms;
+    auto& go = box.sync->go_ahead();
+    box.begin();
+    REQUIRE(box.run([&] { return box.server.calls["gw_claim_v1"] > 0 && !box.sync->status()["last_success"].is_null(); }, 5s));
+    aio::supervise(box.io.get_executor(), Log{}, "insist", [&] { return go.insist(); });
+    std::int64_t id = 0;
+    const auto calls_for_one = [&] {
+        const auto message = box.keep(++id, [](MessageRow& m) { m.ready = true; });
+        box.server.answers["gw_begin_v1"]["jobs"] = json::array({{{"id", id}, {"go", true}}});
+        std::vector<GoCandidate> rows;
+        rows.push_back({message, {.id = id, .epoch = 1, .revision = 1}});
+        const auto before = go.asked();
+        boost::asio::co_spawn(box.io, go.ask(rows), boost::asio::detached);
+        REQUIRE(box.run([&] { return box.look([&](store::Tx&) { return box.shared.granted->has(message); }); }, 15s));
+        return go.asked() - before;
+    };
+    REQUIRE(calls_for_one() == 3);  // twice in haste, then with patience
+    CHECK(calls_for_one() == 1);
+    CHECK(calls_for_one() == 1);
+    SUBCASE("until it is quick again") {
+        settings.begin_timeout = 10s;
+        box.sync->update(settings);
+        box.server.late.clear();
+        CHECK(calls_for_one() == 1);
+        settings.begin_timeout = 100ms;
+        box.sync->update(settings);
+        box.server.late["gw_begin_v1"] = 400ms;
+    }
+    SUBCASE("until nobody knows any more what the line is like") {
+        box.clock.ahead += 61s;
+    }
+    CHECK(calls_for_one() == 3);
+}
+
 TEST_CASE("a box that is replaced while it asks for a go gives back what it is let go then") {
     Linked box;
     auto settings = box.settings();
