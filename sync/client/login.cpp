@@ -1,6 +1,7 @@
 #include "sync/client/login.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "sync/client/client.hpp"
 
@@ -68,6 +69,13 @@ aio::awaitable<Attempt> Login::ensure(HttpClient& http, const ClientSettings& se
     }
 }
 
+aio::awaitable<void> Login::wait_until(Instant end) {
+    const auto timer = std::make_shared<aio::Timer>(ex_, end);
+    waiting_.push_back(timer);
+    co_await timer->async_wait(aio::as_value);
+    std::erase(waiting_, timer);
+}
+
 aio::awaitable<Attempt> Login::ensure_once(HttpClient& http, const ClientSettings& settings, std::string key,
                                            std::chrono::milliseconds limit) {
     Attempt out;
@@ -75,15 +83,13 @@ aio::awaitable<Attempt> Login::ensure_once(HttpClient& http, const ClientSetting
         token_ = settings.jwt;
         co_return out;
     }
-    for (const Instant until = BootClock::now() + limit; busy_;) {
-        if (limit >= settings.timeout) {
-            co_await released_.async_wait(aio::as_value);
-        } else if (BootClock::now() < until) {  // whoever is in a hurry looks by itself
-            co_await aio::sleep_for(100ms);
-        } else {
+    const Instant until = limit >= settings.timeout ? Instant::max() : BootClock::now() + limit;  // who is in no hurry waits for its end
+    while (busy_) {
+        if (BootClock::now() >= until) {
             out.judgement = {Action::retry, "transport", "login"};
             co_return out;
         }
+        co_await wait_until(until);
     }
     if (!spent()) co_return out;
     busy_ = true;
@@ -91,7 +97,7 @@ aio::awaitable<Attempt> Login::ensure_once(HttpClient& http, const ClientSetting
         Login& login;
         ~Release() {
             login.busy_ = false;
-            login.released_.cancel();
+            for (const auto& timer : std::exchange(login.waiting_, {})) timer->cancel();
         }
     };
     const Release release{*this};

@@ -1,6 +1,8 @@
 #pragma once
 // The access token of this box: login with the password, refresh before it ends, or a minted JWT as it is.
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "sync/client/http.hpp"
 #include "sync/plan/errors.hpp"
@@ -21,7 +23,7 @@ std::vector<std::string> request_headers(const std::string& key, const std::stri
 
 class Login {
 public:
-    explicit Login(aio::Executor ex) : released_{std::move(ex), Instant::max()} {}
+    explicit Login(aio::Executor ex) : ex_{std::move(ex)} {}
 
     /// Makes sure that there is a token that lives for a while; Action::none when there is. Callers wait for each other, and for each
     /// request, no longer than `limit`.
@@ -37,12 +39,15 @@ public:
     std::uint64_t refreshes() const { return refreshes_; }
 
 private:
+    /// Until the login of another call has ended, or that.
+    aio::awaitable<void> wait_until(Instant end);
     aio::awaitable<Attempt> ensure_once(HttpClient& http, const ClientSettings& settings, std::string key, std::chrono::milliseconds limit);
     aio::awaitable<Attempt> ask(HttpClient& http, const ClientSettings& settings, std::string key, bool refresh,
                                 std::chrono::milliseconds limit);
     void keep(Session session, Instant now);
 
-    aio::Timer released_;  ///< cancelled when busy_ falls: everybody who waits looks again
+    aio::Executor ex_;
+    std::vector<std::shared_ptr<aio::Timer>> waiting_;  ///< of the calls that wait: cancelled when busy_ falls
     bool busy_ = false;
     std::string token_, refresh_token_;
     Instant renew_at_{};

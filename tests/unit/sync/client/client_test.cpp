@@ -146,6 +146,27 @@ TEST_CASE("client: who is in haste waits for no login that hangs, its own or tha
     while (!ended) c.io.run_one_for(10ms);
 }
 
+TEST_CASE("client: calls beside each other log in once, those in haste too") {
+    Caller c;
+    c.logs_in("token");
+    c.server.late["token"] = 100ms;
+    c.server.answers["gw_begin_v1"]["jobs"] = nlohmann::json::array({{{"id", 1}, {"go", true}}});
+    Client client{c.io.get_executor(), Log{}, c.settings()};
+    int ended = 0;
+    for (int n = 0; n < 4; ++n)
+        boost::asio::co_spawn(
+            c.io,
+            [](Client& to, sync::Patience patience, int& done) -> aio::awaitable<void> {
+                std::vector<Client::Begin> jobs(1);
+                jobs[0].id = 1;
+                done += (co_await to.begin(jobs, patience)).has_value();
+            }(client, n % 2 == 0 ? sync::Patience::full : sync::Patience::haste, ended),
+            boost::asio::detached);
+    for (const Instant end = BootClock::now() + 5s; ended < 4 && BootClock::now() < end;) c.io.run_one_for(10ms);
+    CHECK(ended == 4);
+    CHECK(c.server.calls["token"] == 1);
+}
+
 TEST_CASE("client: who was shut out does not log in for the doorbell") {
     Caller c;
     c.server.statuses["token"] = 400;
