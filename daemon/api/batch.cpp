@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "daemon/api/fields.hpp"
 
@@ -16,16 +18,25 @@ bool is_space(char c) {
 }  // namespace
 
 void RowSplitter::feed(std::string_view octets) {
-    for (const char c : octets) {
+    for (std::size_t at = 0; at < octets.size(); ++at) {
+        const char c = octets[at];
         switch (state_) {
             case State::start:
                 number_ += c == '\n';
                 if (is_space(c)) break;
                 if (c == '[') number_ = 1;
                 state_ = c == '[' ? State::before_element : State::line;
-                if (state_ == State::line) line(c);
+                if (state_ == State::line) line({&c, 1});
                 break;
-            case State::line: line(c); break;
+            case State::line: {
+                const auto end = octets.find('\n', at);
+                line(octets.substr(at, end - at));
+                if (end == octets.npos) return;
+                emit();
+                ++number_;
+                at = end;
+                break;
+            }
             case State::before_element:
                 if (is_space(c)) break;
                 if (c == ']') {
@@ -44,18 +55,15 @@ void RowSplitter::feed(std::string_view octets) {
     }
 }
 
-void RowSplitter::line(char c) {
-    if (c == '\n') {
-        emit();
-        ++number_;
-    } else if (!text_.empty() || !is_space(c)) {
-        add(c);
-    }
+/// A piece of a line, without its end.
+void RowSplitter::line(std::string_view piece) {
+    if (text_.empty()) piece.remove_prefix(std::min(piece.size(), piece.find_first_not_of(" \t\r\n")));
+    add(piece);
 }
 
 void RowSplitter::element(char c) {
     if (quoted_) {
-        add(c);
+        add({&c, 1});
         if (escaped_)
             escaped_ = false;
         else if (c == '\\')
@@ -74,21 +82,18 @@ void RowSplitter::element(char c) {
     if (c == '"') quoted_ = true;
     if (c == '{' || c == '[') ++depth_;
     if (c == '}' || c == ']') --depth_;
-    add(c);
+    add({&c, 1});
 }
 
-void RowSplitter::add(char c) {
-    if (text_.size() < longest_)
-        text_ += c;
-    else
-        too_long_ = true;
+void RowSplitter::add(std::string_view piece) {
+    const auto room = longest_ - text_.size();
+    text_ += piece.substr(0, room);
+    too_long_ = too_long_ || piece.size() > room;
 }
 
 void RowSplitter::emit() {
     if (text_.empty() && state_ == State::line) return;
-    row_(text_, too_long_, number_);
-    text_.clear();
-    too_long_ = false;
+    row_(std::exchange(text_, {}), std::exchange(too_long_, false), number_);
 }
 
 std::optional<std::string_view> RowSplitter::finish() {
@@ -103,28 +108,23 @@ std::optional<std::string_view> RowSplitter::finish() {
     return std::nullopt;
 }
 
+Answer<NewMessage> BatchRow::message() const {
+    if (too_long) return Refusal{422, "too-long", fmt::format("the row is longer than {} octets", BatchReader::longest_row)};
+    const auto body = parse_json(text);
+    if (!body) return body.error();
+    return parse_new_message(*body);
+}
+
 BatchReader::BatchReader(std::size_t most_rows)
     : most_rows_{most_rows},
-      splitter_{[this](std::string_view text, bool too_long, std::size_t number) { add(text, too_long, number); }, longest_row} {}
+      splitter_{[this](std::string text, bool too_long, std::size_t number) {
+                    too_many_ = too_many_ || rows_.size() == most_rows_;
+                    if (!too_many_) rows_.push_back({number, std::move(text), too_long});
+                },
+                longest_row} {}
 
 void BatchReader::feed(std::string_view octets) {
     if (!too_many_) splitter_.feed(octets);
-}
-
-void BatchReader::add(std::string_view text, bool too_long, std::size_t number) {
-    if (rows_.size() == most_rows_) {
-        too_many_ = true;
-        return;
-    }
-    if (too_long) {
-        rows_.push_back({number, Refusal{422, "too-long", fmt::format("the row is longer than {} octets", longest_row)}});
-        return;
-    }
-    const auto body = parse_json(text);
-    if (body)
-        rows_.push_back({number, parse_new_message(*body)});
-    else
-        rows_.push_back({number, body.error()});
 }
 
 Answer<std::deque<BatchRow>> BatchReader::finish() {

@@ -16,7 +16,7 @@ namespace conductor::api {
 class RowSplitter {
 public:
     /// `number` counts from 1: lines of NDJSON, blank ones too, or elements of an array.
-    using Row = std::function<void(std::string_view text, bool too_long, std::size_t number)>;
+    using Row = std::function<void(std::string text, bool too_long, std::size_t number)>;
     RowSplitter(Row row, std::size_t longest_row) : row_{std::move(row)}, longest_{longest_row} {}
     void feed(std::string_view octets);
     /// The body has ended; an answer is what is wrong with its frame.
@@ -24,9 +24,9 @@ public:
 
 private:
     enum class State { start, line, before_element, element, after_array, broken };
-    void line(char c);
+    void line(std::string_view piece);
     void element(char c);
-    void add(char c);
+    void add(std::string_view piece);
     void emit();
 
     Row row_;
@@ -38,12 +38,17 @@ private:
     std::size_t number_ = 1;
 };
 
+/// A row as it came: what it says is read when its turn to be stored has come, while the rows before it are being stored.
 struct BatchRow {
     std::size_t number = 1;  ///< its line or element, from 1
-    Answer<NewMessage> message;
+    std::string text;
+    bool too_long = false;  ///< `text` is cut
+
+    /// The checked message, or a refusal at its place.
+    Answer<NewMessage> message() const;
 };
 
-/// Rows to checked messages. A bad row is a refusal at its place.
+/// The rows of a body that arrives in pieces.
 class BatchReader {
 public:
     static constexpr std::size_t longest_row = 256 * 1024;
@@ -55,7 +60,6 @@ public:
     Answer<std::deque<BatchRow>> finish();
 
 private:
-    void add(std::string_view text, bool too_long, std::size_t number);
     std::size_t most_rows_;
     std::deque<BatchRow> rows_;
     bool too_many_ = false;

@@ -85,22 +85,30 @@ awaitable<Response> preview_message(Backend& backend, Request request) {
 
 namespace {
 
-/// Rows that are being stored, while those before them are answered.
+/// Rows that are being stored, while those behind them are read and those before them are answered.
 struct Group {
+    struct Row {
+        std::size_t number = 1;
+        std::optional<Refusal> bad;
+    };
     explicit Group(const aio::Executor& ex) : done{ex} {}
-    std::size_t rows = 0;
+    std::vector<Row> rows;
     std::vector<Answer<Submitted>> answers;  ///< of the good rows among them
     std::exception_ptr thrown;
     aio::Event done;
 };
 
-std::shared_ptr<Group> store_group(const aio::Executor& ex, Backend& backend, std::deque<BatchRow>& rows, std::size_t from,
-                                   const Actor& actor) {
+/// Takes the next group off the rows; none when there are no more.
+std::shared_ptr<Group> store_group(const aio::Executor& ex, Backend& backend, std::deque<BatchRow>& rows, const Actor& actor) {
+    if (rows.empty()) return nullptr;
     auto group = std::make_shared<Group>(ex);
-    group->rows = std::min(rows.size() - from, batch_group);
     std::vector<NewMessage> good;
-    for (std::size_t i = from; i < from + group->rows; ++i)
-        if (auto& one = rows[i].message) good.push_back(std::move(*one));
+    while (!rows.empty() && group->rows.size() < batch_group) {
+        auto message = rows.front().message();
+        group->rows.push_back({rows.front().number, message ? std::nullopt : std::optional{message.error()}});
+        if (message) good.push_back(std::move(*message));
+        rows.pop_front();
+    }
     if (good.empty()) {
         group->done.raise();
         return group;
@@ -114,15 +122,13 @@ std::shared_ptr<Group> store_group(const aio::Executor& ex, Backend& backend, st
     return group;
 }
 
-/// Appends the answers of the first rows, and frees them: a batch may be 16 MiB. Returns how many were taken.
-std::size_t answer_group(Group& group, std::deque<BatchRow>& rows, std::string& out) {
+/// Appends the answers of a group. Returns how many of its rows were taken.
+std::size_t answer_group(Group& group, std::string& out) {
     std::size_t taken = 0;
     auto next = group.answers.begin();
-    for (std::size_t i = 0; i < group.rows; ++i) {
-        const auto& row = rows.front();
-        const Answer<Submitted> answer = row.message ? std::move(*next++) : Answer<Submitted>{row.message.error()};
+    for (auto& row : group.rows) {
+        const Answer<Submitted> answer = row.bad ? Answer<Submitted>{std::move(*row.bad)} : std::move(*next++);
         append_row(out, row.number, answer);
-        rows.pop_front();
         taken += answer.has_value() ? 1 : 0;
     }
     return taken;
@@ -139,13 +145,12 @@ awaitable<Response> post_batch(Backend& backend, Request request) {
     response.body = "{\"results\":[";
     const std::size_t total = rows->size();
     std::size_t taken = 0;
-    for (auto group = store_group(ex, backend, *rows, 0, request.actor); group;) {
-        std::shared_ptr<Group> next;
-        if (rows->size() > group->rows) next = store_group(ex, backend, *rows, group->rows, request.actor);
+    for (auto group = store_group(ex, backend, *rows, request.actor); group;) {
+        auto next = store_group(ex, backend, *rows, request.actor);
         const bool stored = co_await group->done.wait();
         if (group->thrown) std::rethrow_exception(group->thrown);
         if (!stored) co_return error_response(Refusal{503, "stopping", "the daemon stops", ""});  // the connection is being closed
-        taken += answer_group(*group, *rows, response.body);
+        taken += answer_group(*group, response.body);
         group = std::move(next);
     }
     response.body += fmt::format("],\"accepted\":{},\"refused\":{}}}", taken, total - taken);

@@ -142,18 +142,26 @@ aio::awaitable<std::vector<Answer<api::Submitted>>> Gateway::submit_all(std::vec
         std::int64_t open = 0;
         bool counted = false;
     };
-    auto job = [env = context_.env, messages = std::move(messages), now = *now, open = counted_,
-                may_count = context_.clock.now() >= next_count_](Tx& tx) {
+    std::vector<Answer<store::MessageRow>> rows;  // what needs no database is done here, while the store does the rows before these
+    rows.reserve(count);
+    Openings openings;
+    for (const auto& message : messages) {
+        if (message.key && is_reserved(*message.key))
+            rows.emplace_back(Refusal{422, "reserved-key", dispatch::reason_text("reserved-key"), "key"});
+        else
+            rows.push_back(make_row(*context_.env, message, *now, &openings));
+    }
+    auto job = [env = context_.env, messages = std::move(messages), rows = std::move(rows), now = *now, open = counted_,
+                may_count = context_.clock.now() >= next_count_](Tx& tx) mutable {
         Intake in;
         in.all.reserve(messages.size());
-        Openings openings;
-        for (const auto& message : messages) {
-            if (message.key && is_reserved(*message.key)) {
-                in.all.push_back(Refusal{422, "reserved-key", dispatch::reason_text("reserved-key"), "key"});
+        for (std::size_t i = 0; i < messages.size(); ++i) {
+            if (!rows[i]) {
+                in.all.push_back(std::move(rows[i].error()));
                 continue;
             }
             if (*open >= env->config.gateway.queue_limit && may_count && !std::exchange(in.counted, true)) *open = store::count_open(tx);
-            in.all.push_back(take(tx, *env, message, now, *open, &openings));
+            in.all.push_back(take(tx, *env, messages[i], std::move(*rows[i]), now, *open));
             *open += in.all.back() && in.all.back()->created;
         }
         in.open = *open;

@@ -178,55 +178,59 @@ api::Answer<MessageRow> make_row(const Env& env, const NewMessage& m, WallTime n
     return row;
 }
 
-api::Answer<Taken> take(Tx& tx, const Env& env, const NewMessage& m, WallTime now, std::int64_t open, Openings* openings) {
-    auto row = make_row(env, m, now, openings);
-    if (!row) return row.error();
+api::Answer<Taken> take(Tx& tx, const Env& env, const NewMessage& m, MessageRow row, WallTime now, std::int64_t open) {
     if (m.key) {
         if (auto known = store::find_by_key(tx, *m.key)) {
-            if (known->phone_number == row->phone_number && known->content == row->content) return Taken{std::move(*known), false};
+            if (known->phone_number == row.phone_number && known->content == row.content) return Taken{std::move(*known), false};
             return Refusal{409, "key-in-use", dispatch::reason_text("key-in-use"), "key", known->id};
         }
     }
     if (open >= env.config.gateway.queue_limit)
         return Refusal{503, "queue-full", dispatch::reason_text("queue-full", std::to_string(open))};
-    if (row->message_class == MessageClass::reply) {
+    if (row.message_class == MessageClass::reply) {
         const auto inbound = m.in_reply_to ? store::find(tx, *m.in_reply_to) : std::nullopt;
-        bool answers = inbound && inbound->direction == Direction::inbound && inbound->phone_number == row->phone_number &&
+        bool answers = inbound && inbound->direction == Direction::inbound && inbound->phone_number == row.phone_number &&
                        inbound->timestamp > now - std::chrono::hours{24 * 7};
         if (!answers && !m.in_reply_to)
-            for (const auto& last : store::list(tx, {.direction = Direction::inbound, .phone = row->phone_number, .limit = 1}))
+            for (const auto& last : store::list(tx, {.direction = Direction::inbound, .phone = row.phone_number, .limit = 1}))
                 if (last.timestamp > now - std::chrono::hours{24 * 7}) {
                     answers = true;
-                    row->in_reply_to = last.id;
+                    row.in_reply_to = last.id;
                 }
         if (!answers) return refuse("no-inbound", "class");
     }
-    if (m.in_reply_to && row->message_class != MessageClass::reply) {
+    if (m.in_reply_to && row.message_class != MessageClass::reply) {
         const auto inbound = store::find(tx, *m.in_reply_to);
         if (!inbound || inbound->direction != Direction::inbound) return refuse("no-inbound", "in_reply_to");
     }
     const auto& send = env.config.send;
     const bool checks_duplicates =
-        row->message_class == MessageClass::marketing || (row->message_class == MessageClass::transactional && !m.key);
+        row.message_class == MessageClass::marketing || (row.message_class == MessageClass::transactional && !m.key);
     if (checks_duplicates && send.duplicate_window.count() > 0 && !m.scheduled_message_id)
-        if (const auto twin = store::duplicate_of(tx, row->phone_number, row->content, now - send.duplicate_window))
+        if (const auto twin = store::duplicate_of(tx, row.phone_number, row.content, now - send.duplicate_window))
             return Refusal{409, "duplicate", dispatch::reason_text("duplicate", std::to_string(twin->id.value)), "text", twin->id};
     if (m.set && m.scheduled_message_id)
-        row->after = store::before_in_set(tx, *row);
+        row.after = store::before_in_set(tx, row);
     else if (m.set)
-        row->after = store::last_of_set(tx, row->phone_number, *m.set);
-    if (m.consent) note_consent(tx, m, row->phone_number, now);
-    dispatch::Facts facts{.message_class = row->message_class};
-    note_opt_out(tx, *row, facts);
+        row.after = store::last_of_set(tx, row.phone_number, *m.set);
+    if (m.consent) note_consent(tx, m, row.phone_number, now);
+    dispatch::Facts facts{.message_class = row.message_class};
+    note_opt_out(tx, row, facts);
     if (dispatch::opt_out_binds(facts)) return refuse("opted-out", "to");
-    if (row->message_class == MessageClass::marketing && env.config.opt_out.require_consent) {
-        const auto consent = store::find_consent(tx, row->phone_number);
+    if (row.message_class == MessageClass::marketing && env.config.opt_out.require_consent) {
+        const auto consent = store::find_consent(tx, row.phone_number);
         if (!consent || !consent->active) return refuse("no-consent", "to");
     }
-    if (row->message_class == MessageClass::marketing && (!m.priority || m.scheduled_message_id)) score(tx, env, m, *row, now);
-    store::insert(tx, *row);
-    if (m.set && m.scheduled_message_id) store::take_place_in_set(tx, *row);
-    return Taken{std::move(*row), true};
+    if (row.message_class == MessageClass::marketing && (!m.priority || m.scheduled_message_id)) score(tx, env, m, row, now);
+    store::insert(tx, row);
+    if (m.set && m.scheduled_message_id) store::take_place_in_set(tx, row);
+    return Taken{std::move(row), true};
+}
+
+api::Answer<Taken> take(Tx& tx, const Env& env, const NewMessage& m, WallTime now, std::int64_t open) {
+    auto row = make_row(env, m, now);
+    if (!row) return row.error();
+    return take(tx, env, m, std::move(*row), now, open);
 }
 
 Message present(const Env& env, MessageRow row) {

@@ -18,10 +18,11 @@ struct Taken {
     bool created = true;
 };
 
-/// Takes one request in: known key, duplicates, opt-out, consent and queue limit are checked, then it is stored.
+/// Takes the row of a request in: known key, duplicates, opt-out, consent and queue limit are checked, then it is stored.
 /// `open` is the number of open messages before it.
-api::Answer<Taken> take(store::Tx& tx, const Env& env, const NewMessage& message, WallTime now, std::int64_t open,
-                        Openings* openings = nullptr);
+api::Answer<Taken> take(store::Tx& tx, const Env& env, const NewMessage& message, store::MessageRow row, WallTime now, std::int64_t open);
+/// The same, with the row made here.
+api::Answer<Taken> take(store::Tx& tx, const Env& env, const NewMessage& message, WallTime now, std::int64_t open);
 
 /// What the points of a customer, [0, 100], add to a named priority: [-0.5, 0.5].
 inline double ranking(double points) {
