@@ -48,6 +48,11 @@ private:
         return values.begin()[below(values.size())];
     }
     Instant moment() { return begin_ + between(0ms, active_); }
+    /// What people do; the day does not end before they have.
+    void people(Instant when, std::function<void()> action) {
+        last_done_ = std::max(last_done_, when);
+        world_.at(when, std::move(action));
+    }
 
     WorldSettings settings();
     void configure(config::Config& c);
@@ -76,6 +81,7 @@ private:
     int modems_ = 1;
     Instant begin_{};
     std::chrono::milliseconds active_{0};
+    Instant last_done_{};
     std::vector<std::string> numbers_;
     Ledger ledger_;
     World world_;
@@ -212,23 +218,23 @@ void Scenario::plan_traffic() {
             m.due_at = world_.clock().truth() + std::chrono::floor<std::chrono::milliseconds>(when - world_.now()) + between(0ms, 40min);
         m.consent = wish.consented = !ledger_.without_consent.contains(m.to);
         ledger_.wishes.push_back(std::move(wish));
-        world_.at(when, [this, i] { ask(i); });
-        if (chance(10)) world_.at(when + between(0ms, 20min), [this, i] { cancel(i); });
-        if (chance(10)) world_.at(when + between(1min, 40min), [this, i] { retry(i); });
-        if (chance(10)) world_.at(when + between(1s, 30min), [this, i] { again(i, true); });
-        if (chance(10)) world_.at(when + between(1s, 30min), [this, i] { again(i, false); });
+        people(when, [this, i] { ask(i); });
+        if (chance(10)) people(when + between(0ms, 20min), [this, i] { cancel(i); });
+        if (chance(10)) people(when + between(1min, 40min), [this, i] { retry(i); });
+        if (chance(10)) people(when + between(1s, 30min), [this, i] { again(i, true); });
+        if (chance(10)) people(when + between(1s, 30min), [this, i] { again(i, false); });
     }
     for (const auto& number : numbers_) {
-        if (chance(12)) world_.at(moment(), [this, number] { stop_by_api(number); });
+        if (chance(12)) people(moment(), [this, number] { stop_by_api(number); });
         if (chance(20))
-            world_.at(moment(), [this, number] {
+            people(moment(), [this, number] {
                 say(number, one_of<const char*>({"STOP", "stop.", "Unsubscribe", "please stop texting me"}));
             });
-        if (chance(6)) world_.at(moment(), [this, number] { say(number, "START"); });
+        if (chance(6)) people(moment(), [this, number] { say(number, "START"); });
         const auto lines = below(4);
         for (std::uint64_t i = 0; i < lines; ++i) {
             const auto text = fmt::format("Reply {} {}", i, std::string(chance(20) ? 280 : 5, 'r'));
-            world_.at(moment(), [this, number, text] { say(number, text); });
+            people(moment(), [this, number, text] { say(number, text); });
         }
     }
     if (chance(20)) {
@@ -236,8 +242,8 @@ void Scenario::plan_traffic() {
         const auto pause = [this](bool on) {
             world_.tell<api::Answer<void>>([on](service::Gateway& g) { return g.pause(on, {"person"}); }, [](api::Answer<void>) {});
         };
-        world_.at(when, [pause] { pause(true); });
-        world_.at(when + between(1min, 10min), [pause] { pause(false); });
+        people(when, [pause] { pause(true); });
+        people(when + between(1min, 10min), [pause] { pause(false); });
     }
 }
 
@@ -471,7 +477,7 @@ void Scenario::print_tables() {
 }
 
 bool Scenario::settled() {
-    if (!world_.up()) return false;
+    if (!world_.up() || world_.now() < last_done_) return false;
     for (const auto& wish : ledger_.wishes)
         if (!wish.answered()) return false;
     for (const auto& row : world_.rows("SELECT status, delivery FROM messages WHERE direction = 0"))
