@@ -91,9 +91,7 @@ bool Client::Impl::learn_time(Instant start, Instant end, const std::string& bod
     if (!server_now) return false;
     clock_.add(start, end, *server_now);
     const auto wall = wall_ ? wall_->wall() : std::nullopt;
-    const Instant now = BootClock::now();
-    if (wall) status_.clock_offset = *clock_.now(now) - *wall;
-    status_.clock_error = clock_.error(now);
+    if (wall) status_.clock_offset = *clock_.now(BootClock::now()) - *wall;
     return true;
 }
 

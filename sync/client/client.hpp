@@ -41,7 +41,6 @@ struct ClientStatus {
     std::string last_error;  ///< empty when the last call succeeded
     std::uint64_t calls = 0, failures = 0;
     std::chrono::milliseconds clock_offset{0};  ///< server minus local wall clock, from the call with the smallest round trip
-    std::chrono::milliseconds clock_error{0};   ///< half of that round trip
     bool breaker_open = false;  ///< many failures in a row: calls fail at once until the next probe; the offline rule applies
     bool fenced = false;        ///< a newer box has this identity
     std::uint64_t logins = 0, refreshes = 0;

@@ -39,7 +39,6 @@ struct HelloAnswer {
     bool fenced = false;                              ///< a newer instance of this identity exists: stop
     bool forked = false;                              ///< another copy of this box has said hello: begin an instance of one's own
     std::int64_t protocol_min = 1, protocol_max = 1;  ///< what the server speaks
-    int max_inflight = 0;                             ///< rows that this box may hold at once
     std::vector<std::string> topics = {};             ///< private Realtime channels that ring when there is something to fetch
 };
 
@@ -99,7 +98,6 @@ struct RenewAnswer {
     std::optional<WallTime> lease_expires_at;
     std::string reason;  ///< as in BeginAnswer, when not held
     std::int64_t revision = 0;
-    bool cancel_requested = false;
     WallTime server_now{};
     Instant requested_at{};
 };

@@ -251,7 +251,6 @@ Result<HelloAnswer> parse_hello(std::string_view body) {
     out.forked = r.boolean("forked", false);
     out.protocol_min = r.integer("protocol_min", 1);
     out.protocol_max = r.integer("protocol_max", 1);
-    out.max_inflight = static_cast<int>(r.integer("max_inflight", 0));
     if (r.find("topics"))
         for (const json& topic : r.array("topics"))
             if (topic.is_string()) out.topics.push_back(topic.get<std::string>());
@@ -307,7 +306,6 @@ Result<std::vector<RenewAnswer>> parse_renew(std::string_view body) {
         one.miss("lease_expires_at", answer.held && !answer.lease_expires_at);
         answer.reason = one.text("reason", false);
         answer.revision = one.integer("revision", 0);
-        answer.cancel_requested = one.boolean("cancel_requested", false);
         answer.server_now = server_now;
         if (!one.bad().empty()) return fail(SyncErrc::bad_answer, one.bad());
         out.push_back(std::move(answer));

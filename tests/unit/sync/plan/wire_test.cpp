@@ -166,13 +166,12 @@ TEST_CASE("parse_claim: a row of which something is missing or of another kind i
 TEST_CASE("the other answers") {
     const auto hello = parse_hello(
         R"({"gateway_id":"box-1","pool":"main","generation":"g","server_now":"2026-11-21T17:59:59Z","alone":false,"fenced":true,
-            "protocol_min":1,"protocol_max":2,"max_inflight":50})");
+            "protocol_min":1,"protocol_max":2})");
     REQUIRE(hello.has_value());
     CHECK(hello->gateway_id == "box-1");
     CHECK_FALSE(hello->alone);
     CHECK(hello->fenced);
     CHECK(hello->protocol_max == 2);
-    CHECK(hello->max_inflight == 50);
     CHECK_FALSE(parse_hello(R"({"gateway_id":"box-1"})").has_value());
 
     const auto begun = parse_begin(R"({"jobs":[{"id":1,"go":true,"reason":null},{"id":2,"go":false,"reason":"edited"}]})");
@@ -185,13 +184,12 @@ TEST_CASE("the other answers") {
 
     const auto renewed = parse_renew(
         R"({"server_now":"2026-11-21T17:59:59Z","jobs":[{"id":1,"held":true,"lease_expires_at":"2026-11-21T18:10:00Z","revision":2},
-            {"id":2,"held":false,"reason":"lease","lease_expires_at":null,"cancel_requested":true}]})");
+            {"id":2,"held":false,"reason":"lease","lease_expires_at":null}]})");
     REQUIRE(renewed.has_value());
     CHECK((*renewed)[0].held);
     CHECK((*renewed)[0].revision == 2);
     CHECK(to_rfc3339((*renewed)[0].server_now) == "2026-11-21T17:59:59.000Z");
     CHECK_FALSE((*renewed)[1].held);
-    CHECK((*renewed)[1].cancel_requested);
     CHECK_FALSE(parse_renew(R"({"server_now":"2026-11-21T17:59:59Z","jobs":[{"id":1,"held":true}]})").has_value());
 
     const auto verdicts = parse_verdicts(
