@@ -19,37 +19,53 @@ constexpr std::chrono::seconds pause{1};       // after a call that failed, at l
 constexpr std::chrono::minutes still_slow{1};  // a slow server; and so long a line that was alive is trusted to be
 
 struct Uncovered {
-    std::vector<ModemIndex> modems;    ///< that have nothing ahead of what they send now
-    std::vector<std::string> numbers;  ///< of the rows that are ahead
+    std::vector<GoRequest::Modem> modems;  ///< that have nothing ahead of what they send now
+    std::vector<std::string> numbers;      ///< of the rows that are ahead
 };
 
 bool lets(const GoRequest& request, MessageClass c) {
     return !request.paused || c == MessageClass::reply;
 }
 
-/// No SIM may begin it now, but will: as pick() judges it.
-bool waits_for_room(const GoRequest& request, int segments) {
-    return segments > request.room && segments <= request.most_room;
+/// Of the modems that take it none may begin it now, and they will: as pick() judges it.
+bool waits_everywhere(const GoRequest& request, std::uint64_t lane, int segments) {
+    bool taken = false;
+    for (const auto& modem : request.modems) {
+        if (!takes(lane, modem.index)) continue;
+        if (!waits_for_room(segments, modem.room, modem.most_room)) return false;
+        taken = true;
+    }
+    return taken;
 }
 
 Uncovered uncovered(Tx& tx, const GoRequest& request) {
+    struct Row {
+        std::uint64_t lane = 0;
+        std::string phone_number;
+        int segments = 0;
+    };
+    std::vector<Row> ahead;
     std::uint64_t mask = 0;
     for (const auto& modem : request.modems) mask |= bit_of(modem.index);
-    auto ahead = store::rows_ahead(tx, mask, request.paused, static_cast<int>(2 * request.modems.size()));
+    for (auto& row : store::rows_ahead(tx, mask, request.paused, static_cast<int>(2 * request.modems.size())))
+        ahead.push_back({row.lane, std::move(row.phone_number)});
     for (const auto& row : request.granted->rows()) {
-        if (waits_for_room(request, row.segments)) continue;  // shorter ones may pass it
         const bool wanted = std::ranges::any_of(request.modems, [&row](const auto& m) { return takes(row.ranked.lane, m.index); });
-        if (wanted && lets(request, row.message_class)) ahead.push_back({row.ranked.lane, row.phone_number});
+        if (wanted && lets(request, row.message_class)) ahead.push_back({row.ranked.lane, row.phone_number, row.segments});
     }
     Uncovered open;
     if (ahead.size() >= 2 * request.modems.size()) return open;
     auto modems = request.modems;
     for (const auto& row : ahead) {
         open.numbers.push_back(row.phone_number);
-        const auto covered = std::ranges::find_if(modems, [&row](const auto& m) { return !m.idle && takes(row.lane, m.index); });
+        // what no SIM has room for is ahead of one of them too, until that finds nothing else: then shorter ones may pass it
+        const bool waits = waits_everywhere(request, row.lane, row.segments);
+        const auto covered = std::ranges::find_if(modems, [&](const auto& m) {
+            return !m.idle && takes(row.lane, m.index) && (waits || !waits_for_room(row.segments, m.room, m.most_room));
+        });
         if (covered != modems.end()) modems.erase(covered);
     }
-    for (const auto& modem : modems) open.modems.push_back(modem.index);
+    open.modems = std::move(modems);
     return open;
 }
 
@@ -105,14 +121,19 @@ GoBatch choose_for_go(Tx& tx, const Env& env, const GoRequest& request) {
     int examined = 0;
     auto [modems, numbers] = uncovered(tx, request);
     std::vector<MessageId> passed;
-    const auto too_long =
-        std::ranges::count_if(request.granted->rows(), [&](const auto& row) { return waits_for_room(request, row.segments); });
-    for (const auto modem : modems) {
+    std::vector<std::uint64_t> too_long;  // lanes of what was begun, and waits for room
+    for (const auto& row : request.granted->rows())
+        if (waits_everywhere(request, row.ranked.lane, row.segments)) too_long.push_back(row.ranked.lane);
+    for (const auto& modem : modems) {
+        auto not_now = passed;
         while (examined++ < Limits::examined_per_pick && !tx.failed()) {
-            auto row = best_for(tx, request, modem, passed);
+            auto row = best_for(tx, request, modem.index, not_now);
             if (!row) break;
+            not_now.push_back(row->id);
+            const bool waits = waits_everywhere(request, row->lane, row->segments);
+            if (waits && std::ranges::any_of(too_long, [&](auto lane) { return takes(lane, modem.index); })) continue;  // one is enough
+            if (!waits && waits_for_room(row->segments, modem.room, modem.most_room)) continue;  // another modem has room for it
             passed.push_back(row->id);
-            if (too_long > 0 && waits_for_room(request, row->segments)) continue;  // one of these is enough
             // gap, caps and order of a number are judged by what was begun: its next one has its turn when this one is on a modem
             if (std::ranges::find(numbers, row->phone_number) != numbers.end()) continue;
             PickAnswer answer;
@@ -121,6 +142,7 @@ GoBatch choose_for_go(Tx& tx, const Env& env, const GoRequest& request) {
             if (failed && !tx.failed()) put_aside(tx, row->id, *failed, request.now, answer);
             std::ranges::move(answer.changed, std::back_inserter(batch.changed));
             if (failed || !may_go) continue;
+            if (waits) too_long.push_back(row->lane);
             numbers.push_back(row->phone_number);
             batch.rows.push_back({row->id,
                                   {.id = *row->scheduled_message_id,
@@ -199,17 +221,9 @@ bool GoAhead::away() const {
 
 GoRequest GoAhead::request(WallTime now) const {
     GoRequest request{.modems = {}, .paused = shared_.paused, .offline = away(), .granted = shared_.granted, .now = now};
-    int room = 0, most_room = 0;
     for (ModemService* modem : shared_.modems)
-        if (modem->able() && modem->next_part(now) <= now + soon) {
-            request.modems.push_back({modem->index(), modem->idle()});
-            room = std::max(room, modem->room(now));
-            most_room = std::max(most_room, modem->most_room());
-        }
-    if (!request.modems.empty()) {
-        request.room = room;
-        request.most_room = most_room;
-    }
+        if (modem->able() && modem->next_part(now) <= now + soon)
+            request.modems.push_back({modem->index(), modem->idle(), modem->room(now), modem->most_room()});
     return request;
 }
 

@@ -22,11 +22,10 @@ struct GoCandidate {
 struct GoRequest {
     struct Modem {
         ModemIndex index = 0;
-        bool idle = false;  ///< it found nothing: what is ahead is not for it
+        bool idle = false;                        ///< it found nothing: what is ahead is not for it
+        int room = INT_MAX, most_room = INT_MAX;  ///< parts that the limits of its SIM allow now, and ever allow at once
     };
     std::vector<Modem> modems;  ///< up, and their SIMs may send
-    int room = INT_MAX;         ///< parts that the limits of the SIM with most room allow now
-    int most_room = INT_MAX;    ///< and ever allow at once
     bool paused = false;        ///< the queue: replies alone
     bool offline = false;       ///< nobody can be asked: only rows that may do without
     std::shared_ptr<Granted> granted;

@@ -308,8 +308,7 @@ void pick(Tx& tx, const Env& env, const PickRequest& request, PickAnswer& answer
                 continue;
             }
         }
-        if (!begun && best->segments > request.room && best->segments <= request.most_room) {
-            // what begins is to be completed in one go, not when its window has closed; shorter ones pass it, but not for ever
+        if (!begun && waits_for_room(best->segments, request.room, request.most_room)) {  // shorter ones pass it, but not for ever
             if (answer.needs_room == 0) {
                 answer.needs_room = best->segments;
                 answer.kept_for = best->id;

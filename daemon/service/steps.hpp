@@ -19,6 +19,12 @@ inline bool takes(std::uint64_t lane, ModemIndex modem) {
     return lane != no_lane && (lane == 0 || (lane & bit_of(modem)) != 0);
 }
 
+/// What begins is to be completed in one go: a message of that many parts waits for a SIM whose limits allow `room` parts now, unless they
+/// never allow it.
+constexpr bool waits_for_room(int segments, int room, int most_room) {
+    return segments > room && segments <= most_room;
+}
+
 inline bool goes_before(const store::Ranked& one, const std::optional<store::Ranked>& other) {
     return !other || std::pair{one.rank, one.id.value} < std::pair{other->rank, other->id.value};
 }

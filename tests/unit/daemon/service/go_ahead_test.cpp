@@ -37,13 +37,11 @@ struct Claims : Box {
         return add(m);
     }
     GoBatch choose(std::vector<GoRequest::Modem> modems, bool offline = false) {
-        const GoRequest request{.modems = std::move(modems),
-                                .room = room,
-                                .most_room = 20,
-                                .paused = paused,
-                                .offline = offline,
-                                .granted = granted,
-                                .now = now};
+        for (auto& modem : modems) {
+            modem.room = std::min(modem.room, room);
+            modem.most_room = 20;
+        }
+        const GoRequest request{.modems = std::move(modems), .paused = paused, .offline = offline, .granted = granted, .now = now};
         return run([&](Tx& tx) { return choose_for_go(tx, env, request); });
     }
     std::vector<MessageId> chosen(std::vector<GoRequest::Modem> modems, bool offline = false) {
@@ -379,9 +377,37 @@ TEST_CASE("go: one message that no SIM has room for now is begun early, and shor
     REQUIRE(batch.rows.size() == 1);
     CHECK(batch.rows[0].id == first);
     box.answer(batch);
-    batch = box.choose({{0, true}});
-    REQUIRE(batch.rows.size() == 1);  // an idle modem found nothing in what is ahead
-    CHECK(batch.rows[0].id == second);
+    const PickRequest request{.modem = 0, .iccid = Box::iccid_of(0), .granted = box.granted, .room = 2, .most_room = 20, .now = box.now};
+    REQUIRE(box.run([&](Tx& tx) { return settle_and_pick(tx, box.env, request); }).message == first);
+    CHECK(box.chosen({{0}}).empty());  // one message a modem ahead: the long one is that
+    CHECK(box.chosen({{0, true}}) == std::vector{second});
+    CHECK(box.chosen({{0}, {1}}) == std::vector{second});
     box.room = 3;
-    CHECK(box.chosen({{0, false}}).empty());  // there is room for the long one: that is ahead
+    CHECK(box.chosen({{0}}).empty());  // there is room for the long one: that is ahead
+}
+
+TEST_CASE("go: the room for a message is that of the modems that may take it") {
+    Claims box;
+    box.parts = 3;
+    SUBCASE("it is for a modem without, whatever room another one has") {
+        for (int n = 0; n < 2; ++n) box.claim(90, false, MessageClass::transactional, 0);
+        box.parts = 1;
+        const auto shorter = box.claim(10, false, MessageClass::transactional, 0);
+        box.answer(box.choose({{0, true, 2}, {1, true, 20}}));
+        CHECK(box.granted->rows().size() == 1);
+        CHECK(box.chosen({{0, true, 2}, {1, true, 20}}) == std::vector{shorter});
+    }
+    SUBCASE("each is for a modem without: one a modem is begun early") {
+        for (const ModemIndex modem : {0, 0, 1}) box.claim(90, false, MessageClass::transactional, modem);
+        CHECK(box.chosen({{0, true, 2}, {1, true, 2}}).size() == 2);
+    }
+    SUBCASE("it is for the modem that has room") {
+        const auto longer = box.claim(90);
+        box.parts = 1;
+        const auto shorter = box.claim(10, false, MessageClass::transactional, 0);
+        CHECK(box.chosen({{0, true, 2}, {1, true, 20}}) == std::vector{shorter, longer});
+        CHECK(box.chosen({{0, true, 2}}) == std::vector{longer});  // nobody has
+        box.answer(box.choose({{0, true, 2}}));
+        CHECK(box.chosen({{0, false, 2}, {1, false, 20}}) == std::vector{shorter});  // what is ahead is for the second one
+    }
 }
