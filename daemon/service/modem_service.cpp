@@ -132,7 +132,7 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
         }
     }
     for (;;) {
-        const Turns::Turn turn = co_await shared_.turns.take();
+        Turns::Turn turn = co_await shared_.turns.take();
         if (!shared_.recovered && !finished) {  // the disk does not take what the process before left open: nothing new before that
             next_due_ = context_.clock.now() + store_pause;
             co_return std::nullopt;
@@ -235,6 +235,7 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
         }
         next_due_ = context_.clock.now() + store_pause;
         if (!finished) co_return std::nullopt;
+        turn.end();
         if (!co_await aio::sleep_for(store_pause) || shared_.stopping) co_return std::nullopt;
     }
 }

@@ -1,6 +1,7 @@
 #include "daemon/service/turns.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace conductor::service {
 
@@ -30,10 +31,11 @@ struct Turns::Waiter {
 
 Turns::Turns(aio::Executor ex, std::chrono::milliseconds patience) : state_{std::make_shared<State>(std::move(ex), patience)} {}
 
-Turns::Turn::~Turn() {
-    if (!state_) return;
-    --state_->taken;
-    if (state_->taken < at_once) state_->admit();
+void Turns::Turn::end() {
+    const auto state = std::exchange(state_, nullptr);
+    if (!state) return;
+    --state->taken;
+    if (state->taken < at_once) state->admit();
 }
 
 aio::awaitable<Turns::Turn> Turns::take(std::shared_ptr<State> state) {

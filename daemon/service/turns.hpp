@@ -24,7 +24,9 @@ public:
         explicit Turn(std::shared_ptr<State> state) : state_{std::move(state)} {}
         Turn(Turn&&) = default;
         Turn& operator=(Turn&&) = delete;
-        ~Turn();
+        ~Turn() { end(); }
+        /// The next one's turn; before its owner waits for something else.
+        void end();
 
     private:
         std::shared_ptr<State> state_;

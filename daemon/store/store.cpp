@@ -195,7 +195,8 @@ void Store::submit(std::unique_ptr<Task> task, Urgency urgency) {
     {
         const std::lock_guard lock{mutex_};
         const auto of_its_party = [party = task->party](const auto& other) { return other->party == party; };
-        if (urgency == Urgency::late && task->party != 0 && std::ranges::none_of(queue_, of_its_party)) {
+        if (urgency == Urgency::late && task->party != 0) {
+            if (std::ranges::any_of(queue_, of_its_party)) return queue_.push_back(std::move(task));  // these are stored soon enough
             waiting_.push_back(std::move(task));
         } else {
             if (task->party != 0) call_late(task->party);

@@ -95,3 +95,28 @@ TEST_CASE("turns: who is in line or inside may be destroyed with the loop") {
     for (const char name : std::string{"abcdef"}) line->come(name);
     line.reset();
 }
+
+namespace {
+
+aio::awaitable<void> end_and_stay(Turns& turns, aio::Event& leaves) {
+    Turns::Turn turn = co_await turns.take();
+    turn.end();
+    turn.end();
+    co_await leaves.wait();
+}
+
+}  // namespace
+
+TEST_CASE("turns: one that has ended its turn is in nobody's way while it stays") {
+    Line line;
+    aio::Event leaves{line.io.get_executor()};
+    asio::co_spawn(line.io, end_and_stay(line.turns, leaves), asio::detached);
+    line.settle();
+    for (const char name : std::string{"abcde"}) line.come(name);
+    CHECK(line.inside == "abcd");
+    leaves.raise();
+    line.settle();
+    CHECK(line.inside == "abcd");
+    line.leave(0);
+    CHECK(line.inside == "bcde");
+}
