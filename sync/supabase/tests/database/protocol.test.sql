@@ -365,11 +365,16 @@ end $$;
 select is(pg_temp.claimed_behind(kind), '{959003,959002,959001}', format('due rows are claimed although %s are queued', name))
 from (values (1, 'rows of tomorrow'), (2, 'rows for another box'), (3, 'pieces behind a failed one')) k (kind, name);
 select set_config('conductor.actor', '', true);
--- While there is enough that it can take, no more is promoted.
+-- While there is enough that it can take, no more is promoted; but what is urgent does not wait until that has gone out.
 select pg_temp.queue_kind(1);
 update scheduled_messages set scheduled_send_time = now() where pool = 'w' and id between 951001 and 951080;
+update scheduled_messages set class = 'marketing' where pool = 'w' and id between 959001 and 959003;
+insert into scheduled_messages (id, pool, phone_number, message_content, status, class, priority) values
+  (959004, 'w', '+15550100002', 'your code is 1234', 'scheduled', 'transactional', 90);
 select pg_temp.as_box(5);
-select is(cardinality(pg_temp.ids(gw_claim_v1('{"request_id": "w"}'))), 20, 'enough is queued');
+create temp table urgent as select pg_temp.ids(gw_claim_v1('{"request_id": "w"}')) as ids;
+select is((select ids[1] from urgent), 959004::bigint, 'what is urgent goes before eighty rows that were queued');
+select is((select cardinality(ids) from urgent), 20, 'enough is queued');
 select set_config('conductor.actor', '', true);
 select is((select count(*) from scheduled_messages where pool = 'w' and id > 959000 and status = 'scheduled'), 3::bigint, 'so that nothing is promoted');
 
