@@ -236,6 +236,8 @@ void settle_for_good(Tx& tx, const Env& env, const store::AttemptRow& attempt, c
     save(tx, env, *row, now);
     answer.message = row->id;
     answer.changed.push_back({row->id, row->status, row->reason.value_or("")});
+    if (o.ending != Ending::ambiguous)  // of two that a report may be of, one is out
+        std::ranges::move(bind_doubtful_reports(tx, env, row->phone_number, now), std::back_inserter(answer.changed));
 }
 
 namespace {
@@ -263,21 +265,32 @@ void settle(Tx& tx, const Env& env, const driver::SubmitOutcome& o, WallTime now
     settle_for_good(tx, env, *attempt, unsent, now, random, answer);
 }
 
+namespace {
+
+/// What a late acceptance makes of the message; nothing where it was submitted again since: both are out, and the journal says so.
+std::optional<Changed> correct_late(Tx& tx, const Env& env, MessageRow& row, const store::AttemptRow& attempt, std::optional<int> tp_mr,
+                                    WallTime now) {
+    auto chain = store::attempt_chain(tx, row.last_attempt);
+    std::erase_if(chain, [&](const auto& a) { return a.seq != attempt.seq; });
+    if (!chain.empty() && chain.back().id != attempt.id) return std::nullopt;
+    const auto evidence = [&](MessageRow& m) { dispatch::accept_late(m, attempt.seq, tp_mr, m.report_wanted); };
+    if (!correct(row, evidence)) return std::nullopt;
+    if (const auto* config = modem_config(env, attempt.modem_index)) row.cost += config->cost_per_part;
+    if (row.status == MessageStatus::sent && !row.sent_at) row.sent_at = now;
+    bind_early_report(tx, row, attempt, tp_mr, now);
+    if (row.status == MessageStatus::sending && !is_open(row)) requeue(row, now, now);
+    save(tx, env, row, now);
+    return Changed{row.id, row.status, row.reason.value_or("")};
+}
+
+}  // namespace
+
 std::vector<Changed> accept_later(Tx& tx, const Env& env, const store::AttemptRow& attempt, std::optional<int> tp_mr, WallTime now) {
     auto row = store::find(tx, attempt.message);
     if (!row) return {};
     store::close_attempt(tx, attempt.id, now, static_cast<int>(Ending::accepted), tp_mr, "late");
-    auto chain = store::attempt_chain(tx, row->last_attempt);
-    std::erase_if(chain, [&](const auto& a) { return a.seq != attempt.seq; });
-    if (!chain.empty() && chain.back().id != attempt.id) return {};  // submitted again since: both are out, the journal says so
-    const auto evidence = [&](MessageRow& m) { dispatch::accept_late(m, attempt.seq, tp_mr, m.report_wanted); };
-    if (!correct(*row, evidence)) return {};
-    if (const auto* config = modem_config(env, attempt.modem_index)) row->cost += config->cost_per_part;
-    if (row->status == MessageStatus::sent && !row->sent_at) row->sent_at = now;
-    bind_early_report(tx, *row, attempt, tp_mr, now);
-    if (row->status == MessageStatus::sending && !is_open(*row)) requeue(*row, now, now);
-    save(tx, env, *row, now);
-    std::vector<Changed> changed{{row->id, row->status, row->reason.value_or("")}};
+    std::vector<Changed> changed;
+    if (auto corrected = correct_late(tx, env, *row, attempt, tp_mr, now)) changed.push_back(std::move(*corrected));
     if (tp_mr) std::ranges::move(bind_doubtful_reports(tx, env, row->phone_number, now), std::back_inserter(changed));
     return changed;
 }

@@ -46,7 +46,7 @@ bool is_accepted(const store::AttemptRow& attempt) {
 
 /// How far the service centre's clock is ahead of ours, as the last report of this SIM with a known reference tells. Some centres write
 /// their local time with a wrong zone: then it is hours.
-std::chrono::milliseconds centre_ahead(Tx& tx, std::string_view iccid) {
+std::optional<std::chrono::milliseconds> known_centre_ahead(Tx& tx, std::string_view iccid) {
     using std::chrono::milliseconds;
     for (const auto& kept : store::matched_reports(tx, iccid, 3)) {
         const auto pdu = pdu::decode_hex(kept.hex, pdu::Way::mobile_terminated);
@@ -62,7 +62,11 @@ std::chrono::milliseconds centre_ahead(Tx& tx, std::string_view iccid) {
             if (std::chrono::abs(ahead) < std::chrono::hours{26}) return ahead;
         }
     }
-    return milliseconds{0};
+    return std::nullopt;
+}
+
+std::chrono::milliseconds centre_ahead(Tx& tx, std::string_view iccid) {
+    return known_centre_ahead(tx, iccid).value_or(std::chrono::milliseconds{0});
 }
 
 constexpr std::chrono::hours longest_life{24 * 63};  // TP-VP, where no expiry is known (TS 23.040 §9.2.3.12.1)
@@ -117,6 +121,8 @@ std::optional<Match> match_by_reference(Tx& tx, std::vector<MessageRow>& rows, c
 
 /// Of two messages that were submitted so close to the time that a report tells, either may be meant.
 constexpr std::chrono::seconds doubt{1};
+/// A modem or a network that still tries has given up by then.
+constexpr std::chrono::minutes longest_way{10};
 
 /// A reference that nobody saw is of a submission without an answer, or of one that the modem's storage alone vouches for: the one that was
 /// under way when the service centre took the message (TP-SCTS, TS 23.040 §9.2.2.3). One that runs still has to end first, and one whose
@@ -125,7 +131,8 @@ constexpr std::chrono::seconds doubt{1};
 std::optional<Match> match_by_time(Tx& tx, std::vector<MessageRow>& rows, const pdu::StatusReport& report, std::string_view iccid,
                                    WallTime now) {
     const auto told = report.time.utc();
-    const WallTime taken = told ? *told - centre_ahead(tx, iccid) : now;
+    const auto ahead = told ? known_centre_ahead(tx, iccid) : std::nullopt;
+    const WallTime taken = told ? *told - ahead.value_or(std::chrono::milliseconds{0}) : now;
     struct Candidate {
         MessageRow* row;
         store::AttemptRow attempt;
@@ -138,6 +145,7 @@ std::optional<Match> match_by_time(Tx& tx, std::vector<MessageRow>& rows, const 
             if (!unnamed || attempt.tp_mr || attempt.started_at > taken + skew) continue;
             if (!attempt.iccid.empty() && !iccid.empty() && attempt.iccid != iccid) continue;
             const auto away = away_from(attempt, taken, now);
+            if (ahead && away > longest_way) continue;  // where the centre's clock is known
             all.push_back({&row, std::move(attempt), away});
         }
     const auto nearest = std::ranges::min_element(all, {}, [](const Candidate& one) { return std::pair{one.away, -one.attempt.id}; });

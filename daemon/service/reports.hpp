@@ -9,7 +9,7 @@ namespace conductor::service {
 /// changed is the report's own; others got a kept one by it.
 std::vector<Changed> apply_report(store::Tx& tx, const Env& env, const pdu::StatusReport& report, std::string_view iccid, WallTime now);
 
-/// Kept reports of this number that could be of two messages until one of these turned out to have another reference.
+/// Kept reports of this number that could be of two messages until one of these turned out to have another reference, or never left.
 std::vector<Changed> bind_doubtful_reports(store::Tx& tx, const Env& env, std::string_view phone, WallTime now);
 
 /// A report that came before the part's reference was known. Without a reference (the outcome stayed open): one of this SIM for this number

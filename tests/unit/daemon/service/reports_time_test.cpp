@@ -238,3 +238,41 @@ TEST_CASE("reports by time: the journal learns the reference") {
     REQUIRE(chain.size() == 1);
     CHECK(chain[0].tp_mr == 101);
 }
+
+TEST_CASE("reports by time: a doubtful report is the first one's when the second one was seen to be another") {
+    Box box;
+    const auto first = box.add("First.");
+    const auto lost = box.must_submit(0);
+    box.now += 3s + 776ms;
+    box.settle(0, Box::ambiguous(lost.token));
+    const auto second = box.add("Second.");
+    const auto runs = box.must_submit(0);
+    box.take_in(report_taken(153, 3s));
+    REQUIRE(box.status(first) == "unknown");
+    box.now += 2s;
+    SUBCASE("by its answer") {
+        box.settle(0, Box::accepted(runs.token, 154));
+        CHECK(box.status(second) == "sent");
+    }
+    SUBCASE("by its refusal") {
+        box.settle(0, Box::refused(runs.token, 1));
+        CHECK(box.status(second) == "failed");
+    }
+    CHECK(box.status(first) == "delivered");
+}
+
+TEST_CASE("reports by time: a second report of a message that is delivered is not of one that was sent long before") {
+    Box box;
+    const auto lost = box.add("First.");
+    unanswered(box);
+    box.now += 1h;
+    const auto known = box.sent(90, "Second.");
+    box.take_in(report_taken(90, 1h + 76s, st_trying));
+    REQUIRE(box.status(known) == "sent");
+    box.take_in(report_taken(90, 1h + 76s));
+    REQUIRE(box.status(known) == "delivered");
+    box.now += 1min;
+    auto again = report_taken(90, 1h + 77s);
+    box.take_in(again);
+    CHECK(box.status(lost) == "unknown");
+}
