@@ -119,7 +119,7 @@ BatchReader::BatchReader(std::size_t most_rows)
     : most_rows_{most_rows},
       splitter_{[this](std::string text, bool too_long, std::size_t number) {
                     too_many_ = too_many_ || rows_.size() == most_rows_;
-                    if (!too_many_) rows_.push_back({number, std::move(text), too_long});
+                    if (!too_many_) rows_.push_back({number, too_long ? std::string{} : std::move(text), too_long});
                 },
                 longest_row} {}
 

@@ -42,7 +42,7 @@ private:
 struct BatchRow {
     std::size_t number = 1;  ///< its line or element, from 1
     std::string text;
-    bool too_long = false;  ///< `text` is cut
+    bool too_long = false;  ///< and not kept
 
     /// The checked message, or a refusal at its place.
     Answer<NewMessage> message() const;

@@ -12,7 +12,8 @@ namespace conductor::api::handlers {
 namespace {
 
 constexpr std::string_view pause_fields[] = {"campaign"};
-constexpr std::size_t batch_group = 250;  ///< rows a commit, two groups at most ahead of another writer
+constexpr std::size_t batch_group = 250;                ///< rows a commit, two groups at most ahead of another writer
+constexpr std::size_t batch_group_octets = 128 * 1024;  ///< of them at most: they are read in one go
 
 Response message_response(const Message& message, int status = 200) {
     Response response;
@@ -103,7 +104,8 @@ std::shared_ptr<Group> store_group(const aio::Executor& ex, Backend& backend, st
     if (rows.empty()) return nullptr;
     auto group = std::make_shared<Group>(ex);
     std::vector<NewMessage> good;
-    while (!rows.empty() && group->rows.size() < batch_group) {
+    for (std::size_t octets = 0; !rows.empty() && group->rows.size() < batch_group && octets < batch_group_octets;) {
+        octets += rows.front().text.size();
         auto message = rows.front().message();
         group->rows.push_back({rows.front().number, message ? std::nullopt : std::optional{message.error()}});
         if (message) good.push_back(std::move(*message));
@@ -146,6 +148,7 @@ awaitable<Response> post_batch(Backend& backend, Request request) {
     const std::size_t total = rows->size();
     std::size_t taken = 0;
     for (auto group = store_group(ex, backend, *rows, request.actor); group;) {
+        co_await asio::post(ex, aio::use_awaitable);  // modems have their turn between two groups
         auto next = store_group(ex, backend, *rows, request.actor);
         const bool stored = co_await group->done.wait();
         if (group->thrown) std::rethrow_exception(group->thrown);
