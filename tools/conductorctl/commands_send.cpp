@@ -74,7 +74,8 @@ private:
         if (!answered()) return false;
         if (lines_.empty()) return true;
         sent_ = std::make_unique<Batch>(std::exchange(lines_, {}), std::exchange(body_, {}));
-        sent_->reply = std::async(std::launch::async, [&client = session_.client, &body = sent_->body] {
+        // where no thread can be had, the call is made when its answer is asked for
+        sent_->reply = std::async(std::launch::async | std::launch::deferred, [&client = session_.client, &body = sent_->body] {
             return client.call("POST", "/v1/messages/batch", body, "application/x-ndjson", std::chrono::minutes{10});
         });
         return true;
