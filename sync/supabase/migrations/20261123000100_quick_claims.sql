@@ -1,5 +1,6 @@
 -- A claim looks at a row once: what its steps ask about a row that is due goes along with its id. Fewer statements to plan make a session's
--- first claim cheaper, and the answer is written down once.
+-- first claim cheaper, and the answer is written down once. What is urgent is promoted also while enough is queued that the box could take:
+-- where a box that held hundreds of rows was gone, a code or an order's message of high priority waited until all of those had gone out.
 
 -- A row that is due, with what is known of its recipient: what the promotion writes.
 create type private.due_row as (
@@ -11,24 +12,24 @@ create type private.recipient as (
   last_visit date, cycle_days numeric, value_percentile numeric, visits integer, tier text, state text, prime_window date[],
   last_contact timestamptz, sent bigint, replied bigint, sent_30_days bigint);
 -- The ids of rows that a box may claim, best first; in_sets: some have pieces behind them.
-create type private.best_rows as (ids bigint[], in_sets boolean);
+create type private.claimable as (ids bigint[], in_sets boolean);
 
--- The rows that are due, of this box alone (owner) or of any box (owner ''), locked.
+-- The rows that are due, of this box alone (owner) or of any box (owner ''), locked: `most`, and of those that are urgent up to `urgent` in any case.
 drop function private.due_rows(text, text, timestamptz, integer);
-create function private.due_rows(in_pool text, owner text, until timestamptz, most integer) returns private.due_row[]
+create function private.due_rows(in_pool text, owner text, until timestamptz, most integer, urgent integer) returns private.due_row[]
 language plpgsql volatile security definer set search_path = '' as $$
-declare due private.due_row[]; more private.due_row[];
+declare due private.due_row[]; more private.due_row[]; here integer := greatest(most, urgent);
 begin
   for lane in 0..1 loop
-    exit when most <= 0;
+    exit when here <= 0;
     more := array(select (s.id, s.customer_id, s.phone_number, s.priority, s.scheduled_send_time, s.expires_at, s.campaign_message_id,
                           s.campaign_round, s.bubble_no, s.bubble_total, null, null, null, null)::private.due_row
                   from public.scheduled_messages s
                   where s.pool = in_pool and coalesce(s.gateway_id, '') = owner
                     and (case when s.class <> 'marketing' or s.priority > 50 then 0 else 1 end) = lane and s.status = 'scheduled' and s.scheduled_send_time <= until
-                  order by s.scheduled_send_time limit most for update skip locked);
+                  order by s.scheduled_send_time limit here for update skip locked);
     due := due || more;
-    most := most - cardinality(more);
+    here := most - cardinality(due);
   end loop;
   return due;
 end
@@ -95,9 +96,9 @@ $$;
 -- The rows that this box may claim, best first: of those that are queued, locked, and of those that are due now (fresh).
 drop function private.best_rows(public.gateways, text, timestamptz, integer, private.ranked_row[]);
 create function private.best_rows(me public.gateways, others text[], owner text, until timestamptz, most integer, fresh private.due_row[])
-returns private.best_rows
+returns private.claimable
 language plpgsql volatile security definer set search_path = '' as $$
-declare best private.best_rows;
+declare best private.claimable;
 begin
   select array_agg(c.id order by c.priority desc, c.claim_rank, c.id), bool_or(c.set_no < c.set_total) into best
   from (
@@ -185,7 +186,7 @@ declare
   alone boolean; others text[];
   most integer; held integer; again integer; waiting integer;
   until timestamptz; lease interval;
-  ids bigint[]; pieces bigint[]; owner text; due private.due_row[]; fresh private.due_row[]; best private.best_rows;
+  ids bigint[]; pieces bigint[]; owner text; due private.due_row[]; fresh private.due_row[]; best private.claimable;
 begin
   if length(request) > 128 then raise sqlstate 'PT400' using message = '"request_id" is too long'; end if;
   -- Claims of one box wait for each other. Looked at again behind the lock: a newer instance may have come, or the box been disabled.
@@ -218,7 +219,7 @@ begin
       perform private.act_as(me.id);
       foreach owner in array array[me.id, ''] loop   -- what this box alone may send goes first
         waiting := private.waiting_rows(me, others, owner, until, most + 50);
-        due := private.due_rows(me.pool, owner, until, most + 50 - waiting);
+        due := private.due_rows(me.pool, owner, until, most + 50 - waiting, most - coalesce(cardinality(ids), 0));
         continue when waiting = 0 and cardinality(due) = 0;
         if cardinality(due) > 0 then
           due := private.rank_rows(due);
