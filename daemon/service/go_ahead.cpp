@@ -1,6 +1,7 @@
 #include "daemon/service/go_ahead.hpp"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "daemon/dispatch/submission.hpp"
 #include "daemon/service/events.hpp"
@@ -13,7 +14,7 @@ namespace {
 using store::MessageRow;
 using store::Tx;
 
-constexpr std::chrono::seconds soon{5};        // a modem whose SIM may send then counts: its message is ready when it is
+constexpr std::chrono::seconds soon{5};        // a modem whose SIM may send a part then counts
 constexpr std::chrono::seconds look_again{5};  // with nothing said
 constexpr std::chrono::seconds pause{1};       // after a call that failed, at least
 constexpr std::chrono::minutes still_slow{1};  // a slow server; and so long a line that was alive is trusted to be
@@ -27,7 +28,7 @@ bool lets(const GoRequest& request, MessageClass c) {
     return !request.paused || c == MessageClass::reply;
 }
 
-/// Of the modems that take it none may begin it now, and they will: as pick() judges it.
+/// Of the modems that take it none has room for it now, and they will have.
 bool waits_everywhere(const GoRequest& request, std::uint64_t lane, int segments) {
     bool taken = false;
     for (const auto& modem : request.modems) {
@@ -44,6 +45,7 @@ Uncovered uncovered(Tx& tx, const GoRequest& request) {
         std::string phone_number;
         int segments = 0;
     };
+    Uncovered open;
     std::vector<Row> ahead;
     std::uint64_t mask = 0;
     for (const auto& modem : request.modems) mask |= bit_of(modem.index);
@@ -51,17 +53,18 @@ Uncovered uncovered(Tx& tx, const GoRequest& request) {
         ahead.push_back({row.lane, std::move(row.phone_number)});
     for (const auto& row : request.granted->rows()) {
         const bool wanted = std::ranges::any_of(request.modems, [&row](const auto& m) { return takes(row.ranked.lane, m.index); });
-        if (wanted && lets(request, row.message_class)) ahead.push_back({row.ranked.lane, row.phone_number, row.segments});
+        if (!wanted || !lets(request, row.message_class)) continue;
+        if (waits_everywhere(request, row.ranked.lane, row.segments))  // what passes it is ahead
+            open.numbers.push_back(row.phone_number);
+        else
+            ahead.push_back({row.ranked.lane, row.phone_number, row.segments});
     }
-    Uncovered open;
     if (ahead.size() >= 2 * request.modems.size()) return open;
     auto modems = request.modems;
     for (const auto& row : ahead) {
         open.numbers.push_back(row.phone_number);
-        // what no SIM has room for is ahead of one of them too, until that finds nothing else: then shorter ones may pass it
-        const bool waits = waits_everywhere(request, row.lane, row.segments);
-        const auto covered = std::ranges::find_if(modems, [&](const auto& m) {
-            return !m.idle && takes(row.lane, m.index) && (waits || !waits_for_room(row.segments, m.room, m.most_room));
+        const auto covered = std::ranges::find_if(modems, [&row](const auto& m) {
+            return !m.idle && takes(row.lane, m.index) && !waits_for_room(row.segments, m.room, m.most_room);
         });
         if (covered != modems.end()) modems.erase(covered);
     }
@@ -69,17 +72,58 @@ Uncovered uncovered(Tx& tx, const GoRequest& request) {
     return open;
 }
 
-/// `passed`: rows that are not looked at again in this batch.
-std::optional<MessageRow> best_for(Tx& tx, const GoRequest& request, ModemIndex modem, const std::vector<MessageId>& passed) {
-    const auto gate = request.offline ? store::Gate::go_offline : store::Gate::go;
-    const auto is_new = [&](const store::Ranked& one) {
-        return std::ranges::find(passed, one.id) == passed.end() && !request.granted->has(one.id);
+/// What a round has seen of the queues. What is for another modem is read once, and not once for each that it is not for.
+class Seen {
+public:
+    Seen(Tx& tx, const GoRequest& request) : tx_{tx}, request_{request} {
+        for (const auto& row : request.granted->rows())
+            if (waits_everywhere(request, row.ranked.lane, row.segments)) too_long_.push_back(row.ranked.lane);
+    }
+
+    /// The best row for this modem among `examined` that are looked at, the ones before it counted; `done` with it.
+    std::optional<MessageRow> best_for(const GoRequest::Modem& modem, int& examined, int most) {
+        const auto gate = request_.offline ? store::Gate::go_offline : store::Gate::go;
+        const auto lets_class = [&](MessageClass c) { return lets(request_, c); };
+        const auto may_be = [&](const store::Ranked& one) {
+            if (request_.granted->has(one.id)) return false;
+            const auto known = rows_.find(one.id.value);
+            return known == rows_.end() || (!known->second.done && suits(known->second, modem));
+        };
+        while (examined < most && !tx_.failed()) {
+            const auto limit = static_cast<int>(rows_.size() + request_.granted->rows().size()) + 1;
+            const auto best = first_of_queues(tx_, gate, modem.index, limit, lets_class, may_be);
+            auto row = best ? store::find(tx_, best->id) : std::nullopt;
+            if (!row) return std::nullopt;
+            ++examined;
+            auto& known = rows_[row->id.value];
+            known = {row->lane, row->segments, false};
+            if (!suits(known, modem)) continue;
+            known.done = true;
+            return row;
+        }
+        return std::nullopt;
+    }
+    void note_begun(const MessageRow& row) {
+        if (waits_everywhere(request_, row.lane, row.segments)) too_long_.push_back(row.lane);
+    }
+
+private:
+    struct Row {
+        std::uint64_t lane = 0;
+        int segments = 0;
+        bool done = false;  ///< for this round
     };
-    const auto limit = static_cast<int>(passed.size() + request.granted->rows().size()) + 1;
-    const auto best = first_of_queues(
-        tx, gate, modem, limit, [&](MessageClass c) { return lets(request, c); }, is_new);
-    return best ? store::find(tx, best->id) : std::nullopt;
-}
+    bool suits(const Row& row, const GoRequest::Modem& modem) const {
+        if (waits_everywhere(request_, row.lane, row.segments))  // one of those a modem is enough
+            return std::ranges::none_of(too_long_, [&](auto lane) { return takes(lane, modem.index); });
+        return !waits_for_room(row.segments, modem.room, modem.most_room);  // else another modem has room for it
+    }
+
+    Tx& tx_;
+    const GoRequest& request_;
+    std::unordered_map<std::int64_t, Row> rows_;
+    std::vector<std::uint64_t> too_long_;  ///< lanes of what was begun, and waits for room
+};
 
 /// Supabase took it back: it leaves this box unsent.
 void end_refused(Tx& tx, const Env& env, MessageRow& row, const std::string& refusal, WallTime now) {
@@ -112,28 +156,21 @@ std::vector<GoRuling> all_let_go(std::vector<GoCandidate> rows) {
 
 }  // namespace
 
-GoBatch choose_for_go(Tx& tx, const Env& env, const GoRequest& request) {
+GoBatch choose_for_go(Tx& tx, const Env& env, GoRequest request) {
     GoBatch batch;
     if (request.modems.empty()) return batch;
+    for (auto& modem : request.modems) modem.room = std::max(1, modem.room);  // its next part may go soon
     store::promote(tx, request.now, Limits::promote_batch);
     request.granted->refresh(tx);
-    PickRequest nobody{.now = request.now};
-    int examined = 0;
+    const PickRequest nobody{.now = request.now};
     auto [modems, numbers] = uncovered(tx, request);
-    std::vector<MessageId> passed;
-    std::vector<std::uint64_t> too_long;  // lanes of what was begun, and waits for room
-    for (const auto& row : request.granted->rows())
-        if (waits_everywhere(request, row.ranked.lane, row.segments)) too_long.push_back(row.ranked.lane);
+    // each modem looks at rows of its own: what is not for one takes nothing from the next
+    constexpr int least = 16;
+    const int most = modems.empty() ? 0 : std::max(least, Limits::examined_per_pick / static_cast<int>(modems.size()));
+    Seen seen{tx, request};
     for (const auto& modem : modems) {
-        auto not_now = passed;
-        while (examined++ < Limits::examined_per_pick && !tx.failed()) {
-            auto row = best_for(tx, request, modem.index, not_now);
-            if (!row) break;
-            not_now.push_back(row->id);
-            const bool waits = waits_everywhere(request, row->lane, row->segments);
-            if (waits && std::ranges::any_of(too_long, [&](auto lane) { return takes(lane, modem.index); })) continue;  // one is enough
-            if (!waits && waits_for_room(row->segments, modem.room, modem.most_room)) continue;  // another modem has room for it
-            passed.push_back(row->id);
+        int examined = 0;
+        while (auto row = seen.best_for(modem, examined, most)) {
             // gap, caps and order of a number are judged by what was begun: its next one has its turn when this one is on a modem
             if (std::ranges::find(numbers, row->phone_number) != numbers.end()) continue;
             PickAnswer answer;
@@ -142,7 +179,7 @@ GoBatch choose_for_go(Tx& tx, const Env& env, const GoRequest& request) {
             if (failed && !tx.failed()) put_aside(tx, row->id, *failed, request.now, answer);
             std::ranges::move(answer.changed, std::back_inserter(batch.changed));
             if (failed || !may_go) continue;
-            if (waits) too_long.push_back(row->lane);
+            seen.note_begun(*row);
             numbers.push_back(row->phone_number);
             batch.rows.push_back({row->id,
                                   {.id = *row->scheduled_message_id,

@@ -1,9 +1,9 @@
 #pragma once
 // The go of Supabase (gw_begin_v1) for claimed rows: asked for one message a modem ahead, while the submission before it is in flight, so
-// that no modem waits for the network. What Supabase takes back ends here with its reason. While nobody can be asked, the rows that may do
-// without (alone in the pool) go on, and the others wait. An answer that does not come in 3 s is asked for again on a new connection,
-// and then once more in all the time that a slow server needs; meanwhile nobody can be asked. While a server is known to be slow it has
-// that time at once.
+// that no modem waits for the network; and for one more that is too long for the room the SIMs have. What Supabase takes back ends here
+// with its reason. While nobody can be asked, the rows that may do without (alone in the pool) go on, and the others wait. An answer that
+// does not come in 3 s is asked for again on a new connection, and then once more in all the time that a slow server needs; meanwhile
+// nobody can be asked. While a server is known to be slow it has that time at once.
 #include <climits>
 #include <memory>
 #include <string>
@@ -23,9 +23,9 @@ struct GoRequest {
     struct Modem {
         ModemIndex index = 0;
         bool idle = false;                        ///< it found nothing: what is ahead is not for it
-        int room = INT_MAX, most_room = INT_MAX;  ///< parts that the limits of its SIM allow now, and ever allow at once
+        int room = INT_MAX, most_room = INT_MAX;  ///< parts that the limits of its SIM allow now (0 counts as 1), and ever allow at once
     };
-    std::vector<Modem> modems;  ///< up, and their SIMs may send
+    std::vector<Modem> modems;  ///< up, and their SIMs may send a part, now or soon
     bool paused = false;        ///< the queue: replies alone
     bool offline = false;       ///< nobody can be asked: only rows that may do without
     std::shared_ptr<Granted> granted;
@@ -35,8 +35,9 @@ struct GoBatch {
     std::vector<GoCandidate> rows;  ///< at most one a modem
     std::vector<Changed> changed;   ///< looked at and parked, or ended, by the policy
 };
-/// The best row for every modem that has none ahead. The policy is asked first: what may not go out now is not begun.
-GoBatch choose_for_go(store::Tx& tx, const Env& env, const GoRequest& request);
+/// The best row for every modem that has none ahead. The policy is asked first: what may not go out now is not begun. A row that is too
+/// long for the room of every modem that takes it is begun too, one a modem at most, and counts for nobody: shorter ones may pass it.
+GoBatch choose_for_go(store::Tx& tx, const Env& env, GoRequest request);
 
 struct GoRuling {
     GoCandidate row;

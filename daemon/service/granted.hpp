@@ -1,5 +1,5 @@
 #pragma once
-// The claimed rows that have their go (gw_begin_v1) and wait for a modem: at most one or two a modem. In memory alone, so that a go costs
+// The claimed rows that have their go (gw_begin_v1) and wait for a modem: at most two or three a modem. In memory alone, so that a go costs
 // no write: the journal of its submission stores it. After a crash they are asked for again, and Supabase gives the same instance the same
 // answer. Used on the store's thread.
 #include <vector>

@@ -379,11 +379,64 @@ TEST_CASE("go: one message that no SIM has room for now is begun early, and shor
     box.answer(batch);
     const PickRequest request{.modem = 0, .iccid = Box::iccid_of(0), .granted = box.granted, .room = 2, .most_room = 20, .now = box.now};
     REQUIRE(box.run([&](Tx& tx) { return settle_and_pick(tx, box.env, request); }).message == first);
-    CHECK(box.chosen({{0}}).empty());  // one message a modem ahead: the long one is that
     CHECK(box.chosen({{0, true}}) == std::vector{second});
     CHECK(box.chosen({{0}, {1}}) == std::vector{second});
+    batch = box.choose({{0}});  // while the first is in flight: the long one keeps nobody from it
+    REQUIRE(batch.rows.size() == 1);
+    CHECK(batch.rows[0].id == second);
+    box.parts = 1;
+    box.claim(8);
+    box.answer(batch);
+    CHECK(box.chosen({{0}}).empty());  // one message a modem ahead
+    box.granted->drop(second);
     box.room = 3;
     CHECK(box.chosen({{0}}).empty());  // there is room for the long one: that is ahead
+}
+
+TEST_CASE("go: what one modem has no room for takes nothing from the next") {
+    Claims box;
+    std::vector<MessageId> rows;
+    SUBCASE("one part, and a modem whose next slot is due in a moment") {
+        for (int n = 0; n < 65; ++n) rows.push_back(box.claim());
+        CHECK(box.chosen({{0, false, 0}, {1, false, 20}}) == std::vector{rows[0], rows[1]});
+    }
+    SUBCASE("three parts") {
+        box.parts = 3;
+        for (int n = 0; n < 65; ++n) rows.push_back(box.claim());
+        CHECK(box.chosen({{0, true, 2}, {1, true, 20}}) == std::vector{rows[0]});
+        CHECK(box.chosen({{0, true, 2}, {1, true, 20}, {2, true, 2}, {3, true, 3}}) == std::vector{rows[0], rows[1]});
+        box.answer(box.choose({{0, true, 2}, {1, true, 20}}));
+        CHECK(box.chosen({{0, true, 2}, {1, true, 20}}) == std::vector{rows[1]});
+    }
+    SUBCASE("to one number, which has one ahead") {
+        box.to = phone;
+        for (int n = 0; n < 65; ++n) rows.push_back(box.claim(90, false, MessageClass::transactional, 0));
+        box.to = {};
+        const auto other = box.claim(50, false, MessageClass::transactional, 1);
+        CHECK(box.chosen({{0, true, 20}, {1, true, 20}}) == std::vector{rows[0], other});
+        box.answer(box.choose({{0, true, 20}}));
+        CHECK(box.chosen({{0, true, 20}, {1, true, 20}}) == std::vector{other});
+    }
+}
+
+TEST_CASE("go: of what is too long for every modem one is begun, whichever of them it is for") {
+    Claims box;
+    box.parts = 3;
+    std::vector<MessageId> long_ones;
+    for (int n = 0; n < 3; ++n) long_ones.push_back(box.claim(90));
+    const auto pinned = box.claim(95, false, MessageClass::transactional, 1);
+    const std::vector<GoRequest::Modem> both = {{0, true, 2}, {1, true, 2}};
+    box.answer(box.choose(both));
+    CHECK(box.granted->rows().size() == 1);
+    CHECK(box.granted->has(long_ones[0]));
+    CHECK(box.chosen(both).empty());
+    CHECK(box.chosen({both[1]}).empty());
+    box.granted->clear();
+    box.answer(box.choose({both[1]}));
+    CHECK(box.granted->has(pinned));
+    box.answer(box.choose(both));  // that one is not for the first
+    CHECK(box.granted->rows().size() == 2);
+    CHECK(box.chosen(both).empty());
 }
 
 TEST_CASE("go: the room for a message is that of the modems that may take it") {
