@@ -302,6 +302,7 @@ json SyncService::status() const {
                        {"rings", bell.rings},
                        {"connections", bell.connections},
                        {"malformed", bell.malformed},
+                       {"dropped", bell.dropped},
                        {"last_error", bell.last_error}};
     out["last_success"] = last_success_ ? json(to_rfc3339(*last_success_)) : json(nullptr);
     return out;

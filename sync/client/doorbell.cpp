@@ -126,7 +126,7 @@ aio::awaitable<Result<void>> Doorbell::hear() {
 
     RealtimeMachine machine{rng_(), times_};
     std::string token = access->token;
-    const std::uint64_t malformed_before = status_.malformed;
+    const std::uint64_t malformed_before = status_.malformed, dropped_before = status_.dropped;
     bool alive = perform(socket, machine.connected(BootClock::now(), topics_, token));
     bool refused = false;
     Instant last_refusal = BootClock::now() - times_.heartbeat, next_token = BootClock::now() + times_.heartbeat;
@@ -143,6 +143,7 @@ aio::awaitable<Result<void>> Doorbell::hear() {
             alive = perform(socket, std::move(todo));
         }
         status_.malformed = malformed_before + machine.malformed();
+        status_.dropped = dropped_before + socket.dropped;
         status_.joined = machine.joined();
         if (status_.joined) {
             joined_at_ = std::min(joined_at_, BootClock::now());
@@ -162,6 +163,7 @@ aio::awaitable<Result<void>> Doorbell::hear() {
         }
         alive = alive && perform(socket, machine.tick(BootClock::now()));
     }
+    status_.dropped = dropped_before + socket.dropped;
     if (!alive) co_return fail(SyncErrc::transport, "no answer to a heartbeat");
     co_return Result<void>{};
 }

@@ -17,7 +17,7 @@ class Websocket;
 struct DoorbellStatus {
     bool joined = false;     ///< every channel: what is written now is heard
     std::string last_error;  ///< why the last connection ended, or a channel was refused; empty once joined
-    std::uint64_t connections = 0, rings = 0, malformed = 0;  ///< tried, heard, not understood
+    std::uint64_t connections = 0, rings = 0, malformed = 0, dropped = 0;  ///< tried, heard; frames not understood, frames too many
 };
 
 /// All calls run on the executor's one thread or strand.

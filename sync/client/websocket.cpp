@@ -136,6 +136,8 @@ private:
             const auto octets = self->buffer_.data();
             if (self->frames.size() < self->limits_.unread)
                 self->frames.push_back({self->stream_.got_binary(), std::string{static_cast<const char*>(octets.data()), octets.size()}});
+            else
+                ++self->dropped;
             self->buffer_.consume(octets.size());
             self->read();
             self->news_();

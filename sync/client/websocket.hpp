@@ -16,7 +16,7 @@ public:
     struct Limits {
         std::chrono::milliseconds handshake{10'000};
         std::size_t frame = 64 * 1024;  ///< octets of a message; a longer one ends the connection
-        std::size_t unread = 256;       ///< messages; what comes while so many wait is dropped
+        std::size_t unread = 256;       ///< messages; what comes while so many wait is dropped and counted
         std::size_t unsent = 256;       ///< messages; one more ends the connection
     };
     struct Frame {
@@ -35,7 +35,8 @@ public:
     virtual void close() = 0;
 
     std::deque<Frame> frames;
-    std::string ended;  ///< why nothing more comes; empty: it is open
+    std::uint64_t dropped = 0;  ///< messages
+    std::string ended;          ///< why nothing more comes; empty: it is open
 };
 
 }  // namespace conductor::sync
