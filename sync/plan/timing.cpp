@@ -28,11 +28,6 @@ std::optional<WallTime> ServerClock::now(Instant at) const {
     return best_->server + std::chrono::round<milliseconds>(at - best_->middle);
 }
 
-milliseconds ServerClock::error(Instant at) const {
-    if (!best_) return milliseconds{0};
-    return std::chrono::ceil<milliseconds>(best_->half + drift(std::max(at - best_->middle, nanoseconds{0})));
-}
-
 Instant lease_deadline(Instant requested_at, WallTime server_now, WallTime lease_expires_at, int parts) {
     const milliseconds lease = lease_expires_at - server_now;
     const milliseconds guard = std::max<milliseconds>(5s, lease / 100) + std::max(parts, 1) * worst_part_time;

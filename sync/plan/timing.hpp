@@ -14,8 +14,6 @@ public:
     void add(Instant start, Instant end, WallTime server_now);
     /// Empty before the first answer.
     std::optional<WallTime> now(Instant at) const;
-    /// Half the round trip of the sample, plus 100 ppm of its age.
-    std::chrono::milliseconds error(Instant at) const;
 
 private:
     struct Sample {

@@ -151,7 +151,10 @@ TEST_CASE("client: calls beside each other log in once, those in haste too") {
     c.logs_in("token");
     c.server.late["token"] = 100ms;
     c.server.answers["gw_begin_v1"]["jobs"] = nlohmann::json::array({{{"id", 1}, {"go", true}}});
-    Client client{c.io.get_executor(), Log{}, c.settings()};
+    auto settings = c.settings();
+    settings.begin_timeout = 60s;  // nobody's own limit ends the wait for the login
+    settings.timeout = 61s;
+    Client client{c.io.get_executor(), Log{}, settings};
     int ended = 0;
     for (int n = 0; n < 4; ++n)
         boost::asio::co_spawn(
