@@ -235,7 +235,14 @@ GoApplied give_back(Tx& tx, const Env& env, const std::vector<GoRuling>& rulings
             else
                 end_refused(tx, env, *row, "lease", now);
         });
-        if (!failed && !given_up) out.changed.push_back({row->id, row->status, row->reason.value_or("")});
+        if (!failed && !given_up) answer.changed.push_back({row->id, row->status, row->reason.value_or("")});
+        if (failed && !tx.failed()) {
+            if (given_up)
+                store::audit(tx, now, "daemon", "store-failed", std::to_string(row->id.value), failed->text());
+            else
+                put_aside(tx, row->id, *failed, now, answer);
+        }
+        std::ranges::move(answer.changed, std::back_inserter(out.changed));
     }
     return out;
 }

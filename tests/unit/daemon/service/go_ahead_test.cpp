@@ -327,6 +327,30 @@ TEST_CASE("go: what Supabase takes back ends with its reason") {
     }
 }
 
+TEST_CASE("go: a row that a fenced box cannot give back is put aside, and the others go back") {
+    Claims box;
+    const auto bad = box.claim(90), good = box.claim(10);
+    const auto batch = box.choose({{0}, {1}});
+    REQUIRE(batch.rows.size() == 2);
+    std::vector<GoRuling> rulings;
+    for (const auto& row : batch.rows) rulings.push_back({row, {}});
+    REQUIRE(bad.value == 1);
+    REQUIRE(box.db
+                ->execute("CREATE TRIGGER refuse BEFORE UPDATE ON messages WHEN OLD.id = 1 AND NEW.status <> 0"
+                          " BEGIN SELECT RAISE(ABORT, 'refused'); END")
+                .has_value());
+    const auto given = box.run([&](Tx& tx) { return give_back(tx, box.env, rulings, box.now); });
+    REQUIRE(given.changed.size() == 2);
+    CHECK(given.changed[0].id == bad);
+    CHECK(given.changed[0].reason == "put-aside");
+    CHECK(given.changed[1].id == good);
+    CHECK(box.reason(bad) == "put-aside");
+    CHECK(box.status(good) == "cancelled");
+    const auto told = box.told_bodies();
+    REQUIRE(told.size() == 1);
+    CHECK(told[0].at("kind") == "released");
+}
+
 TEST_CASE("go: an answer that comes too late changes nothing") {
     Claims box;
     const auto id = box.claim();
