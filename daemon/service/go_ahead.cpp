@@ -275,6 +275,11 @@ void GoAhead::unreachable() {
     not_before_ = context_.clock.now() + std::max<BootClock::duration>(pause, client_.back_off());
 }
 
+/// Not only when haste was in vain: what hardly came in time may come too late the next time.
+bool GoAhead::hardly_in_time(Instant asked_at) const {
+    return context_.clock.now() - asked_at > client_.patience(sync::Patience::haste) * 2 / 3;
+}
+
 void GoAhead::note_slow(bool slow) {
     slow_until_ = slow ? context_.clock.now() + still_slow : Instant{};
 }
@@ -349,8 +354,7 @@ aio::awaitable<void> GoAhead::go_without(std::vector<GoCandidate> rows) {
 aio::awaitable<void> GoAhead::ask(std::vector<GoCandidate> rows) {
     const Instant asked_at = context_.clock.now();
     auto rulings = co_await answers_to(rows, asked_at < slow_until_ ? sync::Patience::full : sync::Patience::haste);
-    // not only when haste was in vain: what hardly came in time may come too late the next time
-    note_slow(rulings && context_.clock.now() - asked_at > client_.patience(sync::Patience::haste) * 2 / 3);
+    note_slow(rulings && hardly_in_time(asked_at));
     if (rulings) {
         co_await apply(std::move(*rulings));
         co_return;
@@ -373,16 +377,20 @@ aio::awaitable<void> GoAhead::insist() {
         if (unanswered_.empty()) co_await insist_.wait();
         if (unanswered_.empty() || shared_.stopping) continue;
         // a line that was away for a moment is back by then; only a server that is slow needs all its time
+        const Instant asked_at = context_.clock.now();
         auto rulings = co_await answers_to(unanswered_, sync::Patience::haste);
-        if (!rulings && rulings.error().is(sync::SyncErrc::transport) && !shared_.stopping && link_ != Link::fenced)
+        bool slow = hardly_in_time(asked_at);
+        if (!rulings && rulings.error().is(sync::SyncErrc::transport) && !shared_.stopping && link_ != Link::fenced) {
             rulings = co_await answers_to(unanswered_, sync::Patience::full);
+            slow = true;
+        }
         auto asked = std::exchange(unanswered_, {});
         const auto refused = [](const GoRuling& ruling) { return ruling.refusal == "fenced"; };
         if (link_ == Link::fenced && (!rulings || std::ranges::any_of(*rulings, refused))) {
             // the question before was heard, as far as anybody knows: a box that is fenced is told nothing of it
             co_await let_go(all_let_go(std::move(asked)));
         } else if (rulings) {
-            note_slow(true);
+            note_slow(slow);
             not_before_ = {};
             shared_.go_wake.raise();
             co_await apply(std::move(*rulings));

@@ -80,6 +80,7 @@ private:
     bool away() const;
     GoRequest request(WallTime now) const;
     void unreachable();
+    bool hardly_in_time(Instant asked_at) const;
     void note_slow(bool slow);
     aio::awaitable<Result<std::vector<GoRuling>>> answers_to(std::vector<GoCandidate> rows, sync::Patience patience);
     aio::awaitable<void> go_without(std::vector<GoCandidate> rows);

@@ -351,6 +351,29 @@ TEST_CASE("a server that is slow with each go is not asked twice for each") {
     CHECK(calls_for_one() == 3);
 }
 
+TEST_CASE("a quick server is asked in haste after a dead connection, each time") {
+    Linked box;
+    auto settings = box.settings();
+    settings.begin_timeout = 1s;
+    settings.timeout = 60s;
+    box.sync->update(settings);
+    auto& go = box.sync->go_ahead();
+    box.begin();
+    REQUIRE(box.run([&] { return box.server.calls["gw_claim_v1"] > 0 && !box.sync->status()["last_success"].is_null(); }, 5s));
+    aio::supervise(box.io.get_executor(), Log{}, "insist", [&] { return go.insist(); });
+    for (std::int64_t id = 1; id <= 3; ++id) {
+        const auto message = box.keep(id, [](MessageRow& m) { m.ready = true; });
+        box.server.answers["gw_begin_v1"]["jobs"] = json::array({{{"id", id}, {"go", true}}});
+        std::vector<GoCandidate> rows;
+        rows.push_back({message, {.id = id, .epoch = 1, .revision = 1}});
+        const auto before = go.asked();
+        box.server.dead = box.server.connections;
+        boost::asio::co_spawn(box.io, go.ask(rows), boost::asio::detached);
+        REQUIRE(box.run([&] { return box.look([&](store::Tx&) { return box.shared.granted->has(message); }); }, 30s));
+        CHECK(go.asked() == before + 2);
+    }
+}
+
 TEST_CASE("a box that is replaced while it asks for a go gives back what it is let go then") {
     Linked box;
     auto settings = box.settings();
