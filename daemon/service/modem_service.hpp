@@ -40,12 +40,14 @@ public:
     }
     /// Supabase was asked, and what it let go can be taken.
     void go_answered() { go_answered_.raise(); }
-    bool able() const;  ///< up, enabled, its SIM not resting
-    /// When its SIM may send again by its own limits; `now` when it may.
-    bool lacks_room() const { return room_at_.has_value(); }
+    bool able() const;                                        ///< up, enabled, its SIM not resting
+    bool lacks_room() const { return room_at_.has_value(); }  ///< for the message that goes first
+    /// What became overdue leaves evenly: the next of it has to wait a moment.
+    bool spaces_out(WallTime now) const { return spaced_until_ && *spaced_until_ > now; }
     WallTime next_part(WallTime now) { return window_.next_slot(now); }  ///< of a message of one part
     int room(WallTime now) { return window_.room(now); }                 ///< parts that its SIM's limits allow then
     int most_room() const { return window_.most_room(); }
+    /// When its SIM may send again by its own limits; `now` when it may.
     WallTime next_slot(WallTime now) { return std::max(window_.next_slot(now), room_at_.value_or(now)); }
     std::string resting() const { return rest_reason_; }
     /// A person looked after the SIM: it works again at once.

@@ -453,16 +453,20 @@ void Scenario::look_for_idlers() {
     if (!house || house->shared().paused) return;
     std::uint64_t idle = 0;
     for (const auto& modem : house->modems())
-        if (modem->able() && modem->idle() && !modem->lacks_room()) idle |= std::uint64_t{1} << modem->index();
+        if (modem->able() && modem->idle() && !modem->lacks_room() && !modem->spaces_out(world_.clock().truth()))
+            idle |= std::uint64_t{1} << modem->index();
     // what became ready anew, or was put off and is ready again, has not waited since the look before
     std::set<std::pair<std::int64_t, std::int64_t>> waiting;
     for (const auto& row : world_.rows("SELECT lane, id, not_before FROM messages WHERE status = 0 AND ready = 1")) {
         const auto lane = static_cast<std::uint64_t>(number(row[0]));
         if (lane == 0 ? idle != 0 : (lane & idle) != 0) waiting.emplace(number(row[1]), number(row[2]));
     }
-    const bool waits = std::ranges::any_of(waiting, [this](const auto& one) { return waited_.contains(one); });
+    for (const auto& one : waiting)
+        if (waited_.contains(one))
+            ledger_.broken.push_back(
+                fmt::format("progress: message {} was ready for five minutes, and an idle modem did not take it (at {})", one.first,
+                            to_rfc3339(world_.clock().truth())));
     waited_ = std::move(waiting);
-    if (waits) ledger_.broken.push_back("progress: a message was ready for five minutes, and an idle modem did not take it");
 }
 
 void Scenario::print_tables() {
