@@ -19,21 +19,21 @@ using tcp = boost::asio::ip::tcp;
 namespace {
 
 /// Logs in whoever asks, for a second; with the second login come `flood` frames, and its answer when they were read.
-struct Server {
+struct BellServer {
     using Line = beast::websocket::stream<tcp::socket>;
     static constexpr int flood = 300;
 
-    explicit Server(boost::asio::io_context& io_) : io{io_}, acceptor{io_, tcp::endpoint{boost::asio::ip::address_v4::loopback(), 0}} {
+    explicit BellServer(boost::asio::io_context& io_) : io{io_}, acceptor{io_, tcp::endpoint{boost::asio::ip::address_v4::loopback(), 0}} {
         boost::asio::co_spawn(io, accept(this), boost::asio::detached);
     }
-    static aio::awaitable<void> accept(Server* self) {
+    static aio::awaitable<void> accept(BellServer* self) {
         for (;;) {
             auto [ec, socket] = co_await self->acceptor.async_accept(aio::as_value);
             if (ec) co_return;
             boost::asio::co_spawn(self->io, serve(self, std::move(socket)), boost::asio::detached);
         }
     }
-    static aio::awaitable<void> serve(Server* self, tcp::socket socket) {
+    static aio::awaitable<void> serve(BellServer* self, tcp::socket socket) {
         beast::flat_buffer buffer;
         for (;;) {
             http::request<http::string_body> request;
@@ -53,7 +53,7 @@ struct Server {
             if (error) co_return;
         }
     }
-    static aio::awaitable<void> listen(Server* self) {
+    static aio::awaitable<void> listen(BellServer* self) {
         self->line->control_callback([self](beast::websocket::frame_type kind, beast::string_view) {
             if (kind == beast::websocket::frame_type::pong) self->ponged.raise();
         });
@@ -62,7 +62,7 @@ struct Server {
             if (ec) co_return;
         }
     }
-    static aio::awaitable<void> send_flood(Server* self) {
+    static aio::awaitable<void> send_flood(BellServer* self) {
         const std::string frame = "no frame of Phoenix";
         for (int n = 0; n < flood; ++n) {
             const auto [ec, written] = co_await self->line->async_write(boost::asio::buffer(frame), aio::as_value);
@@ -85,7 +85,7 @@ struct Server {
 
 TEST_CASE("doorbell: frames that come while as many wait as may are dropped, and counted") {
     boost::asio::io_context io;
-    Server server{io};
+    BellServer server{io};
     sync::ClientSettings settings;
     settings.url = server.url();
     settings.keys = {"sb_publishable_example"};
@@ -103,9 +103,9 @@ TEST_CASE("doorbell: frames that come while as many wait as may are dropped, and
         for (const Instant end = BootClock::now() + 20s; !until() && BootClock::now() < end;) io.run_one_for(10ms);
         return until();
     };
-    CHECK(run([&] { return status.malformed + status.dropped >= Server::flood; }));
+    CHECK(run([&] { return status.malformed + status.dropped >= BellServer::flood; }));
     CHECK(status.malformed == 256);
-    CHECK(status.dropped == Server::flood - 256);
+    CHECK(status.dropped == BellServer::flood - 256);
     bell.stop();
     CHECK(run([&] { return over; }));
 }
