@@ -47,7 +47,6 @@ void accepted(Tx& tx, const Env& env, MessageRow& row, const store::AttemptRow& 
     dispatch::settle_part(row, attempt.seq, After::accepted, tp_mr, {}, row.report_wanted);
     if (const auto* modem = modem_config(env, attempt.modem_index)) row.cost += modem->cost_per_part;
     if (row.status == MessageStatus::sent && !row.sent_at) row.sent_at = now;
-    bind_early_report(tx, row, attempt, tp_mr, now);
 }
 
 /// How often other messages to this number ended with `word` lately, since the network took one. Refusals that are close together are one:
@@ -229,14 +228,16 @@ void settle_for_good(Tx& tx, const Env& env, const store::AttemptRow& attempt, c
         accepted(tx, env, *row, attempt, tp_mr, now);
     else
         not_accepted(tx, env, *row, attempt, o, now, random, answer);
-    if (o.ending == Ending::ambiguous) bind_early_report(tx, *row, attempt, std::nullopt, now);
+    const bool reports_kept = store::any_unmatched_report(tx, row->phone_number);
+    if (reports_kept && o.ending != Ending::not_sent)
+        bind_early_report(tx, *row, attempt, o.ending == Ending::accepted ? tp_mr : std::nullopt, now);
     // parts of a set stay on the modem that began it: another SIM is another sender, and the phone could not join them
     if (std::ranges::any_of(row->parts, [](const Part& p) { return p.status != PartStatus::waiting; }) && dispatch::waiting_part(*row))
         row->lane = bit_of(attempt.modem_index);
     save(tx, env, *row, now);
     answer.message = row->id;
     answer.changed.push_back({row->id, row->status, row->reason.value_or("")});
-    if (o.ending != Ending::ambiguous)  // of two that a report may be of, one is out
+    if (reports_kept && o.ending != Ending::ambiguous)  // of two that a report may be of, one is out
         std::ranges::move(bind_doubtful_reports(tx, env, row->phone_number, now), std::back_inserter(answer.changed));
 }
 

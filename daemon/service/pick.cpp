@@ -395,7 +395,9 @@ PickAnswer settle_and_pick(Tx& tx, const Env& env, const PickRequest& request) {
     free_slots(tx, request);
     if (request.finished) {
         settle(tx, env, *request.finished, request.now, request.random, answer);
-        auto row = store::find(tx, answer.message);
+        const bool goes_on = std::ranges::any_of(
+            answer.changed, [&](const Changed& one) { return one.id == answer.message && one.status == MessageStatus::sending; });
+        auto row = goes_on ? store::find(tx, answer.message) : std::nullopt;
         if (row && row->status == MessageStatus::sending && !is_open(*row)) {  // the next part of the same message, back to back
             if (request.available && release(tx, env, *row, request, answer) && journal(tx, env, *row, request, answer)) return answer;
             if (row->status == MessageStatus::sending) {

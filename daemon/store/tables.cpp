@@ -205,9 +205,14 @@ std::vector<IncomingRow> unmatched_reports(Tx& tx, std::string_view sender, int 
         "SELECT " INCOMING_COLUMNS " FROM incoming WHERE state = 0 AND kind = 1 AND sender = ? ORDER BY id DESC LIMIT ?", sender, limit));
 }
 
+bool any_unmatched_report(Tx& tx, std::string_view sender) {
+    return tx.query("SELECT 1 FROM incoming WHERE state = 0 AND kind = 1 AND sender = ? LIMIT 1", sender).next();
+}
+
 std::vector<IncomingRow> matched_reports(Tx& tx, std::string_view iccid, int limit) {
-    return incoming(tx.query("SELECT " INCOMING_COLUMNS " FROM (SELECT * FROM incoming ORDER BY id DESC LIMIT 1000)"
-                             " WHERE kind = 1 AND state = 1 AND iccid = ? AND message_id IS NOT NULL ORDER BY id DESC LIMIT ?",
+    // no subquery: SQLite would read and sort all of what it yields
+    return incoming(tx.query("SELECT " INCOMING_COLUMNS " FROM incoming WHERE id > (SELECT max(id) FROM incoming) - 1000 AND kind = 1"
+                             " AND state = 1 AND iccid = ? AND message_id IS NOT NULL ORDER BY id DESC LIMIT ?",
                              iccid, limit));
 }
 

@@ -86,6 +86,7 @@ std::vector<IncomingRow> stale_parts(Tx& tx, WallTime before, int limit);
 void finish_incoming(Tx& tx, std::int64_t id, int state, std::optional<MessageId> message);
 /// Status reports that matched no message, newest first.
 std::vector<IncomingRow> unmatched_reports(Tx& tx, std::string_view sender, int limit);
+bool any_unmatched_report(Tx& tx, std::string_view sender);
 /// Status reports of this SIM that matched a message, newest first, among what arrived lately.
 std::vector<IncomingRow> matched_reports(Tx& tx, std::string_view iccid, int limit);
 

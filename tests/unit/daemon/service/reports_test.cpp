@@ -333,3 +333,22 @@ TEST_CASE("reports: one that changes nothing is no change") {
     CHECK(box.take_in(report(41, st_delivered, phone, 1)).changed.size() == 1);
     CHECK(box.take_in(report(41, st_failed, phone, 2)).changed.empty());
 }
+
+TEST_CASE("reports: the thousandth costs what the first ones did") {
+    Box box;
+    int n = 0;
+    const auto cost_of_next = [&] {
+        const std::string to = fmt::format("+1555010{:04}", ++n);
+        box.sent(n % 256, "Your order is ready.", to);
+        driver::Incoming incoming{.hex = report(n % 256, st_delivered, to), .by = {.iccid = Box::iccid_of(0)}};
+        return box.steps_of([&](Tx& tx) {
+            auto arrived = service::take_in(tx, box.env, incoming, box.now);
+            CHECK(arrived.changed.size() == 1);
+            return arrived;
+        });
+    };
+    for (int i = 0; i < 10; ++i) cost_of_next();
+    const auto early = cost_of_next();
+    while (n < 500) cost_of_next();
+    CHECK(cost_of_next() <= early + 200);
+}
