@@ -125,6 +125,16 @@ Result<void> Connection::execute(const char* sql) {
     return {};
 }
 
+Result<void> Connection::run(const char* sql) {
+    const auto stmt = prepare(sql);
+    if (!stmt) return stmt.error();
+    const int code = sqlite3_step(*stmt);
+    Result<void> done;
+    if (code != SQLITE_DONE) done = fail(store_errc(code), std::string{sqlite3_errmsg(db_.get())});
+    sqlite3_reset(*stmt);  // tells the same code again
+    return done;
+}
+
 Result<sqlite3_stmt*> Connection::prepare(const char* sql) {
     if (const auto found = statements_.find(sql); found != statements_.end()) return found->second.get();
     sqlite3_stmt* raw = nullptr;
@@ -161,8 +171,8 @@ std::optional<Error> Tx::leave_savepoint() {
     if (failed() && !undone) return error_;
     const auto why = std::exchange(error_, std::nullopt);
     if (undone)
-        if (auto back = connection_.execute("ROLLBACK TO alone"); !back) return fail(back.error()), error_;
-    if (auto released = connection_.execute("RELEASE alone"); !released) return fail(released.error()), error_;
+        if (auto back = connection_.run("ROLLBACK TO alone"); !back) return fail(back.error()), error_;
+    if (auto released = connection_.run("RELEASE alone"); !released) return fail(released.error()), error_;
     return why;
 }
 

@@ -84,9 +84,13 @@ struct OpenOptions {
 class Connection {
 public:
     static Result<std::unique_ptr<Connection>> open(const std::string& path, const OpenOptions& options = {});
+    /// Any text, once.
     Result<void> execute(const char* sql);
     sqlite3* handle() const { return db_.get(); }
+    /// A literal: what is made of it is kept under its address, for the next time.
     Result<sqlite3_stmt*> prepare(const char* sql);
+    /// A literal that yields no rows.
+    Result<void> run(const char* sql);
     /// The file beside the database that keeps each opt-out (tables.hpp); empty: none does.
     std::string opt_outs_file;
     ~Connection();
@@ -119,7 +123,7 @@ public:
     template <class Work>
     std::optional<Error> alone(Work work) {
         if (failed()) return error_;
-        if (auto marked = connection_.execute("SAVEPOINT alone"); !marked) return fail(marked.error()), error_;
+        if (auto marked = connection_.run("SAVEPOINT alone"); !marked) return fail(marked.error()), error_;
         work();
         return leave_savepoint();
     }
