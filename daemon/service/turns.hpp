@@ -1,7 +1,8 @@
 #pragma once
 // Modems that got their answers in the same moment take turns at the queue. Without turns all of them would go through each step together
 // and leave together, each as late as the last one, and so meet again at the next message: 64 modems march in step on one core. With turns
-// the first goes on at once, they part, and then none waits for another.
+// the first goes on at once, the next one a little after it is through, they part, and then none waits for another. Where so many come that
+// they cannot part, some share a turn, and so a commit.
 #include <deque>
 #include <memory>
 
@@ -13,7 +14,9 @@ class Turns {
     struct State;
 
 public:
-    static constexpr int at_once = 4;  ///< turns that may share a commit
+    static constexpr int at_once = 4;  ///< may share a commit, where one has waited for `longest`
+    static constexpr std::chrono::milliseconds longest{5};
+    static constexpr std::chrono::milliseconds distance{2};  ///< from a turn that was waited for: with less they meet again
 
     /// `patience`: after that one that waits for a slow disk lets the next one in.
     explicit Turns(aio::Executor ex, std::chrono::milliseconds patience = std::chrono::milliseconds{1});

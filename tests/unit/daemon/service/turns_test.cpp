@@ -5,8 +5,9 @@
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
-#include <boost/asio/io_context.hpp>
 #include <string>
+
+#include "tests/support/virtual_time.hpp"
 
 using namespace conductor;
 using namespace conductor::service;
@@ -34,17 +35,10 @@ struct Line {
         ends[nth]->raise();
         settle();
     }
-    void settle() {
-        io.restart();
-        io.poll();
-    }
-    /// Waits until it looks like this.
-    bool becomes(const std::string& expected) {
-        io.restart();
-        while (inside != expected && io.run_one_for(10s) > 0) {}
-        return inside == expected;
-    }
+    void settle() { conductor::test::settle(io); }
+    void wait(std::chrono::milliseconds length) { conductor::test::pass(io, length); }
 
+    conductor::test::VirtualTime time;
     asio::io_context io;
     Turns turns;
     std::vector<std::unique_ptr<aio::Event>> ends;
@@ -53,41 +47,63 @@ struct Line {
 
 }  // namespace
 
-TEST_CASE("turns: some at a time, in the order in which they came") {
+TEST_CASE("turns: one at a time, in the order in which they came, and at a distance from one that was waited for") {
+    Line line;
+    for (const char name : std::string{"abc"}) line.come(name);
+    CHECK(line.inside == "a");
+    line.leave(0);
+    line.come('d');  // does not overtake
+    CHECK(line.inside.empty());
+    line.wait(Turns::distance - 1ms);
+    CHECK(line.inside.empty());
+    line.wait(1ms);
+    CHECK(line.inside == "b");
+    line.leave(1);  // c has waited long enough by now, and comes right behind
+    CHECK(line.inside == "c");
+    line.leave(2);
+    CHECK(line.inside == "d");
+    line.leave(3);
+    line.come('e');  // nobody was there
+    CHECK(line.inside == "e");
+}
+
+TEST_CASE("turns: who has waited long shares one with others") {
     Line line;
     for (const char name : std::string{"abcdefg"}) line.come(name);
-    CHECK(line.inside == "abcd");
-    line.leave(1);
-    CHECK(line.inside == "acde");
-    line.come('h');  // does not overtake
-    CHECK(line.inside == "acde");
+    line.wait(Turns::longest);
     line.leave(0);
+    CHECK(line.inside == "bcde");
     line.leave(2);
-    line.leave(3);
-    CHECK(line.inside == "efgh");
-    for (const std::size_t nth : {4U, 5U, 6U, 7U}) line.leave(nth);
-    CHECK(line.inside.empty());
+    CHECK(line.inside == "bdef");
+    for (const std::size_t nth : {1U, 3U, 4U, 5U}) line.leave(nth);
+    CHECK(line.inside == "g");
 }
 
 TEST_CASE("turns: one whose commit takes long lets the others in, a moment apart") {
     Line line{1ms};
-    for (const char name : std::string{"abcdefg"}) line.come(name);
-    for (const char* next : {"abcde", "abcdef", "abcdefg"}) CHECK(line.becomes(next));
+    for (const char name : std::string{"abcd"}) line.come(name);
+    for (const char* next : {"ab", "abc", "abcd"}) {
+        line.wait(1ms);
+        CHECK(line.inside == next);
+    }
     line.leave(0);
-    line.come('h');  // six are still inside
-    CHECK(line.becomes("bcdefgh"));
+    line.come('e');  // three are still inside
+    CHECK(line.inside == "bcd");
+    line.wait(1ms);
+    CHECK(line.inside == "bcde");
 }
 
 TEST_CASE("turns: one that is cancelled in line does not stand in the way") {
     Line line;
-    for (const char name : std::string{"abcd"}) line.come(name);
+    line.come('a');
     asio::cancellation_signal stop;
-    line.come('e', stop.slot());
-    line.come('f');
+    line.come('b', stop.slot());
+    line.come('c');
     stop.emit(asio::cancellation_type::terminal);
     line.settle();
     line.leave(0);
-    CHECK(line.inside == "bcdf");
+    line.wait(Turns::distance);
+    CHECK(line.inside == "c");
 }
 
 TEST_CASE("turns: who is in line or inside may be destroyed with the loop") {
@@ -112,11 +128,12 @@ TEST_CASE("turns: one that has ended its turn is in nobody's way while it stays"
     aio::Event leaves{line.io.get_executor()};
     asio::co_spawn(line.io, end_and_stay(line.turns, leaves), asio::detached);
     line.settle();
-    for (const char name : std::string{"abcde"}) line.come(name);
-    CHECK(line.inside == "abcd");
+    for (const char name : std::string{"ab"}) line.come(name);
+    CHECK(line.inside == "a");
     leaves.raise();
     line.settle();
-    CHECK(line.inside == "abcd");
+    CHECK(line.inside == "a");
     line.leave(0);
-    CHECK(line.inside == "bcde");
+    line.wait(Turns::distance);
+    CHECK(line.inside == "b");
 }

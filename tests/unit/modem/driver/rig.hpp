@@ -1,24 +1,11 @@
 #pragma once
 // One Modem against one ScriptedModem in virtual time: nothing sleeps, and 75 s pass in some milliseconds.
-#include <boost/asio/io_context.hpp>
-
+#include "tests/support/virtual_time.hpp"
 #include "tests/unit/modem/driver/scripted_modem.hpp"
 
 namespace conductor::driver::test {
 
-/// Replaces the source of BootClock; one at a time.
-class VirtualTime {
-public:
-    VirtualTime() {
-        current() = Instant{std::chrono::hours{1}};
-        BootClock::set_source([]() noexcept { return current(); });
-    }
-    ~VirtualTime() { BootClock::set_source(nullptr); }
-    static Instant& current() {
-        static Instant now{};
-        return now;
-    }
-};
+using conductor::test::VirtualTime;
 
 class Rig {
 public:
@@ -50,15 +37,10 @@ public:
     bool until(const std::function<bool()>& done, BootClock::duration limit = std::chrono::seconds{60}) {
         const Instant end = VirtualTime::current() + limit;
         for (;;) {
-            while (ctx.poll() > 0) ctx.restart();
-            ctx.restart();
+            conductor::test::settle(ctx);
             if (done()) return true;
             if (VirtualTime::current() >= end) return false;
-            VirtualTime::current() += std::chrono::milliseconds{10};
-            aio::Timer kick{ctx.get_executor(), Instant{}};  // makes Asio look at the clock
-            kick.async_wait([](boost::system::error_code) {});
-            while (ctx.poll() > 0) ctx.restart();
-            ctx.restart();
+            conductor::test::pass(ctx, std::chrono::milliseconds{10});
         }
     }
     bool until_state(std::string_view state, BootClock::duration limit = std::chrono::seconds{60}) {
