@@ -149,7 +149,14 @@ aio::awaitable<Result<void>> write_noted(port::ByteStream* stream, std::span<con
 
 aio::awaitable<Result<void>> AtSession::write(std::string octets) {
     using namespace boost::asio::experimental::awaitable_operators;
-    const std::span<const std::uint8_t> view{reinterpret_cast<const std::uint8_t*>(octets.data()), octets.size()};
+    std::span<const std::uint8_t> view{reinterpret_cast<const std::uint8_t*>(octets.data()), octets.size()};
+    const auto at_once = stream_->write_now(view);
+    if (!at_once) {
+        lost_ = true;
+        co_return fail(AtErrc::lost, "write");
+    }
+    view = view.subspan(*at_once);
+    if (view.empty()) co_return Result<void>{};
     bool taken = false;  // also when the limit passed at the very same time: the last octet may be a Ctrl-Z
     auto first = co_await (write_noted(stream_.get(), view, &taken) || aio::sleep_for(write_limit));
     if (taken) co_return Result<void>{};

@@ -108,13 +108,16 @@ private:
     aio::awaitable<Result<bool>> try_indications(Routing routing, bool any);
     bool had_indications();
     aio::awaitable<bool> indications_hold(bool just_set = false);
+    aio::awaitable<void> recheck_routing();
     aio::awaitable<Result<void>> mend_routing();
+    aio::awaitable<Result<void>> use_pause();
     aio::awaitable<std::optional<Submission>> ask_next(std::optional<SubmitOutcome> finished, bool available);
     aio::awaitable<Result<at::FinalResult>> write_acknowledgement(std::chrono::milliseconds limit);
     aio::awaitable<Result<void>> acknowledge(std::chrono::milliseconds limit);
     aio::awaitable<void> acknowledge_last();
     Instant next_recheck() const;
-    bool routing_wants_care() const { return reroute_wanted_ || routing_ended_ || BootClock::now() >= next_recheck(); }
+    bool recheck_due() const { return BootClock::now() >= next_recheck(); }
+    bool routing_wants_care() const { return reroute_wanted_ || routing_ended_; }
 
     // registration.cpp
     aio::awaitable<End> set_up_registration();

@@ -114,13 +114,15 @@ Instant Modem::Impl::next_recheck() const {
     return due ? routed_at_ + rechecks[rechecks_] : Instant::max();
 }
 
+aio::awaitable<void> Modem::Impl::recheck_routing() {
+    if (!recheck_due()) co_return;
+    ++rechecks_;
+    const bool hold = co_await indications_hold();
+    if (!hold) bring_up_wanted_ = true;
+}
+
 /// Sets +CNMI again where the modem ended the routing, or chooses another way where it refuses acknowledgements.
 aio::awaitable<Result<void>> Modem::Impl::mend_routing() {
-    if (BootClock::now() >= next_recheck()) {
-        ++rechecks_;
-        const bool hold = co_await indications_hold();
-        if (!hold) bring_up_wanted_ = true;
-    }
     if (std::exchange(reroute_wanted_, false)) {
         const End end = co_await set_up_indications();
         if (end != End::ok) bring_up_wanted_ = true;
@@ -135,14 +137,21 @@ aio::awaitable<Result<void>> Modem::Impl::mend_routing() {
     co_return Result<void>{};
 }
 
-/// The Host's next(), with what is due acknowledged while it commits: the modem has nothing to do then.
+/// What the modem has time for while the Host commits.
+aio::awaitable<Result<void>> Modem::Impl::use_pause() {
+    auto done = co_await acknowledge(10s);
+    if (done) co_await recheck_routing();
+    co_return done;
+}
+
+/// The Host's next(), and beside it what may be asked of the modem meanwhile.
 aio::awaitable<std::optional<Submission>> Modem::Impl::ask_next(std::optional<SubmitOutcome> finished, bool available) {
     using namespace boost::asio::experimental::awaitable_operators;
-    if (acknowledgements_due_.empty() || session_->lost() || session_->rebooted())
+    if ((acknowledgements_due_.empty() && !recheck_due()) || session_->lost() || session_->rebooted())
         co_return co_await host_.next(std::move(finished), available);
     auto asked = host_.next(std::move(finished), available);
-    auto acknowledged = acknowledge(10s);
-    auto both = co_await (std::move(asked) && std::move(acknowledged));
+    auto used = use_pause();
+    auto both = co_await (std::move(asked) && std::move(used));
     co_return std::move(std::get<0>(both));
 }
 

@@ -27,7 +27,7 @@ bool Modem::Impl::work_waits() const {
 }
 
 bool Modem::Impl::idle_work_waits() const {
-    return !acknowledgements_due_.empty() || !inbox_->stored_reports.empty();
+    return !acknowledgements_due_.empty() || !inbox_->stored_reports.empty() || recheck_due();
 }
 
 std::size_t Modem::Impl::report_room() const {
@@ -89,6 +89,7 @@ aio::awaitable<End> Modem::Impl::serve() {
 /// What belongs between two messages: what arrived, technicians' commands, and the poll when it is due.
 aio::awaitable<End> Modem::Impl::between_messages() {
     if (const auto done = co_await acknowledge(10s); !done) co_return end_of(done.error());
+    co_await recheck_routing();
     if (routing_wants_care())
         if (const auto done = co_await mend_routing(); !done) co_return end_of(done.error());
     if (const auto done = co_await take_urcs(); !done) co_return end_of(done.error());

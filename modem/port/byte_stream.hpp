@@ -30,6 +30,8 @@ public:
     virtual aio::awaitable<Result<std::size_t>> read_some(std::span<std::uint8_t> into) = 0;
     /// All octets, or an error.
     virtual aio::awaitable<Result<void>> write(std::span<const std::uint8_t> octets) = 0;
+    /// How many octets were taken at once, without waiting for room; 0 where nobody can say: write() takes the rest.
+    virtual Result<std::size_t> write_now(std::span<const std::uint8_t>) { return std::size_t{0}; }
     /// Ends pending operations with `closed`. Idempotent.
     virtual void close() = 0;
     /// The descriptor for systemd's FD store; -1 where there is none.

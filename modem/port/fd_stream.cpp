@@ -93,19 +93,32 @@ public:
         }
     }
 
-    aio::awaitable<Result<void>> write(std::span<const std::uint8_t> octets) override {
-        while (!octets.empty()) {
-            if (!descriptor_.is_open()) co_return fail(PortErrc::closed, "write");
+    Result<std::size_t> write_now(std::span<const std::uint8_t> octets) override {
+        std::size_t taken = 0;
+        while (taken < octets.size()) {
+            if (!descriptor_.is_open()) return fail(PortErrc::closed, "write");
+            const auto rest = octets.subspan(taken);
             // a socket whose peer is gone must not raise SIGPIPE, whoever uses this library
-            const ssize_t n = socket_ ? ::send(descriptor_.native_handle(), octets.data(), octets.size(), MSG_NOSIGNAL)
-                                      : ::write(descriptor_.native_handle(), octets.data(), octets.size());
+            const ssize_t n = socket_ ? ::send(descriptor_.native_handle(), rest.data(), rest.size(), MSG_NOSIGNAL)
+                                      : ::write(descriptor_.native_handle(), rest.data(), rest.size());
             if (n > 0) {
-                octets = octets.subspan(static_cast<std::size_t>(n));
+                taken += static_cast<std::size_t>(n);
                 continue;
             }
             if (n < 0 && errno == EINTR) continue;
-            if (n < 0 && errno != EAGAIN) co_return port_error(errno, "write");
-            if (hung_up()) co_return fail(PortErrc::lost, "poll");
+            if (n < 0 && errno != EAGAIN) return port_error(errno, "write");
+            if (hung_up()) return fail(PortErrc::lost, "poll");
+            break;
+        }
+        return taken;
+    }
+
+    aio::awaitable<Result<void>> write(std::span<const std::uint8_t> octets) override {
+        for (;;) {
+            const auto taken = write_now(octets);
+            if (!taken) co_return taken.error();
+            octets = octets.subspan(*taken);
+            if (octets.empty()) break;
             const auto [ec] = co_await descriptor_.async_wait(asio::posix::descriptor_base::wait_write, aio::as_value);
             if (ec) co_return fail(PortErrc::closed, "write");
         }

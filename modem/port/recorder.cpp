@@ -125,6 +125,15 @@ public:
         if (!done) recorder_->remark("write: " + done.error().text(), BootClock::now());
         co_return done;
     }
+    Result<std::size_t> write_now(std::span<const std::uint8_t> octets) override {
+        const auto taken = inner_->write_now(octets);
+        if (!taken) {
+            recorder_->remark("write: " + taken.error().text(), BootClock::now());
+        } else if (*taken > 0) {
+            recorder_->record(TranscriptStep::Kind::sent, octets.first(*taken), BootClock::now());
+        }
+        return taken;
+    }
     void close() override { inner_->close(); }
     int descriptor() const override { return inner_->descriptor(); }
 
