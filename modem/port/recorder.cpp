@@ -120,7 +120,7 @@ public:
         co_return got;
     }
     aio::awaitable<Result<void>> write(std::span<const std::uint8_t> octets) override {
-        recorder_->record(TranscriptStep::Kind::sent, octets, BootClock::now());
+        if (octets.size() != std::exchange(recorded_, 0)) recorder_->record(TranscriptStep::Kind::sent, octets, BootClock::now());
         auto done = co_await inner_->write(octets);
         if (!done) recorder_->remark("write: " + done.error().text(), BootClock::now());
         co_return done;
@@ -129,8 +129,9 @@ public:
         const auto taken = inner_->write_now(octets);
         if (!taken) {
             recorder_->remark("write: " + taken.error().text(), BootClock::now());
-        } else if (*taken > 0) {
-            recorder_->record(TranscriptStep::Kind::sent, octets.first(*taken), BootClock::now());
+        } else if (*taken > 0) {  // as a whole: half a command could not be told to hold a secret
+            recorder_->record(TranscriptStep::Kind::sent, octets, BootClock::now());
+            recorded_ = octets.size() - *taken;
         }
         return taken;
     }
@@ -140,6 +141,7 @@ public:
 private:
     std::unique_ptr<ByteStream> inner_;
     std::shared_ptr<FlightRecorder> recorder_;
+    std::size_t recorded_ = 0;  ///< octets of the next write()
 };
 
 }  // namespace

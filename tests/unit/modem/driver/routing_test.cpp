@@ -173,6 +173,19 @@ TEST_CASE("in a burst acknowledgements stand where the modem would wait anyway")
     CHECK(rig.host.incoming.front().patient);
 }
 
+TEST_CASE("in a burst +CNMI is looked at beside a commit: no message waits for one of its own") {
+    Reports rig;
+    rig.up();
+    rig.take_time(500ms);
+    for (int i = 0; i < 50; ++i) rig.queue(i);
+    rig.host.on_outcome = [&] { CHECK(rig.host.settled_alone == 0); };
+    REQUIRE(rig.until([&] { return rig.host.outcomes.size() == 50; }));
+    CHECK(rig.modem->count("AT+CNMI?") == 4);  // after 2, 5, 10 and 20 s
+    rig.host.on_outcome = {};
+    rig.pass(20s);
+    CHECK(rig.modem->count("AT+CNMI?") >= 5);
+}
+
 TEST_CASE("messages that take no time acknowledge on their way, so that the reports share their commits") {
     Reports rig;
     rig.up();

@@ -264,6 +264,7 @@ public:
     std::function<bool(const Incoming&)> refuses;  ///< whom persist() refuses
     bool usb_reset = false, power_reset = false, helper = true;
     std::vector<std::string> resets;  ///< "usb", "power"
+    int settled_alone = 0;  ///< outcomes behind which nothing could follow
     std::function<void()> on_outcome, on_incoming, on_change, on_reset;
     // journal = "modem"
     std::vector<std::pair<std::int64_t, std::optional<StoredAt>>> slots_noted;
@@ -276,6 +277,7 @@ public:
     aio::awaitable<std::optional<Submission>> next(std::optional<SubmitOutcome> finished, bool available) override {
         if (finished) {
             outcomes.push_back(*finished);
+            settled_alone += !available;
             if (on_outcome) on_outcome();
         }
         if (!available || queue.empty()) co_return std::nullopt;

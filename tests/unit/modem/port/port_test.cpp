@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <thread>
 
 #include "modem/port/apart.hpp"
 #include "modem/port/recorder.hpp"
@@ -89,6 +90,44 @@ int opened_elsewhere(const std::string& path) {
     ::close(pair[0]);
     ::close(pair[1]);
     return descriptor;
+}
+
+TEST_CASE("what a pty has room for is taken at once, the rest as it is read, and all is recorded once") {
+    boost::asio::io_context ctx;
+    Master master;
+    auto opened = open(ctx, "pty:" + master.slave);
+    REQUIRE(opened.has_value());
+    const auto recorder = std::make_shared<FlightRecorder>(1 << 20, 60s);
+    const auto stream = record(std::move(*opened), recorder);
+    const std::string text = std::string(200'000, 'a') + "b";
+    const std::span<const std::uint8_t> all{reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+    const auto taken = stream->write_now(all);
+    REQUIRE(taken.has_value());
+    CHECK(*taken > 0);
+    REQUIRE(*taken < all.size());
+
+    std::string got;
+    std::thread reader{[&] {
+        char piece[4096];
+        while (got.size() < text.size()) {
+            const ssize_t n = ::read(master.fd, piece, sizeof piece);
+            if (n <= 0) return;
+            got.append(piece, static_cast<std::size_t>(n));
+        }
+    }};
+    CHECK(run<Result<void>>(ctx, stream->write(all.subspan(*taken))).has_value());
+    reader.join();
+    CHECK(got == text);
+    const auto steps = recorder->transcript().steps;
+    REQUIRE(steps.size() == 1);
+    CHECK(steps[0].octets == text);
+
+    CHECK(stream->write_now(all.first(5)).value() == 5);
+    CHECK(recorder->transcript().steps.back().octets == "aaaaa");
+    master.hang_up();
+    CHECK(stream->write_now(all).error().is(PortErrc::lost));
+    stream->close();
+    CHECK(stream->write_now(all).error().is(PortErrc::closed));
 }
 
 TEST_CASE("the device of a descriptor is found, also when its mount namespace is gone") {
