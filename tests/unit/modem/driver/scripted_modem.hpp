@@ -264,7 +264,7 @@ public:
     std::function<bool(const Incoming&)> refuses;  ///< whom persist() refuses
     bool usb_reset = false, power_reset = false, helper = true;
     std::vector<std::string> resets;  ///< "usb", "power"
-    int settled_alone = 0;  ///< outcomes behind which nothing could follow
+    int settled_alone = 0;            ///< outcomes behind which nothing could follow
     std::function<void()> on_outcome, on_incoming, on_change, on_reset;
     // journal = "modem"
     std::vector<std::pair<std::int64_t, std::optional<StoredAt>>> slots_noted;
