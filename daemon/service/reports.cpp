@@ -44,9 +44,6 @@ bool is_accepted(const store::AttemptRow& attempt) {
     return attempt.outcome == static_cast<int>(driver::Ending::accepted);
 }
 
-/// A service centre's clock that is wrong by more is not believed.
-constexpr std::chrono::hours most_ahead{26};
-
 /// How far the service centre's clock is ahead of ours, as the last report of this SIM with a known reference tells. Some centres write
 /// their local time with a wrong zone: then it is hours.
 std::optional<std::chrono::milliseconds> known_centre_ahead(Tx& tx, std::string_view iccid) {
@@ -62,7 +59,7 @@ std::optional<std::chrono::milliseconds> known_centre_ahead(Tx& tx, std::string_
             // it took the message while the attempt ran; its time stamp is cut to seconds
             const milliseconds least = *taken - *attempt.ended_at, most = *taken + milliseconds{999} - attempt.started_at;
             const milliseconds ahead = std::clamp(milliseconds{0}, least, std::max(least, most));
-            if (std::chrono::abs(ahead) < most_ahead) return ahead;
+            if (std::chrono::abs(ahead) < std::chrono::hours{26}) return ahead;
         }
     }
     return std::nullopt;
@@ -103,8 +100,8 @@ std::optional<Match> match_by_reference(Tx& tx, std::vector<MessageRow>& rows, c
             const auto ended = one.row->expires_at.value_or(one.row->timestamp + longest_life);
             return taken > std::max(ended, one.row->sent_at.value_or(ended)) + std::chrono::hours{1};
         };
-        // as a rule none is, whatever the centre's clock shows: then nobody looks for that
-        if (std::ranges::any_of(all, [&](const Candidate& one) { return is_late(one, *told + most_ahead); })) {
+        // what the centre took, it took before now: only where that may be too late its own time is asked for
+        if (std::ranges::any_of(all, [&](const Candidate& one) { return is_late(one, now); })) {
             const WallTime taken = *told - centre_ahead(tx, iccid);
             std::erase_if(all, [&](const Candidate& one) { return is_late(one, taken); });
         }
