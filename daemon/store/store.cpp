@@ -148,9 +148,8 @@ void Store::prepare_tick(Tx& tx) {
 }
 
 /// After a commit: what it made durable is witnessed.
-void Store::witness_commit() {
+void Store::witness_commit(Tx& tx) {
     if (!witness_) return;
-    Tx tx{*connection_};
     const auto tick = std::exchange(prepared_, std::nullopt);
     if (!tick && !blessed_) return;
     if (tick && tick_of(tx) != tick) return;  // its job was undone
@@ -253,13 +252,12 @@ void Store::drain() {
 
 void Store::run_batch(std::vector<std::unique_ptr<Task>>& batch) {
     std::optional<Error> trouble;
-    bool committed = false;
     const auto writers = std::ranges::count_if(batch, [](const auto& task) { return task->writes; });
     if (connection_) {
         Tx tx{*connection_};
         for (auto& task : batch)
             if (!task->writes) execute(*task, tx, false);
-        if (writers > 0 && !fault_) trouble = write_batch(batch, tx, writers, committed);
+        if (writers > 0 && !fault_) trouble = write_batch(batch, tx, writers);
     } else {
         for (auto& task : batch) task->error = fault_;
     }
@@ -279,14 +277,11 @@ void Store::run_batch(std::vector<std::unique_ptr<Task>>& batch) {
         shown_ = counters;
         if (tells) settle_trouble(shown);
     });
-    const bool told_first = committed && prepared_;  // a new tick: what it vouches for must not go on without its witness
-    if (told_first) witness_commit();
     for (auto& task : batch) task->complete(task->error);
-    if (committed && !told_first) witness_commit();
 }
 
-/// The writers of a batch in one transaction; why none of it was stored. `committed`: something of it was.
-std::optional<Error> Store::write_batch(std::vector<std::unique_ptr<Task>>& batch, Tx& tx, std::ptrdiff_t writers, bool& committed) {
+/// The writers of a batch in one transaction; why none of it was stored.
+std::optional<Error> Store::write_batch(std::vector<std::unique_ptr<Task>>& batch, Tx& tx, std::ptrdiff_t writers) {
     std::optional<Error> trouble;
     if (auto begun = connection_->run("BEGIN IMMEDIATE"); !begun) trouble = begun.error();
     for (auto& task : batch)
@@ -296,6 +291,7 @@ std::optional<Error> Store::write_batch(std::vector<std::unique_ptr<Task>>& batc
             if (sqlite3_get_autocommit(connection_->handle())) trouble = task->error.value_or(fail(StoreErrc::failed, "transaction ended"));
         }
     const bool alone_failed = writers == 1 && !trouble && std::ranges::any_of(batch, [](const auto& t) { return t->writes && t->error; });
+    bool committed = false;
     if (!trouble && !alone_failed) {
         if (auto done = connection_->run("COMMIT"); !done) trouble = done.error();
         committed = !trouble;
@@ -303,6 +299,7 @@ std::optional<Error> Store::write_batch(std::vector<std::unique_ptr<Task>>& batc
     if (!sqlite3_get_autocommit(connection_->handle()))
         if (auto undone = connection_->run("ROLLBACK"); !undone && !trouble) trouble = undone.error();
     ++counted_.commits;
+    if (committed) witness_commit(tx);  // before anybody acts on it
     return trouble;
 }
 

@@ -137,7 +137,7 @@ private:
     void watch_trouble();
     void probe();
     void prepare_tick(Tx& tx);
-    void witness_commit();
+    void witness_commit(Tx& tx);
     void submit(std::unique_ptr<Task> task, Urgency urgency);
     struct Delayed {
         aio::Timer timer;
@@ -148,7 +148,7 @@ private:
     void kick_after(Delayed& one, std::chrono::milliseconds delay);
     void drain();
     void run_batch(std::vector<std::unique_ptr<Task>>& batch);
-    std::optional<Error> write_batch(std::vector<std::unique_ptr<Task>>& batch, Tx& tx, std::ptrdiff_t writers, bool& committed);
+    std::optional<Error> write_batch(std::vector<std::unique_ptr<Task>>& batch, Tx& tx, std::ptrdiff_t writers);
     void execute(Task& task, Tx& tx, bool shared);
 
     Settings settings_;
