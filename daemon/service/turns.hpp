@@ -16,7 +16,8 @@ class Turns {
 public:
     static constexpr int at_once = 4;  ///< may share a commit, where one has waited for `longest`
     static constexpr std::chrono::milliseconds longest{5};
-    static constexpr std::chrono::milliseconds distance{2};  ///< from a turn that was waited for: with less they meet again
+    /// Who has waited for less begins so long after the turn before it ended: closer together they would meet again.
+    static constexpr std::chrono::milliseconds distance{2};
 
     /// `patience`: after that one that waits for a slow disk lets the next one in.
     explicit Turns(aio::Executor ex, std::chrono::milliseconds patience = std::chrono::milliseconds{1});
@@ -34,7 +35,8 @@ public:
     private:
         std::shared_ptr<State> state_;
     };
-    /// First come, first served; nobody waits longer than `patience` for each one before it.
+    /// First come, first served. The first in line waits no longer than `patience` while others have their turn, and `distance` behind
+    /// them.
     aio::awaitable<Turn> take() { return take(state_); }
 
 private:

@@ -95,7 +95,7 @@ WorldSettings Scenario::settings() {
     s.seed = options_.seed;
     s.print = options_.print;
     modems_ = 1 + static_cast<int>(below(3));
-    if (options_.seed % 16 == 3) modems_ += service::Turns::at_once;  // more than may have their turn at the queue at once
+    if (options_.seed % 16 == 3) modems_ += service::Turns::at_once;  // more than may share a turn at the queue
     s.fleet.modems = modems_;
     const auto latency = between(50ms, 2500ms);
     s.fleet.latency = {latency, latency * static_cast<int>(1 + below(3))};

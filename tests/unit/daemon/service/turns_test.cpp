@@ -93,6 +93,19 @@ TEST_CASE("turns: one whose commit takes long lets the others in, a moment apart
     CHECK(line.inside == "bcde");
 }
 
+TEST_CASE("turns: a wait that was overtaken lets nobody in") {
+    Line line{3ms};
+    for (const char name : std::string{"ab"}) line.come(name);
+    line.wait(Turns::distance);
+    line.leave(0);
+    CHECK(line.inside == "b");
+    line.come('c');
+    line.wait(2ms);  // 4 ms after b came, 2 after c
+    CHECK(line.inside == "b");
+    line.wait(1ms);
+    CHECK(line.inside == "bc");
+}
+
 TEST_CASE("turns: one that is cancelled in line does not stand in the way") {
     Line line;
     line.come('a');
