@@ -229,7 +229,7 @@ void settle_for_good(Tx& tx, const Env& env, const store::AttemptRow& attempt, c
     else
         not_accepted(tx, env, *row, attempt, o, now, random, answer);
     const bool reports_kept = store::any_unmatched_report(tx, row->phone_number);
-    if (reports_kept && o.ending != Ending::not_sent)
+    if (reports_kept && (o.ending == Ending::accepted || o.ending == Ending::ambiguous))
         bind_early_report(tx, *row, attempt, o.ending == Ending::accepted ? tp_mr : std::nullopt, now);
     // parts of a set stay on the modem that began it: another SIM is another sender, and the phone could not join them
     if (std::ranges::any_of(row->parts, [](const Part& p) { return p.status != PartStatus::waiting; }) && dispatch::waiting_part(*row))

@@ -110,7 +110,8 @@ private:
     aio::awaitable<bool> indications_hold(bool just_set = false);
     aio::awaitable<void> recheck_routing();
     aio::awaitable<Result<void>> mend_routing();
-    aio::awaitable<Result<void>> use_pause();
+    aio::awaitable<Result<void>> use_pause(bool recheck);
+    bool are_kept(const Lines& indications, bool just_set);
     aio::awaitable<std::optional<Submission>> ask_next(std::optional<SubmitOutcome> finished, bool available);
     aio::awaitable<Result<at::FinalResult>> write_acknowledgement(std::chrono::milliseconds limit);
     aio::awaitable<Result<void>> acknowledge(std::chrono::milliseconds limit);
@@ -320,6 +321,7 @@ private:
     std::size_t acknowledgement_form_ = 0, rechecks_ = 0;
     bool acknowledgement_proved_ = false;  ///< the modem accepted one since the bring-up
     bool routing_ended_ = false;           ///< by the modem, which missed an acknowledgement
+    bool unfit_ = false;                   ///< found while the Host chose a message: it must be set up before it gets one
     bool reroute_wanted_ = false;          ///< it refuses acknowledgements
     std::string refuses_acknowledgement_;  ///< the IMEI of such a modem
     int missed_in_row_ = 0;

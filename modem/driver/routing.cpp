@@ -36,15 +36,18 @@ std::string_view to_string(Routing r) {
 /// False when the modem forgot +CNMI. Where it ended the routing alone that is noted, and mended by mend_routing().
 aio::awaitable<bool> Modem::Impl::indications_hold(bool just_set) {
     const auto lines = co_await ask("+CNMI?");
-    if (!lines) co_return true;  // silence is another trouble's business
-    const auto now = at::parse_numbers(*lines);
-    if (now.size() < 4 || indications_.size() < 4 || std::equal(now.begin(), now.begin() + 4, indications_.begin())) co_return true;
+    co_return !lines || are_kept(*lines, just_set);  // silence is another trouble's business
+}
+
+bool Modem::Impl::are_kept(const Lines& indications, bool just_set) {
+    const auto now = at::parse_numbers(indications);
+    if (now.size() < 4 || indications_.size() < 4 || std::equal(now.begin(), now.begin() + 4, indications_.begin())) return true;
     // TS 27.005 §3.4.4: after an acknowledgement that it missed, the modem has set <mt> and <ds> to 0, and nothing else
     if (!just_set && routing_ == Routing::acknowledged && now[0] == indications_[0] && now[1] == 0 && now[3] == 0) {
         routing_ended_ = true;
-        co_return true;
+        return true;
     }
-    co_return false;
+    return false;
 }
 
 /// A modem accepts what it advertises and forgets it, or refuses combinations (row 77): so each rung is read back.
@@ -114,11 +117,17 @@ Instant Modem::Impl::next_recheck() const {
     return due ? routed_at_ + rechecks[rechecks_] : Instant::max();
 }
 
+/// The looks that follow a bring-up. No answer tells nothing.
 aio::awaitable<void> Modem::Impl::recheck_routing() {
     if (!recheck_due()) co_return;
     ++rechecks_;
-    const bool hold = co_await indications_hold();
-    if (!hold) bring_up_wanted_ = true;
+    at::Command look = at::command("+CNMI?");
+    look.timeout = 2s;  // a message may be waiting for it
+    const auto reply = co_await session_->run(std::move(look));
+    if (!reply || !reply->ok()) co_return;
+    const bool kept = are_kept(reply->lines, false);
+    if (!kept) bring_up_wanted_ = true;
+    unfit_ = !kept || routing_ended_;
 }
 
 /// Sets +CNMI again where the modem ended the routing, or chooses another way where it refuses acknowledgements.
@@ -137,20 +146,22 @@ aio::awaitable<Result<void>> Modem::Impl::mend_routing() {
     co_return Result<void>{};
 }
 
-/// What the modem has time for while the Host commits.
-aio::awaitable<Result<void>> Modem::Impl::use_pause() {
+/// What the modem has time for while the Host commits. `unfit_`: it must be set up before it gets a message.
+aio::awaitable<Result<void>> Modem::Impl::use_pause(bool recheck) {
     auto done = co_await acknowledge(10s);
-    if (done) co_await recheck_routing();
+    if (done && recheck) co_await recheck_routing();
     co_return done;
 }
 
 /// The Host's next(), and beside it what may be asked of the modem meanwhile.
 aio::awaitable<std::optional<Submission>> Modem::Impl::ask_next(std::optional<SubmitOutcome> finished, bool available) {
     using namespace boost::asio::experimental::awaitable_operators;
-    if ((acknowledgements_due_.empty() && !recheck_due()) || session_->lost() || session_->rebooted())
+    unfit_ = false;
+    const bool recheck = available && recheck_due();
+    if ((acknowledgements_due_.empty() && !recheck) || session_->lost() || session_->rebooted())
         co_return co_await host_.next(std::move(finished), available);
     auto asked = host_.next(std::move(finished), available);
-    auto used = use_pause();
+    auto used = use_pause(recheck);
     auto both = co_await (std::move(asked) && std::move(used));
     co_return std::move(std::get<0>(both));
 }

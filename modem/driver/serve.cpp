@@ -50,6 +50,11 @@ aio::awaitable<End> Modem::Impl::serve() {
             const auto ended = finished;
             auto submission = co_await ask_next(std::exchange(finished, std::nullopt), available);
             if (ended) note_slot_of(*ended);
+            if (submission && unfit_) {  // it would take the length for a number, and the PDU for a text
+                finished.emplace().token = submission->token;
+                finished->reason = "rebooted";
+                continue;
+            }
             if (submission) {
                 set(ModemState::sending);
                 if (!acknowledgements_due_.empty()) co_await acknowledge(10s);  // of this commit; a failure is found by submit()

@@ -126,13 +126,12 @@ public:
         co_return done;
     }
     Result<std::size_t> write_now(std::span<const std::uint8_t> octets) override {
+        recorded_ = 0;
         const auto taken = inner_->write_now(octets);
-        if (!taken) {
-            recorder_->remark("write: " + taken.error().text(), BootClock::now());
-        } else if (*taken > 0) {  // as a whole: half a command could not be told to hold a secret
-            recorder_->record(TranscriptStep::Kind::sent, octets, BootClock::now());
-            recorded_ = octets.size() - *taken;
-        }
+        if (taken && *taken == 0) return taken;
+        recorder_->record(TranscriptStep::Kind::sent, octets, BootClock::now());  // half a command could not be told to hold a secret
+        if (!taken) recorder_->remark("write: " + taken.error().text(), BootClock::now());
+        if (taken) recorded_ = octets.size() - *taken;
         return taken;
     }
     void close() override { inner_->close(); }

@@ -334,7 +334,7 @@ TEST_CASE("reports: one that changes nothing is no change") {
     CHECK(box.take_in(report(41, st_failed, phone, 2)).changed.empty());
 }
 
-TEST_CASE("reports: the thousandth costs what the first ones did") {
+TEST_CASE("reports: the 500th costs what the first ones did") {
     Box box;
     int n = 0;
     const auto cost_of_next = [&] {

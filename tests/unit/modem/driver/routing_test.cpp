@@ -186,6 +186,35 @@ TEST_CASE("in a burst +CNMI is looked at beside a commit: no message waits for o
     CHECK(rig.modem->count("AT+CNMI?") >= 5);
 }
 
+TEST_CASE("a modem that has lost its settings in a burst gets no message before it is set up again") {
+    struct Row {
+        std::string name, indications, next;
+    };
+    const Row rows[] = {{"a restart without a word", "0,0,0,0,0", "AT+CMGF=0"},
+                        {"a missed acknowledgement", "2,0,0,0,0", "AT+CNMI=2,1,0,1,0"}};
+    for (const Row& row : rows) {
+        CAPTURE(row.name);
+        Reports rig;
+        rig.up();
+        rig.take_time(500ms);
+        for (int i = 0; i < 10; ++i) rig.queue(i);
+        rig.modem->on_command = [&](const std::string& line) {
+            if (line == row.next) rig.modem->answers.erase("AT+CNMI?");
+        };
+        REQUIRE(rig.until([&] { return rig.host.outcomes.size() == 2; }));
+        rig.modem->answers["AT+CNMI?"] = "\r\n+CNMI: " + row.indications + "\r\n\r\nOK\r\n";
+        REQUIRE(rig.until([&] { return rig.host.outcomes.size() == 10; }));
+        const auto& log = rig.modem->log;
+        const auto look = std::ranges::find(log, "AT+CNMI?"), mended = std::ranges::find(look, log.end(), row.next);
+        REQUIRE(mended != log.end());
+        CHECK(std::none_of(look, mended, [](const std::string& line) { return line.starts_with("AT+CMGS"); }));
+        const auto kept = std::ranges::find(rig.host.outcomes, Ending::not_sent, &SubmitOutcome::ending);
+        REQUIRE(kept != rig.host.outcomes.end());
+        CHECK(kept->reason == "rebooted");
+        CHECK(rig.modem->pdus.size() == 9);  // one of the ten is the Host's to give again
+    }
+}
+
 TEST_CASE("messages that take no time acknowledge on their way, so that the reports share their commits") {
     Reports rig;
     rig.up();

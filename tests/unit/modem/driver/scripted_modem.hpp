@@ -27,6 +27,7 @@ public:
     }
     std::function<void(std::string_view)> to_modem;
     std::function<bool(std::string_view)> stuck;  ///< these octets are never taken (flow control, a stalled endpoint)
+    std::size_t room = 0;                         ///< but for so many of them
     std::string waiting;
     bool lost = false, closed = false;
     bool in_turn = false;
@@ -62,6 +63,14 @@ public:
         }
         line_->to_modem(text);
         co_return Result<void>{};
+    }
+    Result<std::size_t> write_now(std::span<const std::uint8_t> octets) override {
+        if (line_->closed) return fail(port::PortErrc::closed, "write");
+        if (line_->lost) return fail(port::PortErrc::lost, "write");
+        std::string text{octets.begin(), octets.end()};
+        if (line_->stuck && line_->stuck(text)) text.resize(std::min(line_->room, text.size() - 1));
+        if (!text.empty()) line_->to_modem(text);
+        return text.size();
     }
     void close() override {
         line_->closed = true;

@@ -160,8 +160,10 @@ TEST_CASE("a PDU that the port does not take is not sent: no minute is waited, a
     pdu::Encoded pdu;
     pdu.octets = {0x00, 0x11, 0x00, 0x0B, 0x91, 0x51, 0x55, 0x10, 0x10, 0x32, 0xF4, 0x00, 0x00, 0xA7, 0x02, 0xE8, 0x34};
     pdu.tpdu_length = 16;
-    for (const bool stored : {false, true}) {
+    for (const auto& [stored, room] : {std::pair{false, 0U}, {true, 0U}, {false, 20U}, {true, 20U}, {false, 1000U}, {true, 1000U}}) {
         CAPTURE(stored);
+        CAPTURE(room);
+        talk.line->room = room;
         std::optional<SubmitOutcome> sent;
         std::optional<AtSession::Written> written;
         if (stored)
