@@ -282,13 +282,8 @@ aio::awaitable<Answer<Message>> Gateway::retry(MessageId id, Actor actor) {
         if (row.direction != Direction::outbound) return state_forbids(row, "sent again");
         if (row.scheduled_message_id) return Refusal{409, "belongs-to-supabase", dispatch::reason_text("belongs-to-supabase")};
         if (row.parts.empty()) return state_forbids(row, "sent again: its number or text was refused");
-        dispatch::new_round(row);
-        row.corrected = false;
-        if (!row.pinned) row.lane = lane_of(env.config, row, std::nullopt);
-        row.attempts_used = 0;
-        row.due_at = now;
-        row.not_before = now;
-        row.ready = true;
+        row.expires_at.reset();
+        begin_again(env, row, now);
         const dispatch::Facts facts{.message_class = row.message_class,
                                     .phone_number = row.phone_number,
                                     .state = row.state,

@@ -346,12 +346,7 @@ std::vector<Changed> reopen(Tx& tx, const Env& env, const std::vector<MessageId>
         auto row = store::find(tx, id);
         // a row of Supabase was told as failed: only a fresh claim opens it again
         if (!row || row->status != MessageStatus::failed || row->scheduled_message_id) continue;
-        dispatch::new_round(*row);
-        row->corrected = false;
-        if (!row->pinned) row->lane = lane_of(env.config, *row, std::nullopt);
-        row->attempts_used = 0;
-        row->due_at = now;
-        requeue(*row, now, now);
+        begin_again(env, *row, now);
         row->reason = "sim-refused";
         save(tx, env, *row, now);
         changed.push_back({id, row->status, "sim-refused"});

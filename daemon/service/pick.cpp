@@ -24,6 +24,15 @@ void requeue(MessageRow& row, WallTime when, WallTime now) {
     row.ready = row.not_before <= now;
 }
 
+void begin_again(const Env& env, MessageRow& row, WallTime now) {
+    dispatch::new_round(row);
+    row.corrected = false;
+    if (!row.pinned) row.lane = lane_of(env.config, row, std::nullopt);
+    row.attempts_used = 0;
+    row.due_at = now;
+    requeue(row, now, now);
+}
+
 bool ambiguous(const store::AttemptRow& attempt) {
     return attempt.outcome == static_cast<int>(Ending::ambiguous);
 }

@@ -131,7 +131,8 @@ constexpr std::chrono::minutes longest_way{10};
 /// A reference that nobody saw is of a submission without an answer, or of one that the modem's storage alone vouches for: the one that was
 /// under way when the service centre took the message (TP-SCTS, TS 23.040 §9.2.2.3). One that runs still has to end first, and one whose
 /// part has got its reference since from another submission proves nothing: then the report is nobody's. Nor is it anybody's where the
-/// second that it tells touches the submissions of two messages: one that never left would be called delivered, and so be lost.
+/// second that it tells touches the submissions of two messages: one that never left would be called delivered, and so be lost. And
+/// nobody's it is where a submission with this very reference fits as well: a round before this one, which a person has repeated since.
 std::optional<Match> match_by_time(Tx& tx, std::vector<MessageRow>& rows, const pdu::StatusReport& report, std::string_view iccid,
                                    WallTime now) {
     const auto told = report.time.utc();
@@ -145,8 +146,8 @@ std::optional<Match> match_by_time(Tx& tx, std::vector<MessageRow>& rows, const 
     std::vector<Candidate> all;
     for (MessageRow& row : rows)
         for (auto& attempt : store::attempt_chain(tx, row.last_attempt)) {
-            const bool unnamed = !attempt.outcome || ambiguous(attempt) || is_accepted(attempt);
-            if (!unnamed || attempt.tp_mr || attempt.started_at > taken + skew) continue;
+            const bool may_be_out = !attempt.outcome || ambiguous(attempt) || is_accepted(attempt);
+            if (!may_be_out || attempt.tp_mr.value_or(report.mr) != report.mr || attempt.started_at > taken + skew) continue;
             if (!attempt.iccid.empty() && !iccid.empty() && attempt.iccid != iccid) continue;
             const auto away = away_from(attempt, taken, now);
             if (ahead && away > longest_way) continue;  // where the centre's clock is known
@@ -154,8 +155,10 @@ std::optional<Match> match_by_time(Tx& tx, std::vector<MessageRow>& rows, const 
         }
     const auto nearest = std::ranges::min_element(all, {}, [](const Candidate& one) { return std::pair{one.away, -one.attempt.id}; });
     if (nearest == all.end() || !nearest->attempt.outcome) return std::nullopt;
-    for (const Candidate& other : all)
-        if (other.row != nearest->row && other.away < nearest->away + doubt) return std::nullopt;
+    for (const Candidate& other : all) {
+        const bool rival = other.row != nearest->row || other.attempt.tp_mr;
+        if (rival && other.away < nearest->away + doubt) return std::nullopt;
+    }
     MessageRow& row = *nearest->row;
     const int seq = nearest->attempt.seq;
     const auto part = std::ranges::find(row.parts, seq, &Part::seq);

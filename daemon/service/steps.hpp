@@ -45,6 +45,9 @@ std::optional<store::Ranked> first_of_queues(store::Tx& tx, store::Gate gate, Mo
 /// Puts a message back into the queue, to be looked at again at `when` (never later than its expiry).
 void requeue(store::MessageRow& row, WallTime when, WallTime now);
 
+/// A message that had ended goes through the queue once more, from its first part.
+void begin_again(const Env& env, store::MessageRow& row, WallTime now);
+
 /// A message between two parts, of which none is on a modem, waits for its modem again.
 void go_on(store::Tx& tx, const Env& env, store::MessageRow& row, std::string_view why, WallTime now);
 

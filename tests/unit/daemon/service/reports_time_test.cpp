@@ -1,4 +1,5 @@
 // A report with a reference that nobody saw: which submission it is of follows from the service centre's time (TS 23.040 §9.2.2.3).
+#include "daemon/service/steps.hpp"
 #include "tests/unit/daemon/service/box.hpp"
 
 using namespace conductor;
@@ -237,6 +238,38 @@ TEST_CASE("reports by time: a submission that was repeated takes its own report"
     box.take_in(report_taken(60, 1h + 80s));
     CHECK(box.status(twice) == "delivered");
     CHECK(box.status(other) == "unknown");
+}
+
+TEST_CASE("reports by time: a report of a round before is not of the part that never left in it") {
+    // seed 215617 of the simulation: by the time, the part that was refused without an answer was the nearest of those without a reference
+    for (const auto between : {0s, 3s, 40s}) {
+        CAPTURE(between.count());
+        Box box;
+        const auto known = box.sent(90, "Known.");  // how the centre's clock goes
+        box.take_in(report_taken(90, 0s));
+        REQUIRE(box.status(known) == "delivered");
+        box.now += 10s;
+        const auto id = box.add(Box::text_of(2));
+        const auto lost = box.must_submit(0);
+        box.now += 1s;
+        box.settle(0, Box::ambiguous(lost.token, "error"));
+        box.now += between;
+        const auto second = box.must_submit(0);
+        box.now += 1s;
+        box.settle(0, Box::accepted(second.token, 171));
+        REQUIRE(box.parts(id) == "1:unknown 2:sent");
+        box.now += 20s;
+        box.run([&](Tx& tx) {
+            auto row = *store::find(tx, id);
+            begin_again(box.env, row, box.now);
+            save(tx, box.env, row, box.now);
+        });
+        box.take_in(report_taken(171, 11s + between));
+        CHECK(box.parts(id) == "1:waiting 2:waiting");
+        box.settle(0, Box::refused(box.must_submit(0).token, 302));
+        CHECK(box.parts(id) == "1:waiting 2:waiting");
+        CHECK(box.status(id) == "queued");
+    }
 }
 
 TEST_CASE("reports by time: the SIM of the submission counts, not that of the last one") {
