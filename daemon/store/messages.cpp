@@ -402,7 +402,7 @@ std::vector<MessageRow> reportable(Tx& tx, std::string_view phone, int limit) {
 
 std::vector<MessageRow> overdue_reports(Tx& tx, WallTime now, int limit) {
     return read_all(tx.query("SELECT " MESSAGE_COLUMNS
-                             " FROM messages INDEXED BY messages_reports WHERE report_until IS NOT NULL AND report_until <= ? LIMIT ?",
+                             " FROM messages INDEXED BY messages_watched WHERE watched IS NOT NULL AND watched <= ? LIMIT ?",
                              now, limit));
 }
 

@@ -81,9 +81,10 @@ bool has_content(const std::string& path) {
 
 // page_size and auto_vacuum only have an effect before the first table is made. 1024: a step of a submission touches a row or two on each
 // of half a dozen pages, and each is written whole; 2048 costs half as much again. FULL: what was told to anyone survives a power cut.
+// wal_autocheckpoint: 16 MB of log are copied into the tables at a time; a page that many messages touched is copied once.
 constexpr const char* first_pragmas[] = {"PRAGMA page_size = 1024", "PRAGMA auto_vacuum = INCREMENTAL"};
 constexpr const char* usual_pragmas[] = {"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL",  "PRAGMA foreign_keys = ON",
-                                         "PRAGMA cache_size = -2000", "PRAGMA temp_store = MEMORY", "PRAGMA wal_autocheckpoint = 8000"};
+                                         "PRAGMA cache_size = -2000", "PRAGMA temp_store = MEMORY", "PRAGMA wal_autocheckpoint = 16000"};
 constexpr const char* salvage_pragmas[] = {"PRAGMA locking_mode = EXCLUSIVE", "PRAGMA query_only = ON", "PRAGMA wal_autocheckpoint = 0",
                                            "PRAGMA temp_store = MEMORY", "SELECT count(*) FROM sqlite_schema"};
 

@@ -113,7 +113,12 @@ std::optional<AttemptRow> find_attempt(Tx& tx, std::int64_t id) {
 }
 
 std::vector<AttemptRow> open_attempts(Tx& tx) {
-    return attempts(tx.query("SELECT " ATTEMPT_COLUMNS " FROM attempts WHERE outcome IS NULL"));
+    return attempts(
+        tx.query("WITH RECURSIVE chain(id) AS (SELECT last_attempt FROM messages INDEXED BY messages_watched WHERE watched = ?"
+                 " UNION SELECT a.previous FROM chain JOIN attempts a ON a.id = chain.id WHERE a.previous IS NOT NULL)"
+                 " SELECT " ATTEMPT_COLUMNS " FROM attempts WHERE outcome IS NULL AND id IN"
+                 " (SELECT id FROM chain UNION SELECT id FROM attempts INDEXED BY attempts_slots WHERE slot IS NOT NULL) ORDER BY id",
+                 INT64_MAX));
 }
 
 std::vector<AttemptRow> attempt_chain(Tx& tx, std::optional<std::int64_t> last) {

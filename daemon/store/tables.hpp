@@ -46,6 +46,7 @@ bool accepted_since(Tx& tx, const AttemptRow& attempt);
 /// A report told the reference of a submission whose answer was lost.
 void name_attempt(Tx& tx, std::int64_t id, int tp_mr);
 std::optional<AttemptRow> find_attempt(Tx& tx, std::int64_t id);
+/// Without an outcome: of messages that are being sent, and in slots of modems. Oldest first.
 std::vector<AttemptRow> open_attempts(Tx& tx);
 /// The attempts that end at `last`, oldest first.
 std::vector<AttemptRow> attempt_chain(Tx& tx, std::optional<std::int64_t> last);

@@ -97,7 +97,9 @@ TEST_CASE("states: delivered and undelivered say so twice") {
 TEST_CASE("journal: one open outcome a modem, and none is forgotten") {
     Base base;
     const std::string open = "INSERT INTO attempts (message_id, seq, modem_index, started_at) VALUES (1, 1, 0, 0)";
+    REQUIRE(base.add(1, 0) == 1);
     CHECK(base.sql(open));
+    CHECK(base.sql("UPDATE messages SET modem_index = 0, last_attempt = 1"));
     CHECK(!base.sql(open));
     CHECK(base.sql("INSERT INTO attempts (message_id, seq, modem_index, started_at) VALUES (2, 1, 1, 0)"));  // another modem
     CHECK(base.sql("UPDATE attempts SET slot = 5 WHERE id = 1"));  // it lies in the modem, which tells what became of it
