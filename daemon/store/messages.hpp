@@ -159,6 +159,8 @@ struct QueueCounts {
 };
 /// Counts no further than `most` of each.
 QueueCounts count_queue(Tx& tx, std::int64_t most = INT64_MAX);
+/// The column `watched` of a message that is on a modem (012_watched.sql).
+inline constexpr std::int64_t watched_on_modem = INT64_MAX;
 std::int64_t count_open(Tx& tx);  ///< queued (held ones too) and sending
 /// Holds at most `limit` queued rows, for `restored`; how many. Repeat until 0.
 std::int64_t hold_queued(Tx& tx, int limit);

@@ -30,8 +30,8 @@ QueueCounts count_queue(Tx& tx, std::int64_t most) {
         " (SELECT count(*) FROM (SELECT 1 FROM messages INDEXED BY messages_waiting WHERE status = 0 AND ready = 0 LIMIT ?1)),"
         " (SELECT count(*) FROM (SELECT 1 FROM messages INDEXED BY messages_go WHERE status = 0 AND ready = 3 LIMIT ?1)),"
         " (SELECT count(*) FROM (SELECT 1 FROM messages INDEXED BY messages_held WHERE status = 0 AND ready = 2 LIMIT ?1)),"
-        " (SELECT count(*) FROM (SELECT 1 FROM messages INDEXED BY messages_watched WHERE watched = 9223372036854775807 LIMIT ?1))",
-        most);
+        " (SELECT count(*) FROM (SELECT 1 FROM messages INDEXED BY messages_watched WHERE watched = ?2 LIMIT ?1))",
+        most, watched_on_modem);
     if (!q.next()) return {};
     return {.ready = q.i64(0), .waiting = q.i64(1), .go = q.i64(2), .held = q.i64(3), .sending = q.i64(4)};
 }

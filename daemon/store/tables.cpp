@@ -9,6 +9,8 @@
 #include <fstream>
 #include <map>
 
+#include "daemon/store/messages.hpp"
+
 namespace conductor::store {
 namespace {
 
@@ -118,7 +120,7 @@ std::vector<AttemptRow> open_attempts(Tx& tx) {
                  " UNION SELECT a.previous FROM chain JOIN attempts a ON a.id = chain.id WHERE a.previous IS NOT NULL)"
                  " SELECT " ATTEMPT_COLUMNS " FROM attempts WHERE outcome IS NULL AND id IN"
                  " (SELECT id FROM chain UNION SELECT id FROM attempts INDEXED BY attempts_slots WHERE slot IS NOT NULL) ORDER BY id",
-                 INT64_MAX));
+                 watched_on_modem));
 }
 
 std::vector<AttemptRow> attempt_chain(Tx& tx, std::optional<std::int64_t> last) {

@@ -10,6 +10,8 @@
 #include <boost/asio/thread_pool.hpp>
 #include <filesystem>
 
+#include "daemon/store/messages.hpp"
+#include "daemon/store/migrations.hpp"
 #include "daemon/store/tables.hpp"
 
 using namespace conductor;
@@ -402,6 +404,41 @@ TEST_CASE("migrate: from nothing, again, and from the future") {
     REQUIRE((*store)->trouble());
     CHECK((*store)->trouble()->is(StoreErrc::newer_schema));
     CHECK((*store)->needs_technician());
+}
+
+TEST_CASE("migrate: what is under way in a database of schema 11 is under way afterwards") {
+    TempFile file;
+    auto connection = Connection::open(file.path);
+    REQUIRE(connection.has_value());
+    const auto execute = [&](std::string sql) { REQUIRE((*connection)->execute(sql.c_str()).has_value()); };
+    for (const auto& migration : all_migrations())
+        if (migration.name < "012") execute(std::string{migration.sql});
+    execute("PRAGMA user_version = 11");
+    // queued, sending on modem 0, waiting for its report until 1000, delivered; and a part in a slot of modem 3
+    for (const char* row : {"1, 0, -1, NULL, NULL", "2, 1, 0, 2, NULL", "3, 2, 1, 3, 1000", "4, 3, 2, 4, NULL"})
+        execute(
+            "INSERT INTO messages (id, status, modem_index, last_attempt, report_until, direction, class, phone, content, due_at,"
+            " not_before, created_at) SELECT column1, column2, column3, column4, column5, 0, 0, '+15550100123', 'Hi.', 1, 1, 1"
+            " FROM (VALUES (" +
+            std::string{row} + "))");
+    for (const char* row : {"1, 2, 0, 1, NULL", "2, 2, 0, NULL, NULL", "3, 3, 1, 0, NULL", "4, 4, 2, 0, NULL", "5, 3, 3, NULL, 7"})
+        execute(
+            "INSERT INTO attempts (id, message_id, modem_index, outcome, slot, seq, started_at, slot_memory) SELECT column1, column2,"
+            " column3, column4, column5, 1, 1, 'SM' FROM (VALUES (" +
+            std::string{row} + "))");
+    REQUIRE(migrate(**connection).has_value());
+    Tx tx{**connection};
+    std::vector<std::int64_t> open;
+    for (const auto& attempt : open_attempts(tx)) open.push_back(attempt.id);
+    CHECK(open == std::vector<std::int64_t>{2, 5});
+    CHECK(count_queue(tx).sending == 1);
+    CHECK(overdue_reports(tx, from_ms(999), 10).empty());
+    const auto overdue = overdue_reports(tx, from_ms(1000), 10);
+    REQUIRE(overdue.size() == 1);
+    CHECK(overdue[0].id == MessageId{3});
+    CHECK(tx.alone([&] { open_attempt(tx, {.message = MessageId{1}, .modem_index = 0}); }).has_value());  // modem 0 has one
+    CHECK_FALSE(tx.failed());
+    CHECK(open_attempt(tx, {.message = MessageId{1}, .modem_index = 1}) == 6);
 }
 
 TEST_CASE("migrate: a step that fails leaves the version before it") {
