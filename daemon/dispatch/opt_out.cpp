@@ -237,7 +237,7 @@ std::string answer_to(Wish wish, const config::OptOut& config) {
 }
 
 bool may_answer(Wish wish, const AnswerHistory& history) {
-    if (wish == Wish::none || history.own_number) return false;
+    if (wish == Wish::none) return false;
     if (wish == Wish::stop || wish == Wish::revoke) {
         if (history.opted_out) return false;
     } else if (wish == Wish::start) {

@@ -26,7 +26,6 @@ std::string answer_to(Wish wish, const config::OptOut& config);
 struct AnswerHistory {
     static constexpr int most_a_day = 4;  ///< automatic answers to one number in 24 h: two gateways must not talk for ever
     bool opted_out = false;               ///< before the wish
-    bool own_number = false;              ///< a SIM of this box
     int same_last_day = 0;                ///< answers to the same wish in the last 24 h
     int all_last_day = 0;                 ///< answers to any wish in the last 24 h
 };

@@ -16,7 +16,6 @@ constexpr milliseconds busy_most{30'000};
 constexpr milliseconds slow_from{600'000};        // a code with so long a pause of its own grows by slow_factor
 constexpr milliseconds slow_most{4 * 3'600'000};  // 15 min, 1 h, 4 h
 constexpr double slow_factor = 4.0;
-constexpr int network_strikes = 2;  // then another operator is worth a try
 constexpr int last_try_waits = 10;  // times as long: an outage of minutes must not use up the tries of a code with a limit of its own
 
 /// first * factor^n, at most `most`, times 1 +- jitter.
@@ -48,8 +47,6 @@ NextTry again_or(Then otherwise, const Verdict& v, const Tried& tried, const con
     next.delay = pause_of(v, v.counts ? tried.counted : tried.strikes, config.retry, random);
     const bool may_pass = v.error_class == ErrorClass::transient && v.scope != Scope::sim && v.tries > 0;
     if (may_pass && tried.strikes + 2 >= v.tries) next.delay *= last_try_waits;
-    next.other_modem =
-        v.scope == Scope::sim || v.scope == Scope::modem || (v.scope == Scope::network && tried.strikes + 1 >= network_strikes);
     return next;
 }
 
@@ -60,9 +57,7 @@ NextTry busy(const Verdict& v, const Tried& tried, const config::Send& config, s
         late.counts = v.counts || v.scope == Scope::message;  // it is this message alone: it must not come back for ever
         late.tries = 0;
         late.first_delay = {};
-        NextTry next = again_or(Then::give_up, late, tried, config, random);
-        next.other_modem = true;
-        return next;
+        return again_or(Then::give_up, late, tried, config, random);
     }
     const milliseconds first = std::max<milliseconds>(v.first_delay, std::chrono::seconds{1});
     return {.then = Then::again,
@@ -74,7 +69,7 @@ NextTry busy(const Verdict& v, const Tried& tried, const config::Send& config, s
 /// SIM, plan or PIN: that SIM rests and another takes over. A code with a limit of its own may be about this recipient, or pass: the SIM
 /// goes on until then, and SimStrikes sees whether others are refused too.
 NextTry human(const Verdict& v, const Tried& tried, const config::Send& config, std::uint64_t random) {
-    NextTry next{.then = Then::again, .counts = false, .other_modem = true, .pause_sim = v.tries == 0, .reason = v.word};
+    NextTry next{.then = Then::again, .counts = false, .pause_sim = v.tries == 0, .reason = v.word};
     if (own_limit_reached(v, tried)) {
         if (v.at_limit == at::AtLimit::rest_sim)
             next.pause_sim = true;
@@ -104,12 +99,9 @@ NextTry next_try(const Verdict& v, const Tried& tried, const config::Send& confi
             if (tried.resubmission) return {.then = Then::accepted, .counts = true, .reason = v.word};
             return again_or(Then::give_up, v, tried, config, random);  // no copy of ours can be there: the centre errs
         case ErrorClass::permanent_recipient: return {.then = Then::give_up, .counts = true, .reason = v.word};
-        case ErrorClass::permanent_content: {
+        case ErrorClass::permanent_content:
             if (v.tries == 0 || own_limit_reached(v, tried)) return {.then = Then::give_up, .counts = true, .reason = v.word};
-            NextTry next = again_or(Then::give_up, v, tried, config, random);
-            next.other_modem = v.scope == Scope::modem;
-            return next;
-        }
+            return again_or(Then::give_up, v, tried, config, random);
         case ErrorClass::transient: return again_or(Then::give_up, v, tried, config, random);
         case ErrorClass::busy: return busy(v, tried, config, random);
         case ErrorClass::modem: return again_or(Then::give_up, v, tried, config, random);

@@ -22,10 +22,9 @@ enum class Then : std::uint8_t {
 struct NextTry {
     Then then = Then::again;
     std::chrono::milliseconds delay{0};
-    bool counts = true;        ///< uses one of max_attempts
-    bool other_modem = false;  ///< better on another modem, if there is one
-    bool pause_sim = false;    ///< the SIM is to be held: SIM-scope trouble
-    std::string reason;        ///< stable word
+    bool counts = true;      ///< uses one of max_attempts
+    bool pause_sim = false;  ///< the SIM is to be held: SIM-scope trouble
+    std::string reason;      ///< stable word
 };
 
 struct Tried {

@@ -282,7 +282,6 @@ aio::awaitable<Answer<Message>> Gateway::retry(MessageId id, Actor actor) {
         if (row.direction != Direction::outbound) return state_forbids(row, "sent again");
         if (row.scheduled_message_id) return Refusal{409, "belongs-to-supabase", dispatch::reason_text("belongs-to-supabase")};
         if (row.parts.empty()) return state_forbids(row, "sent again: its number or text was refused");
-        row.expires_at.reset();
         begin_again(env, row, now);
         const dispatch::Facts facts{.message_class = row.message_class,
                                     .phone_number = row.phone_number,

@@ -33,6 +33,10 @@ void begin_again(const Env& env, MessageRow& row, WallTime now) {
     requeue(row, now, now);
 }
 
+bool is_of_this_round(const MessageRow& row, const store::AttemptRow& attempt) {
+    return attempt.started_at >= row.due_at.value_or(row.timestamp);
+}
+
 bool ambiguous(const store::AttemptRow& attempt) {
     return attempt.outcome == static_cast<int>(Ending::ambiguous);
 }
@@ -44,17 +48,14 @@ bool has_parts_out(const MessageRow& row) {
 bool has_begun(Tx& tx, const MessageRow& row) {
     if (has_parts_out(row)) return true;
     if (row.retry_count == 0) return false;
-    // of this round alone: what a person asked for again is looked at anew
-    const WallTime since = row.due_at.value_or(row.timestamp);
     return std::ranges::any_of(store::attempt_chain(tx, row.last_attempt),
-                               [since](const auto& attempt) { return ambiguous(attempt) && attempt.started_at >= since; });
+                               [&row](const auto& attempt) { return ambiguous(attempt) && is_of_this_round(row, attempt); });
 }
 
 void give_up(Tx& tx, MessageRow& row, MessageStatus otherwise, std::string reason) {
-    // of this round: a try whose outcome is open, and which was to be repeated
-    const WallTime since = row.due_at.value_or(row.timestamp);
+    // a try whose outcome is open, and which was to be repeated
     for (const auto& attempt : store::attempt_chain(tx, row.last_attempt)) {
-        if (otherwise == MessageStatus::unknown || attempt.started_at < since || !ambiguous(attempt)) continue;
+        if (otherwise == MessageStatus::unknown || !ambiguous(attempt) || !is_of_this_round(row, attempt)) continue;
         otherwise = MessageStatus::unknown;
         if (attempt.reason) reason = *attempt.reason;
     }

@@ -68,6 +68,9 @@ std::vector<Changed> accept_later(store::Tx& tx, const Env& env, const store::At
 /// Slots that were emptied: they hold nobody's part any more.
 void free_slots(store::Tx& tx, const PickRequest& request);
 
+/// Not of a round before: what a person asks for again, or a mended SIM, is looked at anew.
+bool is_of_this_round(const store::MessageRow& row, const store::AttemptRow& attempt);
+
 /// The outcome of an attempt that may have gone out.
 bool ambiguous(const store::AttemptRow& attempt);
 

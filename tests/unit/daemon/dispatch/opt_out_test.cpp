@@ -280,7 +280,6 @@ TEST_CASE("may_answer: two gateways do not talk for ever") {
                         {"HELP", Wish::help, {.opted_out = true}, true},
                         {"HELP again within a day", Wish::help, {.same_last_day = 1, .all_last_day = 1}, false},
                         {"STOP and START in turns", Wish::stop, {.same_last_day = 2, .all_last_day = 4}, false},
-                        {"our own SIM", Wish::stop, {.own_number = true}, false},
                         {"nothing", Wish::none, {}, false}};
     for (const Row& row : rows) {
         CAPTURE(row.name);
