@@ -1,5 +1,6 @@
 #pragma once
 // Time that passes only when a test says so.
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 
 #include "daemon/aio/aio.hpp"
@@ -11,12 +12,24 @@ class VirtualTime {
 public:
     VirtualTime() {
         current() = Instant{std::chrono::hours{1}};
+        next() = Instant::max();
         BootClock::set_source([]() noexcept { return current(); });
+        aio::wait_observer = [](BootClock::duration wait) noexcept {
+            if (wait < Instant::max() - current()) next() = std::min(next(), current() + wait);
+        };
     }
-    ~VirtualTime() { BootClock::set_source(nullptr); }
+    ~VirtualTime() {
+        aio::wait_observer = nullptr;
+        BootClock::set_source(nullptr);
+    }
     static Instant& current() {
         static Instant now{};
         return now;
+    }
+    /// No timer ends before: the earliest that Asio told of since look_at_clock().
+    static Instant& next() {
+        static Instant earliest{};
+        return earliest;
     }
 };
 
@@ -26,12 +39,18 @@ inline void settle(asio::io_context& io) {
     io.restart();
 }
 
-/// Lets `time` pass, in one step: the timers that are due by then are found expired.
-inline void pass(asio::io_context& io, BootClock::duration time) {
-    VirtualTime::current() += time;
+/// Sets the time; the timers that are due by then are found expired.
+inline void move_to(asio::io_context& io, Instant when) {
+    VirtualTime::current() = when;
     aio::Timer kick{io.get_executor(), Instant{}};  // makes Asio look at the clock
     kick.async_wait([](boost::system::error_code) {});
+    VirtualTime::next() = Instant::max();  // what it tells of from here on is a timer of somebody else
     settle(io);
+}
+
+/// Lets `time` pass, in one step.
+inline void pass(asio::io_context& io, BootClock::duration time) {
+    move_to(io, VirtualTime::current() + time);
 }
 
 }  // namespace conductor::test

@@ -40,7 +40,9 @@ public:
             conductor::test::settle(ctx);
             if (done()) return true;
             if (VirtualTime::current() >= end) return false;
-            conductor::test::pass(ctx, std::chrono::milliseconds{10});
+            // from timer to timer
+            const Instant soon = VirtualTime::current() + std::chrono::milliseconds{1};
+            conductor::test::move_to(ctx, std::min(end, std::max(soon, VirtualTime::next())));
         }
     }
     bool until_state(std::string_view state, BootClock::duration limit = std::chrono::seconds{60}) {

@@ -35,9 +35,10 @@ struct TakenOver : Rig {
     void hang_up() {
         if (far_ >= 0) ::close(std::exchange(far_, -1));
     }
-    /// Carries octets between the descriptor and the modem.
-    void pump() {
-        if (far_ < 0) return;
+    /// Carries octets between the descriptor and the modem; true when there were some.
+    bool pump() {
+        if (far_ < 0) return false;
+        const auto before = written;
         std::array<char, 4096> buffer{};
         for (ssize_t n = 0; (n = ::read(far_, buffer.data(), buffer.size())) > 0;) {
             written += static_cast<std::size_t>(n);
@@ -45,11 +46,12 @@ struct TakenOver : Rig {
         }
         const std::string out = std::exchange(line->waiting, {});
         if (!out.empty()) CHECK(::write(far_, out.data(), out.size()) == static_cast<ssize_t>(out.size()));
+        return written != before || !out.empty();
     }
     bool comes(const std::function<bool()>& done, BootClock::duration limit = 60s) {
         return until(
             [&] {
-                pump();
+                while (pump()) conductor::test::settle(ctx);  // before time passes
                 return done();
             },
             limit);
