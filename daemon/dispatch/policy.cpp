@@ -147,7 +147,7 @@ Decision decide_marketing(const Config& config, const Facts& facts, WallTime now
     if (!open) return refuse(MessageStatus::suppressed, "no-window");
     if (*open <= now) return send();
     std::string_view reason = "quiet-hours";
-    if (!hold.reason.empty() && (hold.until > now && schedule.open_at(now))) reason = hold.reason;
+    if (!hold.reason.empty() && (*open == hold.until || schedule.open_at(now))) reason = hold.reason;
     if (facts.due > now && *open == facts.due) reason = "not-due";
     return wait(*open, std::string{reason});
 }

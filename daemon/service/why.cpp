@@ -177,7 +177,7 @@ void name_reason(const Env& env, MessageRow& row, const BoxView& box, WallTime n
     if (row.status != MessageStatus::queued) return;
     auto why = whole_box_waits(box);
     if (!why) {
-        if (!row.ready || (row.reason && *row.reason != "waiting-for-modem")) return;
+        if (!row.ready || has_parts_out(row)) return;
         why = blocked_by_box(env, row, box, now).value_or(Why{"waiting-for-modem"});
     }
     row.reason = why->word;

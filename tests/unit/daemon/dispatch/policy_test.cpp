@@ -207,6 +207,14 @@ TEST_CASE("policy: until when caps and budget bind") {
     CHECK(to_rfc3339(decide(c, facts, now).not_before) == "2026-11-20T19:00:00.000Z");
     facts.contacts = {utc("2026-11-19T05:00:00Z")};  // 24 h later it is night: the morning after
     CHECK(to_rfc3339(decide(c, facts, now).not_before) == "2026-11-20T17:00:00.000Z");
+    facts.contacts = {utc("2026-11-19T23:00:00Z")};  // looked at in the night: the cap binds for longer than the window
+    Decision capped = decide(c, facts, utc("2026-11-20T06:00:00Z"));
+    CHECK(to_rfc3339(capped.not_before) == "2026-11-20T23:00:00.000Z");
+    CHECK(capped.reason == "per-recipient-cap");
+    facts.contacts = {utc("2026-11-19T05:00:00Z")};  // the cap ends in the night, and the window binds
+    capped = decide(c, facts, utc("2026-11-20T04:30:00Z"));
+    CHECK(to_rfc3339(capped.not_before) == "2026-11-20T17:00:00.000Z");
+    CHECK(capped.reason == "quiet-hours");
     c.send.per_recipient_day = 3;
     c.send.per_recipient_week = 0;
     CHECK(decide(c, facts, now).ruling == Ruling::send);

@@ -480,6 +480,26 @@ TEST_CASE("why: the true cause and the next step") {
     CHECK(words.size() >= 30);
 }
 
+TEST_CASE("why: in a list too, what is due names what keeps it now, not what kept it yesterday") {
+    Asked box;
+    box.env.config.send.window = {9 * 60, 20 * 60};
+    box.now += 24h;
+    box.now -= 8h;  // 02:00 in Los Angeles
+    const auto id = box.add(box.marketing());
+    CHECK_FALSE(box.submit(0).has_value());
+    const auto shown = [&] {
+        auto row = box.row(id);
+        name_reason(box.env, row, box.view, box.now);
+        return *row.reason;
+    };
+    CHECK(shown() == "quiet-hours");
+    box.now += 9h;
+    box.run([&](Tx& tx) { store::promote(tx, box.now, 10); });
+    CHECK(shown() == "waiting-for-modem");
+    box.view.paused = true;
+    CHECK(shown() == "paused");
+}
+
 TEST_CASE("why: in a list too, a disk that takes nothing is named by all that waits") {
     using store::StoreErrc;
     struct Row {
