@@ -56,6 +56,7 @@ aio::awaitable<void> Gateway::housekeeping() {
         if (!now || !shared_.recovered) continue;
         co_await follow_clock(*now);
         co_await tidy(*now);
+        for (const auto& modem : modems_) co_await modem->give_up_inherited();
         if (context_.clock.now() - flights_at >= std::chrono::hours{1}) {
             flights_at = context_.clock.now();
             auto prune = [now = *now, keep = context_.env->config.retention.flight](Tx& tx) {
@@ -119,6 +120,7 @@ aio::awaitable<void> Gateway::housekeeping() {
             continue;
         }
         shared_.note(done->changed);
+        shared_.wake_for(done->changed);
         if (!done->arrived.empty()) shared_.sync_wake.raise();
     }
 }

@@ -16,7 +16,9 @@ namespace {
 constexpr std::chrono::minutes ask_anyway{5};   // the queue is asked that often by a modem that is idle, news or not
 constexpr std::chrono::seconds store_pause{1};  // between tries to store an outcome while the disk refuses
 constexpr std::chrono::minutes longest_spacing{2};
-constexpr std::size_t most_unstored = 500;  // reports in memory meanwhile
+constexpr std::chrono::seconds longest_commit{30};       // what the policy said before it does not hold any more
+constexpr std::chrono::seconds longest_inheritance{80};  // a modem's answer comes within 70 s of its restart
+constexpr std::size_t most_unstored = 500;               // reports in memory meanwhile
 
 std::string disabled_setting(ModemIndex index) {
     return fmt::format("modem.{}.disabled", index);
@@ -33,6 +35,7 @@ ModemService::ModemService(Context& context, Shared& shared, config::Modem confi
       wake_{context.executor},
       go_answered_{context.executor},
       inherited_{awaiting_late},
+      made_{context.clock.now()},
       window_{{config_.per_minute, config_.per_hour, config_.per_day, config_.per_month}},
       modem_{context.executor, log_, std::move(settings), *this, adopted, awaiting_late, shared.open_port, shared.finder} {}
 
@@ -126,7 +129,7 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
     if (inherited_ && shared_.recovered) {  // its answer did not come
         driver::SubmitOutcome open_end{.ending = Ending::ambiguous, .reason = "restarted"};
         co_await settle_what_was_inherited(std::move(open_end));
-        if (inherited_ && !finished) {  // the disk refused; what comes next must not be taken for it
+        if (inherited_ && !finished) {  // the disk refused, or is asked by housekeeping; what comes next must not be taken for it
             next_due_ = context_.clock.now() + store_pause;
             co_return std::nullopt;
         }
@@ -174,11 +177,13 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
             request.hand_over = shared_.hand_over;
         }
         auto job = [env = context_.env, request = std::move(request)](store::Tx& tx) { return settle_and_pick(tx, *env, request); };
+        const Instant asked = context_.clock.now();
         auto answer = co_await context_.store.run(job, store::Urgency::now, party());
         if (answer) {
             const bool quiet = shared_.news == news;  // but for what this answer itself makes new
             shared_.note(answer->changed);
             if (finished) ++shared_.news;
+            if (finished && !free) shared_.wake_for(answer->changed);
             const std::uint64_t seen = quiet ? shared_.news : news;
             freed_.erase(freed_.begin(), freed_.begin() + static_cast<std::ptrdiff_t>(std::min(freed, freed_.size())));
             if (finished && finished->ending == Ending::accepted) {
@@ -189,8 +194,10 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
             if (answer->refused) co_await note_refusal(std::move(*answer->refused), now);
             if (answer->wake != 0) shared_.wake_one(answer->wake);
             if (answer->waits_for_go) shared_.go_wake.raise();
-            if (answer->submission && answer->not_after && context_.wall().value_or(now) > *answer->not_after) {
-                // the disk took so long that its lease or its time is over: another box may have it by now, and nothing of it left this one
+            const bool late = answer->submission && answer->not_after && context_.wall().value_or(now) > *answer->not_after;
+            if (late || (answer->submission && context_.clock.now() - asked > longest_commit)) {
+                // the disk took so long that its lease, its time or its window is over: another box may have it by now, and nothing of it
+                // left this one
                 finished = driver::SubmitOutcome{.token = answer->submission->token};
                 finished->ending = Ending::not_sent;
                 finished->reason = "late-commit";
@@ -430,17 +437,26 @@ aio::awaitable<void> ModemService::late_refusal(driver::SubmitOutcome outcome) {
 }
 
 aio::awaitable<void> ModemService::settle_what_was_inherited(driver::SubmitOutcome outcome) {
+    if (std::exchange(settling_, true)) co_return;
     const WallTime now = context_.record_time();
     auto job = [env = context_.env, index = config_.index, outcome = std::move(outcome), now, random = context_.rng()](store::Tx& tx) {
         return settle_inherited(tx, *env, index, outcome, now, random);
     };
     auto settled = co_await context_.store.run(job);
+    settling_ = false;
     if (!settled) {
         log_.error("open-submission-not-settled", {{"error", settled.error().text()}});
         co_return;
     }
     inherited_ = false;
     shared_.note(settled->changed);
+    shared_.wake_for(settled->changed);
+}
+
+aio::awaitable<void> ModemService::give_up_inherited() {
+    if (!inherited_ || context_.clock.now() - made_ < longest_inheritance) co_return;
+    driver::SubmitOutcome open_end{.ending = Ending::ambiguous, .reason = "restarted"};
+    co_await settle_what_was_inherited(std::move(open_end));
 }
 
 aio::awaitable<bool> ModemService::knows_sim(std::string iccid) {
@@ -603,6 +619,10 @@ std::vector<LiveSim> Shared::live_but(ModemIndex modem, WallTime now) {
 void Shared::wake_all() {
     ++news;
     for (ModemService* modem : modems) modem->poke();
+}
+
+void Shared::wake_for(const std::vector<Changed>& changed) {
+    if (std::ranges::any_of(changed, [](const Changed& one) { return one.status == MessageStatus::queued; })) wake_all();
 }
 
 void Shared::note(const std::vector<Changed>& changed) {

@@ -57,6 +57,8 @@ public:
     aio::awaitable<Result<void>> accept_sim(std::string actor);
     /// Limits, classes and costs of a configuration that was read again; its port and its SIM need a restart.
     void reload(config::Modem config);
+    /// What the process before left open on a modem that is gone, or not up, is unknown once no answer can come any more.
+    aio::awaitable<void> give_up_inherited();
     /// Reads what restarts must not forget: that a technician disabled it.
     aio::awaitable<Result<void>> restore();
 
@@ -131,7 +133,9 @@ private:
     Instant next_due_ = Instant::max();
     bool idle_ = false, enabled_ = true;
     std::optional<Nothing> found_nothing_;
-    bool inherited_ = false;   ///< the process before left a submission open on this modem
+    bool inherited_ = false;  ///< the process before left a submission open on this modem
+    bool settling_ = false;   ///< that is being stored
+    Instant made_{};
     std::string rest_reason_;  ///< why the SIM rests; empty when it does not
     std::optional<Instant> rest_until_;
     std::deque<driver::Incoming> unstored_;  ///< reports that were handed over for good, and that the disk refused

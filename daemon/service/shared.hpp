@@ -73,6 +73,8 @@ struct Shared {
     /// The modems but `modem` that could take a message now.
     std::vector<LiveSim> live_but(ModemIndex modem, WallTime now);
     void wake_all();
+    /// Wakes all where one of these waits again: the modem that had it may not be able to take it.
+    void wake_for(const std::vector<Changed>& changed);
     void note(const std::vector<Changed>& changed);
 };
 

@@ -45,7 +45,7 @@ struct Folder {
 
 /// One run of the daemon, as far as one modem's owner goes; its database stays for the next.
 struct Life {
-    Life(const Folder& folder, HandClock& clock, config::Modem config) {
+    Life(const Folder& folder, HandClock& clock, config::Modem config, bool awaiting_late = false) {
         auto opened = store::Store::open({.path = (folder.path / "conductor.db").string()}, ctx.get_executor(), ctx.get_executor());
         REQUIRE(opened.has_value());
         store = std::move(*opened);
@@ -54,7 +54,7 @@ struct Life {
         context = std::make_unique<Context>(Context{ctx.get_executor(), clock, *store, Log{}, env, std::mt19937_64{1}});
         driver::ModemSettings settings;
         settings.port = "pty:/example/modem0";
-        modem = std::make_unique<ModemService>(*context, shared, config, settings, -1, false);
+        modem = std::make_unique<ModemService>(*context, shared, config, settings, -1, awaiting_late);
     }
     ~Life() { settle(); }
     void settle() {
@@ -100,6 +100,19 @@ struct Life {
         await_nothing(task(*store, job, lines));
         std::erase_if(lines, [](const std::string& line) { return line.starts_with("sim: "); });
         return lines;
+    }
+
+    /// Status and reason of the first message.
+    std::string message() {
+        auto look = [](store::Tx& tx) {
+            const auto row = store::find(tx, MessageId{1});
+            return row ? std::string{to_string(row->status)} + " " + row->reason.value_or("") : "";
+        };
+        auto task = [](store::Store& db, decltype(look) job) -> aio::awaitable<std::string> {
+            auto seen = co_await db.read(job);
+            co_return seen ? *seen : "";
+        };
+        return await(task(*store, look));
     }
 
     driver::Identity who{.imei = "350000000000017", .iccid = "8988200000000000017"};
@@ -195,6 +208,62 @@ TEST_CASE("a SIM's rest and its limits do not wait for a clock that was ahead") 
     clock.instant += 2min;
     life.await(life.modem->next(std::nullopt, true));
     CHECK(life.modem->resting() == "");
+}
+
+namespace {
+
+struct OneSubmitted : Life {
+    OneSubmitted(const Folder& folder, HandClock& clock) : Life{folder, clock, {.index = 0}} {
+        shared.recovered = true;
+        sim_seen();
+        auto add = [now = clock.time, env = context->env](store::Tx& tx) {
+            NewMessage message;
+            message.to = "+15550100123";
+            message.text = "Your order is ready.";
+            message.message_class = MessageClass::transactional;
+            return take(tx, *env, message, now, 0).has_value();
+        };
+        await_nothing(ignore(*store, add));
+        submission = await(modem->next(std::nullopt, true));
+        REQUIRE(submission.has_value());
+    }
+    template <class Job>
+    static aio::awaitable<void> ignore(store::Store& db, Job job) {
+        const auto done = co_await db.run(job);
+        CHECK(done.has_value());
+    }
+    std::optional<driver::Submission> submission;
+};
+
+}  // namespace
+
+TEST_CASE("what the process before left open on a modem that does not come back is unknown when no answer can come any more") {
+    Folder folder;
+    HandClock clock;
+    {
+        OneSubmitted before{folder, clock};
+        REQUIRE(before.message() == "sending ");
+    }
+    Life life{folder, clock, {.index = 0}, true};
+    life.shared.recovered = true;
+    clock.pass(79s);
+    life.await_nothing(life.modem->give_up_inherited());
+    CHECK(life.message() == "sending ");
+    clock.pass(1s);
+    life.await_nothing(life.modem->give_up_inherited());
+    CHECK(life.message() == "unknown restarted");
+}
+
+TEST_CASE("what a modem could not send before its line was gone, another one is told of") {
+    Folder folder;
+    HandClock clock;
+    OneSubmitted life{folder, clock};
+    ModemService other{*life.context, life.shared, {.index = 1}, {}, -1, false};
+    life.shared.modems.push_back(&other);
+    const driver::SubmitOutcome lost{.token = life.submission->token, .ending = driver::Ending::not_sent, .reason = "port-lost"};
+    CHECK_FALSE(life.await(life.modem->next(lost, false)).has_value());
+    CHECK(life.message() == "queued port-lost");
+    CHECK(other.wake().raised());
 }
 
 TEST_CASE("what was submitted is settled though the clock is not sure any more, and nothing new is taken") {
