@@ -263,9 +263,6 @@ void take_report(Tx& tx, const Env& env, const pdu::StatusReport& report, Incomi
     store::insert_incoming(tx, in);
 }
 
-}  // namespace
-
-namespace {
 IncomingRow row_of(const driver::Incoming& incoming, WallTime now) {
     return {.kind = incoming.kind == driver::Incoming::Kind::report ? 1 : 0,
             .modem_index = incoming.modem_index,
@@ -280,6 +277,7 @@ void call_undecodable(IncomingRow& row) {
     row.fingerprint = hash_of(row.hex);  // all its octets
     row.state = undecodable;
 }
+
 }  // namespace
 
 Arrived take_in(Tx& tx, const Env& env, const driver::Incoming& incoming, WallTime now) {

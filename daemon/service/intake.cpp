@@ -68,6 +68,7 @@ double default_priority(MessageClass message_class) {
 }
 
 constexpr std::chrono::hours farthest_due{24 * 366 * 5};
+constexpr std::chrono::hours set_ends{1};  // behind the last message of a set: its name begins another one then
 
 std::optional<Refusal> check_text(const Env& env, const NewMessage& m, WallTime now) {
     if (m.text.find_first_not_of(" \t\r\n") == std::string::npos) return refuse("empty-text", "text");
@@ -152,6 +153,8 @@ api::Answer<MessageRow> make_row(const Env& env, const NewMessage& m, WallTime n
     row.phone_number = number->text;
     row.content = segments->text;
     row.encoding = segments->alphabet == pdu::Alphabet::ucs2 ? Encoding::ucs2 : Encoding::gsm7;
+    row.single_table = segments->national.single;
+    row.locking_table = segments->national.locking;
     row.segments = static_cast<int>(segments->segments.size());
     for (int seq = 1; seq <= row.segments; ++seq) row.parts.push_back({.seq = seq});
     row.timestamp = now;
@@ -212,7 +215,7 @@ api::Answer<Taken> take(Tx& tx, const Env& env, const NewMessage& m, MessageRow 
     if (m.set && m.scheduled_message_id)
         row.after = store::before_in_set(tx, row);
     else if (m.set)
-        row.after = store::last_of_set(tx, row.phone_number, *m.set);
+        row.after = store::last_of_set(tx, row.phone_number, *m.set, now - set_ends);
     if (m.consent) note_consent(tx, m, row.phone_number, now);
     dispatch::Facts facts{.message_class = row.message_class};
     note_opt_out(tx, row, facts);

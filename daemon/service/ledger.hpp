@@ -112,7 +112,7 @@ Judged judge_slots(store::Tx& tx, const Env& env, const driver::SlotReading& rea
 std::vector<store::AttemptRow> unread_slots(store::Tx& tx, WallTime now);
 std::vector<Changed> give_up_slots(store::Tx& tx, const Env& env, WallTime now);
 
-/// Makes `delivery_status` unknown where no report came in time. Returns how many rows it looked at.
+/// Makes `delivery_status` unknown where no report came in time, of at most `limit` messages.
 std::vector<Changed> close_overdue_reports(store::Tx& tx, const Env& env, WallTime now, int limit);
 
 /// Ends those of `ids` that are ready and expired, and makes at most `limit` due rows ready. For what no modem looks at.

@@ -64,9 +64,25 @@ void give_up(Tx& tx, MessageRow& row, MessageStatus otherwise, std::string reaso
 
 namespace {
 
+/// The text in the parts that were planned when it was taken in, whatever the configuration is since: those before may be out.
+Result<sms::Segmented> planned_segments(const Env& env, const MessageRow& row) {
+    auto options = segment_options(env.config, row.id);
+    options.encoding = row.encoding == Encoding::ucs2 ? sms::Want::ucs2 : sms::Want::gsm7;
+    options.transliterate = false;  // its content is what came of that
+    options.max_segments = static_cast<int>(row.parts.size());
+    options.national_tables = {row.single_table, row.locking_table};
+    auto planned = sms::segment(row.content, options);
+    if (planned && planned->segments.size() == row.parts.size()) return planned;
+    options.national_tables = env.config.send.national_tables;  // of a database that did not note its tables
+    planned = sms::segment(row.content, options);
+    if (planned && planned->segments.size() != row.parts.size())
+        return fail(sms::SmsErrc::too_long, fmt::format("{} parts, planned {}", planned->segments.size(), row.parts.size()));
+    return planned;
+}
+
 /// The PDU of part `seq`, or the reason word why there is none.
 Result<pdu::Encoded> encode_part(const Env& env, const MessageRow& row, int seq, bool reject_duplicates, Elements elements, WallTime now) {
-    const auto segments = sms::segment(row.content, segment_options(env.config, row.id));
+    const auto segments = planned_segments(env, row);
     if (!segments) return segments.error();
     if (seq < 1 || static_cast<std::size_t>(seq) > segments->segments.size())
         return fail(sms::SmsErrc::too_long, "part", static_cast<std::size_t>(seq));
@@ -123,6 +139,7 @@ bool journal(Tx& tx, const Env& env, MessageRow& row, const PickRequest& request
         return false;
     }
     const bool store = !request.store_memory.empty();
+    if (row.due_at > request.now) row.due_at = request.now;  // the clock went back since: a try is never older than its round
     count_budget(tx, env, row, request.now);
     dispatch::begin_part(row, seq, request.modem);
     row.iccid = request.iccid;
@@ -145,7 +162,7 @@ bool journal(Tx& tx, const Env& env, MessageRow& row, const PickRequest& request
                                                 .slot_memory = store ? std::optional{request.store_memory} : std::nullopt});
     row.report_until = row.report_wanted ? std::optional{request.now + validity_of(row, request.now) + Limits::report_grace} : std::nullopt;
     save(tx, env, row, request.now);
-    store::set_last_attempt(tx, row.id, *row.last_attempt);  // behind save(): it never enters the index of what waits again
+    store::set_last_attempt(tx, row.id, *row.last_attempt);
     answer.submission = driver::Submission{
         .token = *row.last_attempt, .pdu = std::move(*encoded), .more_follow = dispatch::waiting_part(row) != nullptr, .store = store};
     answer.message = row.id;
@@ -253,7 +270,7 @@ public:
                 if (takes(row.ranked.lane, request_.modem) && lets(row.message_class) && goes_before(row.ranked, best) && mine(row.ranked))
                     best = row.ranked;
         if (spaced || request_.paused)  // what has begun is completed
-            for (const auto& one : store::ready_and_tried(tx_, 4 * Limits::examined_per_pick)) {
+            for (const auto& one : store::ready_and_begun(tx_, 4 * Limits::examined_per_pick)) {
                 if (!takes(one.lane, request_.modem) || !goes_before(one, best) || !mine(one)) continue;
                 const auto row = store::find(tx_, one.id);
                 if (row && has_parts_out(*row)) best = one;

@@ -16,7 +16,8 @@ namespace {
     "known, set_name, after_id, revision"
 
 constexpr std::int64_t flag_report = 1, flag_flash = 2, flag_resend = 4, flag_pinned = 8, flag_corrected = 16, flag_begun = 32,
-                       flag_offline_ok = 64, flag_ages = 128;
+                       flag_offline_ok = 64, flag_ages = 128, flag_parts_out = 256;
+constexpr int single_table_at = 12, locking_table_at = 16;                // in flags, four bits each
 constexpr int ready_no = 0, ready_yes = 1, ready_held = 2, ready_go = 3;  // column ready
 
 int ready_of(const MessageRow& r) {
@@ -28,7 +29,9 @@ int ready_of(const MessageRow& r) {
 std::int64_t flags_of(const MessageRow& r) {
     return (r.report_wanted ? flag_report : 0) | (r.flash ? flag_flash : 0) | (r.on_unknown == OnUnknown::resend ? flag_resend : 0) |
            (r.pinned ? flag_pinned : 0) | (r.corrected ? flag_corrected : 0) | (r.begun ? flag_begun : 0) |
-           (r.offline_ok ? flag_offline_ok : 0) | (r.ages ? flag_ages : 0);
+           (r.offline_ok ? flag_offline_ok : 0) | (r.ages ? flag_ages : 0) |
+           (std::ranges::any_of(r.parts, [](const Part& p) { return p.status != PartStatus::waiting; }) ? flag_parts_out : 0) |
+           std::int64_t{r.single_table & 15} << single_table_at | std::int64_t{r.locking_table & 15} << locking_table_at;
 }
 
 MessageRow read(const Rows& q) {
@@ -76,6 +79,8 @@ MessageRow read(const Rows& q) {
     r.begun = (flags & flag_begun) != 0;
     r.offline_ok = (flags & flag_offline_ok) != 0;
     r.ages = (flags & flag_ages) != 0;
+    r.single_table = static_cast<std::uint8_t>(flags >> single_table_at & 15);
+    r.locking_table = static_cast<std::uint8_t>(flags >> locking_table_at & 15);
     r.on_unknown = (flags & flag_resend) ? OnUnknown::resend : OnUnknown::hold;
     if (const auto reply = q.opt_i64(c++)) r.in_reply_to = MessageId{*reply};
     r.scheduled_message_id = q.opt_i64(c++);
@@ -294,14 +299,14 @@ std::vector<ReadyQueue> ready_queues(Tx& tx, Gate gate) {
     }
 }
 
-std::vector<Ranked> ready_and_tried(Tx& tx, int limit) {
-    std::vector<Ranked> tried;
-    for (Rows q = tx.query("SELECT id, rank, lane FROM messages INDEXED BY messages_tried WHERE status = 0 AND ready = 1"
-                           " AND last_attempt IS NOT NULL ORDER BY rank, id LIMIT ?",
+std::vector<Ranked> ready_and_begun(Tx& tx, int limit) {
+    std::vector<Ranked> begun;
+    for (Rows q = tx.query("SELECT id, rank, lane FROM messages INDEXED BY messages_begun WHERE status = 0 AND ready = 1"
+                           " AND (flags & 256) <> 0 ORDER BY rank, id LIMIT ?",
                            limit);
          q.next();)
-        tried.push_back({MessageId{q.i64(0)}, q.i64(1), static_cast<std::uint64_t>(q.i64(2))});
-    return tried;
+        begun.push_back({MessageId{q.i64(0)}, q.i64(1), static_cast<std::uint64_t>(q.i64(2))});
+    return begun;
 }
 
 std::vector<Ahead> rows_ahead(Tx& tx, std::uint64_t modems, bool replies_alone, int limit) {
@@ -463,9 +468,11 @@ Recent recent_marketing(Tx& tx, std::string_view phone, WallTime now) {
 
 std::optional<UnderWay> under_way_before(Tx& tx, std::string_view phone, MessageClass message_class, MessageId id) {
     Rows q = tx.query(
-        "SELECT status, not_before FROM (SELECT id, status, class, not_before, ready FROM messages INDEXED BY messages_sent_to"
+        "SELECT status, not_before FROM (SELECT id, status, class, not_before, ready,"
+        " ifnull(reason IN ('campaign-paused', 'set-stopped'), 0) AS stopped FROM messages INDEXED BY messages_sent_to"
         " WHERE phone = ? AND last_attempt IS NOT NULL ORDER BY id DESC LIMIT 32)"
-        " WHERE class = ? AND (status = 1 OR (status = 0 AND ready <> 2 AND id < ?3)) AND id <> ?3 ORDER BY status DESC LIMIT 1",
+        " WHERE class = ? AND (status = 1 OR (status = 0 AND ready <> 2 AND id < ?3 AND NOT stopped)) AND id <> ?3 ORDER BY status DESC "
+        "LIMIT 1",
         phone, message_class, id);
     if (!q.next()) return std::nullopt;
     return UnderWay{q.as<MessageStatus>(0) == MessageStatus::sending, q.time(1)};
@@ -502,10 +509,12 @@ History history_of(Tx& tx, std::string_view phone, WallTime now) {
     return h;
 }
 
-std::optional<MessageId> last_of_set(Tx& tx, std::string_view phone, std::string_view set_name) {
-    Rows q =
-        tx.query("SELECT max(id) FROM messages INDEXED BY messages_sets WHERE phone = ? AND set_name = ? AND status <> 7", phone, set_name);
-    return q.next() && !q.null(0) ? std::optional{MessageId{q.i64(0)}} : std::nullopt;
+std::optional<MessageId> last_of_set(Tx& tx, std::string_view phone, std::string_view set_name, WallTime since) {
+    Rows q = tx.query(
+        "SELECT id, status IN (0, 1) OR max(created_at, ifnull(sent_at, 0)) >= ?3 FROM messages INDEXED BY messages_sets"
+        " WHERE phone = ?1 AND set_name = ?2 AND status <> 7 ORDER BY id DESC LIMIT 1",
+        phone, set_name, since);
+    return q.next() && q.flag(1) ? std::optional{MessageId{q.i64(0)}} : std::nullopt;
 }
 
 std::optional<MessageId> before_in_set(Tx& tx, const MessageRow& row) {

@@ -27,6 +27,7 @@ struct MessageRow : Message {
     bool offline_ok = false;                              ///< a claimed row that may go while Supabase cannot be asked
     bool ages = false;                                    ///< `expires_at` follows from when it was taken, and nobody named it
     std::int64_t revision = 0;                            ///< of a claimed row, as this box read it
+    std::uint8_t single_table = 0, locking_table = 0;     ///< national tables that its parts were planned with (TS 23.038 §6.2.1.2)
     std::optional<std::int64_t> last_attempt;             ///< the newest of its attempts; each names the one before
     std::optional<std::string> state, time_zone;          ///< of the recipient's address
     std::optional<std::string> known;                     ///< what the priority was made of; empty: the caller named it
@@ -140,8 +141,8 @@ struct GoRow {
 std::optional<GoRow> waiting_for_go(Tx& tx, MessageId id, std::int64_t epoch);
 /// The number of a message; empty when there is none.
 std::string phone_of(Tx& tx, MessageId id);
-/// Ready rows of any lane that were tried before, best first.
-std::vector<Ranked> ready_and_tried(Tx& tx, int limit);
+/// Ready rows of any lane of which parts are out, or may be, best first.
+std::vector<Ranked> ready_and_begun(Tx& tx, int limit);
 /// Where a walk through the rows that are due is; a new one begins at their head.
 struct ReadyCursor {
     std::int64_t lane = INT64_MIN, message_class = -1, rank = 0, id = 0;
@@ -189,7 +190,7 @@ struct LastSim {
 };
 std::optional<LastSim> last_sim_of(Tx& tx, std::string_view phone);
 /// The newest of the begun and not yet settled messages of a class to this number that goes before message `id`: one that is on a modem, or
-/// an older one that waits for another try. Looks at the last 32 that were begun.
+/// an older one that waits for another try, but for what only a person lets go on. Looks at the last 32 that were begun.
 struct UnderWay {
     bool on_modem = false;
     WallTime not_before{};  ///< its next try
@@ -203,7 +204,7 @@ struct History {
 };
 History history_of(Tx& tx, std::string_view phone, WallTime now);
 /// The newest message of a set to a number; one that was cancelled has no place any more.
-std::optional<MessageId> last_of_set(Tx& tx, std::string_view phone, std::string_view set_name);
+std::optional<MessageId> last_of_set(Tx& tx, std::string_view phone, std::string_view set_name, WallTime since);
 /// The message of its set that is due before a row of Supabase; one that was cancelled or given back has no place any more.
 std::optional<MessageId> before_in_set(Tx& tx, const MessageRow& row);
 /// What waits for an earlier round of this row of Supabase waits for this one now.

@@ -212,6 +212,15 @@ struct Box {
     std::shared_ptr<Granted> granted = std::make_shared<Granted>();
 };
 
+inline NewMessage marketing(std::string text, std::string to = phone) {
+    NewMessage m;
+    m.to = std::move(to);
+    m.text = std::move(text);
+    m.message_class = MessageClass::marketing;
+    m.consent = true;
+    return m;
+}
+
 inline std::string hex_of(pdu::Tpdu tpdu) {
     const auto encoded = pdu::encode(pdu::Pdu{.smsc = pdu::address_of("+15550100900"), .tpdu = std::move(tpdu)});
     REQUIRE(encoded.has_value());

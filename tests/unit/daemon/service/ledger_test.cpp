@@ -464,11 +464,68 @@ TEST_CASE("ledger: a lease that is over gives the row back") {
 TEST_CASE("ledger: what no modem can carry fails with its reason") {
     Box box;
     const auto id = box.add(Box::text_of(3));
-    box.env.config.send.max_segments = 2;  // the configuration was changed meanwhile
+    box.run([&](Tx& tx) { tx.run("UPDATE messages SET content = content || content WHERE id = ?", id); });  // no longer in three parts
     CHECK_FALSE(box.submit(0).has_value());
     CHECK(box.status(id) == "failed");
     CHECK(box.reason(id) == "not-encodable");
     CHECK(box.told() == std::vector<std::string>{"failed/none"});
+}
+
+TEST_CASE("ledger: a message goes out in the parts in which it was taken in, whatever the configuration is since") {
+    Box box;
+    auto& send = box.env.config.send;
+    const std::string quoted = "It\xE2\x80\x99s here. " + std::string(90, 'x'), turkish = "\xC4\x9F " + std::string(98, 'x');
+    NewMessage m;
+    m.to = phone;
+    m.message_class = MessageClass::transactional;
+    std::string content, parts;
+    SUBCASE("fewer segments are allowed") {
+        m.text = content = Box::text_of(3);
+        parts = "1:sent 2:sent 3:sent";
+    }
+    SUBCASE("it would be transliterated now") {
+        send.transliterate = false;
+        m.text = content = quoted;
+        parts = "1:sent 2:sent";
+    }
+    SUBCASE("it would not be transliterated any more") {
+        send.transliterate = true;
+        m.text = quoted;
+        content = "It's here. " + std::string(90, 'x');
+        parts = "1:sent";
+    }
+    SUBCASE("its national table is not configured any more") {
+        send.national_tables = {1};
+        m.text = content = turkish;
+        parts = "1:sent";
+    }
+    SUBCASE("it would be shorter with a national table") {
+        m.text = content = turkish;
+        parts = "1:sent 2:sent";
+    }
+    const auto id = box.add(m);
+    send.transliterate = !send.transliterate;
+    send.national_tables = send.national_tables.empty() ? std::vector<std::uint8_t>{1, 2, 3} : std::vector<std::uint8_t>{};
+    send.max_segments = 1;
+    std::string out;
+    for (auto sent = box.submit(0); sent; sent = Box::sent_of(box.pick(0, Box::accepted(sent->token, 1)), 0)) out += sent->tpdu.data.text;
+    CHECK(out == content);
+    CHECK(box.parts(id) == parts);
+    CHECK(box.status(id) == "sent");
+}
+
+TEST_CASE("ledger: a clock that goes back makes no try older than its round") {
+    Box box;
+    const auto id = add_with(box, OnUnknown::resend);
+    box.now -= 50s;
+    box.settle(0, Box::ambiguous(box.must_submit(0).token));
+    REQUIRE(box.status(id) == "queued");
+    box.run([&](Tx& tx) {
+        auto row = *store::find(tx, id);
+        CHECK(has_begun(tx, row));
+        give_up(tx, row, MessageStatus::cancelled, "cancelled");
+        CHECK(row.status == MessageStatus::unknown);
+    });
 }
 
 TEST_CASE("ledger: costs add up per accepted part") {

@@ -1,4 +1,4 @@
-// Which modem takes which message, and in which order: affinity, failover, classes of messages against starvation, sets, pauses.
+// Which modem takes which message, and in which order: affinity, failover, classes of messages against starvation, pauses.
 #include "daemon/analytics/priority.hpp"
 #include "daemon/dispatch/places.hpp"
 #include "daemon/dispatch/submission.hpp"
@@ -38,15 +38,6 @@ struct Fleet : Box {
         settle(modem, accepted(sent.token, 9));
     }
 };
-
-NewMessage marketing(std::string text, std::string to = phone) {
-    NewMessage m;
-    m.to = std::move(to);
-    m.text = std::move(text);
-    m.message_class = MessageClass::marketing;
-    m.consent = true;
-    return m;
-}
 
 }  // namespace
 
@@ -293,155 +284,47 @@ TEST_CASE("order: of two that are tried again the older goes first, and neither 
     CHECK(box.must_submit(1).message == second);
 }
 
-TEST_CASE("sets: in order, two to five seconds apart, one contact") {
+TEST_CASE("campaigns: a pause of one holds no other one's message to the same number") {
     Box box;
-    std::vector<MessageId> ids;
-    for (const char* text : {"One.", "Two.", "Three."}) {
-        auto m = marketing(text);
-        m.set = "welcome-17";
-        ids.push_back(box.add(m));
-    }
-    const auto first = box.must_submit(0);
-    CHECK(first.message == ids[0]);
-    CHECK_FALSE(box.submit(1).has_value());  // the next waits for it
-    CHECK(box.reason(ids[1]) == "set-order");
-    box.settle(0, Box::accepted(first.token, 1));
-    for (std::size_t n = 1; n < ids.size(); ++n) {
-        CAPTURE(n);
-        CHECK_FALSE(box.submit(0).has_value());
-        box.now += 2s - 1ms;
-        CHECK_FALSE(box.submit(0).has_value());
-        box.now += 3s + 1ms;
-        const auto sent = box.must_submit(0);  // neither gap nor cap binds inside a set
-        CHECK(sent.message == ids[n]);
-        box.settle(0, Box::accepted(sent.token, static_cast<int>(n) + 1));
-    }
-    CHECK_FALSE(box.submit(0).has_value());
-    const auto next = box.add(marketing("Another day."));
-    CHECK_FALSE(box.submit(0).has_value());
-    CHECK(box.reason(next) == "per-recipient-cap");
+    auto m = marketing("Sale!");
+    m.campaign_name = "winback";
+    const auto held = box.add(m);
+    box.settle(0, Box::refused(box.must_submit(0).token, 41));
+    box.run([&](Tx& tx) { store::set_setting(tx, paused_campaign("winback"), "uid:0"); });
+    box.now += 1h;
+    REQUIRE_FALSE(box.submit(0).has_value());
+    REQUIRE(box.reason(held) == "campaign-paused");
+    const auto free = box.add(marketing("News."));
+    CHECK(box.must_submit(0).message == free);
 }
 
-TEST_CASE("sets: a retry keeps the order, a failure stops the rest until it is mended") {
-    Box box;
-    std::vector<MessageId> ids;
-    for (const char* text : {"One.", "Two."}) {
-        NewMessage m;
-        m.to = phone;
-        m.text = text;
-        m.message_class = MessageClass::transactional;
-        m.set = "s";
-        ids.push_back(box.add(m));
-    }
-    auto sent = box.must_submit(0);
-    box.settle(0, Box::refused(sent.token, 38));
-    CHECK_FALSE(box.submit(0).has_value());
-    CHECK_FALSE(box.submit(1).has_value());
-    box.now = box.row(ids[0]).not_before;
-    sent = box.must_submit(0);
-    CHECK(sent.message == ids[0]);
-    box.settle(0, Box::refused(sent.token, 1));  // no such number
-    CHECK(box.status(ids[0]) == "failed");
-    box.now += 61min;
-    CHECK_FALSE(box.submit(0).has_value());
-    CHECK(box.status(ids[1]) == "queued");
-    CHECK(box.reason(ids[1]) == "set-stopped");
-    box.run([&](Tx& tx) { reopen(tx, box.env, {ids[0]}, box.now); });
-    sent = box.must_submit(0);
-    CHECK(sent.message == ids[0]);
-    box.settle(0, Box::accepted(sent.token, 4));
-    box.now += 5s;
-    CHECK(box.must_submit(0).message == ids[1]);
-}
-
-TEST_CASE("sets: one that is cancelled has no place in its set until it is wanted after all") {
-    Box box;
-    std::vector<MessageId> ids;
-    const auto add_one = [&](const char* text) {
-        auto m = marketing(text);
-        m.set = "s";
-        ids.push_back(box.add(m));
-    };
-    const auto change = [&](MessageId id, bool cancel) {
-        box.run([&](Tx& tx) {
-            auto row = *store::find(tx, id);
-            if (cancel) {
-                dispatch::abandon(row, MessageStatus::cancelled, "cancelled");
-                row.ready = false;
-            } else {
-                dispatch::new_round(row);
-                row.ready = true;
-            }
-            save(tx, box.env, row, box.now);
-        });
-    };
-    const auto goes = [&](MessageId id) {
-        box.now += 5s;
-        const auto sent = box.must_submit(0);
-        CHECK(sent.message == id);
-        box.settle(0, Box::accepted(sent.token, static_cast<int>(id.value)));
-        CHECK_FALSE(box.submit(0).has_value());  // never two of a set at once
-    };
-    for (const char* text : {"One.", "Two.", "Three.", "Four."}) add_one(text);
-    change(ids[1], true);
-    change(ids[3], true);
-    add_one("Five.");
-    goes(ids[0]);
-    SUBCASE("left out") {
-        goes(ids[2]);
-        goes(ids[4]);
-    }
-    SUBCASE("wanted after all: it has its old place") {
-        change(ids[1], false);
-        goes(ids[1]);
-        goes(ids[2]);
-        goes(ids[4]);
-    }
-}
-
-TEST_CASE("sets: a set whose first one is cancelled is a contact all the same") {
-    Box box;
-    std::vector<MessageId> ids;
-    for (const char* text : {"One.", "Two."}) {
-        auto m = marketing(text);
-        m.set = "s";
-        ids.push_back(box.add(m));
+TEST_CASE("pause: what has begun goes on behind any number of messages that were tried") {
+    Fleet box;
+    auto two_parts = marketing(std::string(200, 'a'));
+    two_parts.priority = 0;
+    const auto begun = box.add(two_parts);
+    box.settle(0, Box::accepted(box.must_submit(0).token, 1));
+    std::vector<MessageId> tried;
+    for (int n = 0; n < 300; ++n) {
+        auto sale = marketing(std::string(200, 'b'), "+1555010" + std::to_string(1000 + n));
+        sale.priority = 100;
+        tried.push_back(box.add(sale));
     }
     box.run([&](Tx& tx) {
-        auto row = *store::find(tx, ids[0]);
-        dispatch::abandon(row, MessageStatus::cancelled, "cancelled");
-        row.ready = false;
-        save(tx, box.env, row, box.now);
+        for (const auto id : tried) {
+            auto row = *store::find(tx, id);
+            const auto attempt = store::open_attempt(tx, {.message = id, .seq = 1, .modem_index = 1, .started_at = box.now});
+            store::close_attempt(tx, attempt, box.now, static_cast<int>(driver::Ending::refused), {}, "cms-41");
+            row.retry_count = 1;
+            store::update(tx, row);
+            store::set_last_attempt(tx, id, attempt);
+        }
     });
-    const auto sent = box.must_submit(0);
-    CHECK(sent.message == ids[1]);
-    box.settle(0, Box::accepted(sent.token, 1));
-    box.now += 1h;
-    const auto next = box.add(marketing("Another."));
-    CHECK_FALSE(box.submit(0).has_value());
-    CHECK(box.reason(next) == "per-recipient-cap");
-}
-
-TEST_CASE("sets: the next follows an unknown one as soon, and a held one stays held") {
-    Box box;
-    std::vector<MessageId> ids;
-    for (const char* text : {"One.", "Two.", "Three."}) {
-        auto m = marketing(text);
-        m.set = "s";
-        ids.push_back(box.add(m));
-    }
-    auto sent = box.must_submit(0);
-    CHECK_FALSE(box.submit(1).has_value());
-    box.settle(0, Box::ambiguous(sent.token, "timeout"));
-    CHECK(box.status(ids[0]) == "unknown");
-    box.now += 5s;
-    sent = box.must_submit(0);
-    CHECK(sent.message == ids[1]);
-    box.run([&](Tx& tx) { tx.run("UPDATE messages SET ready = 2 WHERE id = ?", ids[2]); });  // of a restored database
-    box.settle(0, Box::accepted(sent.token, 1));
-    CHECK(box.status(ids[1]) == "sent");
-    box.now += 5s;
-    CHECK_FALSE(box.submit(0).has_value());
+    box.paused = true;
+    const auto sent = box.take_by(0);
+    REQUIRE(sent.has_value());
+    CHECK(sent->message == begun);
+    CHECK_FALSE(box.take_by(1).has_value());
 }
 
 TEST_CASE("pause: replies and what has begun go on, however much stands before them") {
@@ -475,18 +358,6 @@ TEST_CASE("pause: replies and what has begun go on, however much stands before t
     CHECK(std::ranges::find(out, reply) != out.end());
     CHECK(std::ranges::find(out, begun) != out.end());
     CHECK_FALSE(box.take_by(0).has_value());
-}
-
-TEST_CASE("sets: sets of other names and numbers are their own") {
-    Box box;
-    auto a = marketing("One.");
-    a.set = "a";
-    auto b = marketing("One.", other_phone);
-    b.set = "a";
-    box.add(a);
-    box.add(b);
-    CHECK(box.submit(0).has_value());
-    CHECK(box.submit(1).has_value());
 }
 
 TEST_CASE("campaigns: a pause holds one campaign and nothing else") {
