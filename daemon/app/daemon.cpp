@@ -13,6 +13,7 @@
 #include "daemon/api/server.hpp"
 #include "daemon/app/system.hpp"
 #include "daemon/service/house.hpp"
+#include "daemon/store/db_file.hpp"
 #include "modem/driver/finder.hpp"
 
 namespace conductor::app {
@@ -187,10 +188,11 @@ Result<api::Tokens> Daemon::tokens() const {
 }
 
 Result<void> Daemon::open() {
-    if (auto locked = lock_file(config_.gateway.database + ".lock"); !locked) return locked;
-    auto store = store::Store::open({.path = config_.gateway.database,
-                                     .opt_outs = store::opt_outs_path(config_.gateway.database),
-                                     .witness = store::witness_path(config_.gateway.database),
+    const std::string database = store::real_path(config_.gateway.database);
+    if (auto locked = lock_file(database + ".lock"); !locked) return locked;
+    auto store = store::Store::open({.path = database,
+                                     .opt_outs = store::opt_outs_path(database),
+                                     .witness = store::witness_path(database),
                                      .machine = store::machine_id()},
                                     io_.get_executor(), disk_.get_executor());
     if (!store) return store.error();
@@ -199,6 +201,8 @@ Result<void> Daemon::open() {
     const auto word = [&device] { return std::uint64_t{device()} << 32 | device(); };
     auto inherited = inherit(service::format_uuid(word(), word(), 4));
     if (inherited.newest) clock_.judge().not_before(*inherited.newest);
+    const std::string boot_id = store::boot_id();
+    if (const auto offset = service::kept_offset(inherited.clock, boot_id)) clock_.judge().trusted_before(*offset);
     std::optional<sync::ClientSettings> supabase;
     if (config_.supabase) {
         auto settings = client_settings(*config_.supabase);
@@ -212,6 +216,7 @@ Result<void> Daemon::open() {
                                               word());
     house_->shared().told_time = [this](TimeSource source, Instant at, WallTime time) { clock_.judge().told(source, at, time); };
     house_->shared().clock_state = [this] { return clock_.state(); };
+    house_->shared().boot_id = boot_id;
     house_->shared().in_background = run_in_background;
     house_->shared().keep_descriptor = [this](ModemIndex index, int descriptor) {
         const auto name = "modem-" + std::to_string(index);

@@ -8,10 +8,10 @@
 //   system    it is plausible, and no file of a time before the last power-off could have set it;
 //   modem     the network's time (NITZ) agrees within five minutes, or is used instead where the system's is not plausible.
 // Plausible: not before this program was made, not more than five minutes before the newest time in the database, not more than 400 days
-// after it. More than a week after it, in the first ten minutes after a boot, it waits for somebody who knows better: a chip that is a
-// month ahead would let the whole queue expire. A clock that moves by more than three minutes against BootClock while it runs has jumped:
-// it is not sure until a time service, Supabase, the modem's network or a person (SIGHUP) confirms it, or it comes back. Nothing fires or
-// expires while it is not sure.
+// after it. A move against BootClock while no daemon ran is one like any other, as long as the machine ran. More than a week after it, in
+// the first ten minutes after a boot, it waits for somebody who knows better: a chip that is a month ahead would let the whole queue
+// expire. A clock that moves by more than three minutes against BootClock while it runs has jumped: it is not sure until a time service,
+// Supabase, the modem's network or a person (SIGHUP) confirms it, or it comes back. Nothing fires or expires while it is not sure.
 #include <chrono>
 #include <optional>
 #include <string_view>
@@ -53,6 +53,8 @@ public:
 
     /// The newest time that the database holds.
     void not_before(WallTime newest) { newest_ = newest; }
+    /// Wall time minus BootClock when it was last sure, by the process before in this run of the machine. Before the first look.
+    void trusted_before(std::chrono::milliseconds offset) { last_ = trusted_ = offset; }
     /// What somebody else says the time is at `at`; `source` is supabase or modem.
     void told(TimeSource source, Instant at, WallTime time);
     /// A person says that the system's clock is right.

@@ -35,7 +35,9 @@ bool is_reserved(std::string_view key) {
     return key.starts_with("supabase-") || key.starts_with(own_answer_key);
 }
 Refusal clock_unsure() {
-    return {503, "clock-unsure", dispatch::reason_text("clock-unsure")};
+    return {
+        503, "clock-unsure",
+        "The box does not know the time yet: RTC, network time or a modem tells it. Nothing of this request is stored; repeat it then."};
 }
 
 }  // namespace
@@ -48,6 +50,7 @@ Gateway::Gateway(Context& context, Shared& shared, std::vector<std::unique_ptr<M
 aio::awaitable<void> Gateway::housekeeping() {
     unsigned minutes = 0;
     Instant flights_at{};  // records of modems that have no incident any more end, too
+    if (const auto now = context_.wall()) co_await keep_clock(*now, context_.clock.now());
     for (;;) {
         // every ten seconds while something waits, so that an expiry shows soon; else once a minute
         const bool on_time = co_await aio::sleep_for(std::chrono::seconds{open_ > 0 ? 10 : 60});
@@ -289,7 +292,7 @@ aio::awaitable<Answer<Message>> Gateway::retry(MessageId id, Actor actor) {
                                     .phone_number = row.phone_number,
                                     .state = row.state,
                                     .time_zone = row.time_zone,
-                                    .due = now};
+                                    .due = *row.due_at};
         row.expires_at = dispatch::expiry_of(env.config, facts, env.config.send.expire_after);
         return {};
     });

@@ -68,6 +68,7 @@ private:
     aio::awaitable<void> tidy(WallTime now);
     /// After a clock that was ahead: what it was told of then must not wait for that time to come.
     aio::awaitable<void> follow_clock(WallTime now);
+    aio::awaitable<void> keep_clock(WallTime now, Instant boot);
     void note_damage();
     void look_after_file(WallTime now, bool idle);
     aio::awaitable<void> settle_held();
@@ -85,10 +86,11 @@ private:
     std::optional<Instant> swept_from_start_, looked_after_;
     std::shared_ptr<FileCare> file_care_ = std::make_shared<FileCare>();
     store::ReadyCursor expiry_at_, go_expiry_at_;
-    store::QueueCounts queue_;                            ///< as it was counted whole last
-    std::optional<std::pair<WallTime, Instant>> latest_;  ///< the time that it was last, or that the database knows, and when
-    std::int64_t held_ = 0;                               ///< queued rows that wait for a confirmation
-    std::string held_why_;                                ///< empty: nothing is held
+    store::QueueCounts queue_;                              ///< as it was counted whole last
+    std::optional<std::chrono::milliseconds> kept_offset_;  ///< as it was stored last
+    std::optional<std::pair<WallTime, Instant>> latest_;    ///< the time that it was last, or that the database knows, and when
+    std::int64_t held_ = 0;                                 ///< queued rows that wait for a confirmation
+    std::string held_why_;                                  ///< empty: nothing is held
     std::int64_t open_ = 0;  ///< open messages, as of the last job that knew; what has ended since is still in it
     /// The same where jobs count on: theirs alone, on the store's thread. Counted anew before anything is refused for it.
     std::shared_ptr<std::int64_t> counted_ = std::make_shared<std::int64_t>(0);

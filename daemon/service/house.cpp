@@ -1,6 +1,7 @@
 #include "daemon/service/house.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 #include "modem/driver/probe.hpp"
 
@@ -11,11 +12,22 @@ aio::awaitable<Result<Inherited>> inherit(store::Store& store, std::string fresh
         Inherited inherited{.instance = store::get_setting(tx, "instance").value_or(fresh)};
         for (const auto& attempt : store::open_attempts(tx)) inherited.open.push_back({attempt.modem_index, attempt.started_at});
         inherited.newest = store::newest_time(tx);
+        inherited.clock = store::get_setting(tx, clock_setting).value_or("");
         for (int index = 0; index <= 63; ++index)  // [[modem]] index
             if (const auto last = store::get_setting(tx, last_setting(index))) inherited.last[index] = read_last(*last);
         return inherited;
     };
     co_return co_await store.read(job);
+}
+
+std::optional<std::chrono::milliseconds> kept_offset(std::string_view clock, std::string_view boot_id) {
+    if (boot_id.empty() || !clock.starts_with(boot_id) || clock.size() < boot_id.size() + 2 || clock[boot_id.size()] != ' ')
+        return std::nullopt;
+    const std::string_view number = clock.substr(boot_id.size() + 1);
+    std::int64_t ms = 0;
+    const auto [end, bad] = std::from_chars(number.data(), number.data() + number.size(), ms);
+    if (bad != std::errc{} || end != number.data() + number.size()) return std::nullopt;
+    return std::chrono::milliseconds{ms};
 }
 
 driver::ModemSettings modem_settings(const config::Config& config, const config::Modem& modem, std::string pin) {

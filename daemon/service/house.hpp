@@ -15,8 +15,11 @@ struct Inherited {
     std::string instance;                              ///< UUID of this database
     std::vector<Open> open = {};                       ///< submissions whose outcome is open
     std::optional<WallTime> newest = {};               ///< time that it holds
+    std::string clock = {};                            ///< "boot-id offset": what kept_offset() reads
     std::map<ModemIndex, driver::Identity> last = {};  ///< which modem and SIM were last behind each index
 };
+/// Wall time minus BootClock when it was last sure, if `clock` is of this run of the machine.
+std::optional<std::chrono::milliseconds> kept_offset(std::string_view clock, std::string_view boot_id);
 /// Reads it; `fresh` becomes the instance of a database that has none, when recover() writes it.
 aio::awaitable<Result<Inherited>> inherit(store::Store& store, std::string fresh);
 

@@ -178,6 +178,7 @@ api::Answer<MessageRow> make_row(const Env& env, const NewMessage& m, WallTime n
     row.lane = lane_of(env.config, row, m.modem_index);
     row.ages = !m.expires_at;
     row.expires_at = m.expires_at ? *m.expires_at : opening(env, row, openings) + m.expire_after.value_or(env.config.send.expire_after);
+    if (!m.scheduled_message_id && *row.expires_at <= now) return refuse("expired", m.expires_at ? "expires_at" : "due_at");
     return row;
 }
 

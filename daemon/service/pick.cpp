@@ -29,8 +29,8 @@ void begin_again(const Env& env, MessageRow& row, WallTime now) {
     row.corrected = false;
     if (!row.pinned) row.lane = lane_of(env.config, row, std::nullopt);
     row.attempts_used = 0;
-    row.due_at = now;
-    requeue(row, now, now);
+    row.due_at = std::max(row.due_at.value_or(now), now);
+    requeue(row, *row.due_at, now);
 }
 
 bool is_of_this_round(const MessageRow& row, const store::AttemptRow& attempt) {
@@ -371,12 +371,17 @@ void pick(Tx& tx, const Env& env, const PickRequest& request, PickAnswer& answer
 }  // namespace
 
 std::uint64_t lane_of(const config::Config& config, const Message& message, std::optional<ModemIndex> pinned) {
-    if (pinned) return bit_of(*pinned);
+    const auto takes_class = [&](const config::Modem& m) {
+        return m.classes.empty() || std::ranges::find(m.classes, message.message_class) != m.classes.end();
+    };
+    if (pinned) {
+        const auto modem = std::ranges::find(config.modems, *pinned, &config::Modem::index);
+        return modem == config.modems.end() || takes_class(*modem) ? bit_of(*pinned) : no_lane;
+    }
     std::uint64_t all = 0, lane = 0;
     for (const auto& modem : config.modems) {
         all |= bit_of(modem.index);
-        if (modem.classes.empty() || std::ranges::find(modem.classes, message.message_class) != modem.classes.end())
-            lane |= bit_of(modem.index);
+        if (takes_class(modem)) lane |= bit_of(modem.index);
     }
     const config::Route* route = nullptr;
     for (const auto& r : config.routes)

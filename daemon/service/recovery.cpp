@@ -35,7 +35,9 @@ std::string word_of(const Error& error) {
 Refusal Gateway::unavailable(const Error& error) const {
     context_.log.error("store-failed", {{"error", error.text()}});
     const auto word = word_of(error);
-    return {503, word, dispatch::reason_text(word, error.text())};
+    std::string text = dispatch::reason_text(word, error.text());
+    if (const auto promise = text.find("; then it go"); promise != text.npos) text.replace(promise, text.npos, ".");  // of what waits
+    return {503, word, text + " Nothing of this request is stored; repeat it then."};
 }
 
 aio::awaitable<Result<void>> Gateway::recover(std::vector<ModemIndex> still_listening) {
@@ -274,6 +276,19 @@ aio::awaitable<void> Gateway::follow_clock(WallTime now) {
         shared_.wake_all();
     }
     latest_ = {now, boot};
+    co_await keep_clock(now, boot);
+}
+
+/// A clock that is moved while no daemon runs is noticed by the next one, as long as the machine runs.
+aio::awaitable<void> Gateway::keep_clock(WallTime now, Instant boot) {
+    if (shared_.boot_id.empty()) co_return;
+    const auto offset = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch() - boot.time_since_epoch());
+    if (kept_offset_ && std::chrono::abs(offset - *kept_offset_) < std::chrono::minutes{1}) co_return;
+    auto job = [offset, boot_id = shared_.boot_id](Tx& tx) {
+        store::set_setting(tx, clock_setting, fmt::format("{} {}", boot_id, offset.count()));
+    };
+    const auto kept = co_await context_.store.run(job);
+    if (kept) kept_offset_ = offset;
 }
 
 /// What the check of the pages found ends all writing, as damage that shows itself does.

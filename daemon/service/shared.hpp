@@ -31,6 +31,9 @@ struct Journaled {
     Instant at{};
 };
 
+/// "boot-id offset": wall time minus BootClock when it was last sure.
+inline constexpr const char* clock_setting = "clock";
+
 struct Shared {
     explicit Shared(aio::Executor ex) : sync_wake{ex}, go_wake{ex}, turns{ex} {}
     std::vector<ModemService*> modems;
@@ -62,6 +65,7 @@ struct Shared {
     /// This database may not know all that was sent under its name: its unsent rows are held, and it begins an instance of its own.
     /// With an empty reason nothing is held.
     std::function<aio::awaitable<Result<void>>(std::string why)> begin_instance;
+    std::string boot_id;  ///< of this run of the machine; empty: its clock is not compared over restarts
     /// A newer box has this identity.
     bool fenced = false;
     /// Runs blocking work on a thread of its own, one after the other; empty: such work is left out (simulation).

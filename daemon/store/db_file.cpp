@@ -42,7 +42,8 @@ Result<void> give_to_owner_of_folder(const std::string& path) {
 }
 
 /// The lock that a running daemon holds.
-Result<Descriptor> lock(const std::string& path) {
+Result<Descriptor> lock(const std::string& name) {
+    const std::string path = real_path(name);
     Descriptor file{::open((path + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)};
     if (file.fd < 0) return fail(StoreErrc::open, path + ".lock: " + std::strerror(errno));
     // on a new machine root is the first one here
@@ -112,6 +113,12 @@ Result<void> marked_copy(const std::string& path, const std::string& part, const
 }
 
 }  // namespace
+
+std::string real_path(const std::string& path) {
+    std::error_code missing;
+    const auto real = std::filesystem::canonical(path, missing);
+    return missing ? path : real.string();
+}
 
 Result<Checkup> check_database(const std::string& path) {
     if (octets_of(path) == 0) return fail(StoreErrc::missing, path);

@@ -10,6 +10,9 @@
 
 namespace conductor::store {
 
+/// The file that a path stands for, where it is there: its lock and its witness are beside it, by whatever name it is reached.
+std::string real_path(const std::string& path);
+
 /// What `check` found. Sizes in octets.
 struct Checkup {
     std::vector<std::string> problems;  ///< integrity, foreign keys, schema; empty: good

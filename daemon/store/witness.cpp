@@ -103,6 +103,13 @@ std::string machine_id() {
     return ::sd_id128_to_string(id, text);
 }
 
+std::string boot_id() {
+    sd_id128_t id{};
+    if (::sd_id128_get_boot(&id) < 0) return {};
+    char text[SD_ID128_STRING_MAX];
+    return ::sd_id128_to_string(id, text);
+}
+
 Marks marks_of(Tx& tx) {
     Rows q = tx.query(
         "SELECT (SELECT max(id) FROM messages), (SELECT max(id) FROM attempts), (SELECT max(id) FROM incoming), (SELECT max(id) FROM "

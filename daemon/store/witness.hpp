@@ -25,6 +25,8 @@ namespace conductor::store {
 
 /// An id of this machine that says nothing about it: 32 hex digits, or empty where /etc/machine-id cannot be read.
 std::string machine_id();
+/// Of this run of the machine; empty where it is not known.
+std::string boot_id();
 /// Where the witness of a database lies.
 inline std::string witness_path(const std::string& database) {
     return database + ".witness";

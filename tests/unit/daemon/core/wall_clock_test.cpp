@@ -28,6 +28,36 @@ struct Machine {
 
 }  // namespace
 
+TEST_CASE("clock: one that was moved while no daemon ran has jumped") {
+    const auto offset = noon.time_since_epoch() - std::chrono::milliseconds{100s};  // as Machine begins
+    for (const auto moved : {std::chrono::milliseconds{72h}, std::chrono::milliseconds{1h}, std::chrono::milliseconds{-1h}}) {
+        CAPTURE(moved.count());
+        Machine m{false};
+        m.clock.not_before(noon - 2h);
+        m.clock.trusted_before(offset);
+        m.now.real += moved;
+        CHECK_FALSE(m.look().has_value());
+        CHECK(m.clock.state().reason == "jumped");
+        m.pass(1min);
+        SUBCASE("the modem knows what was right") {
+            m.clock.told(TimeSource::modem, m.now.boot, noon + 1min);
+            CHECK(m.look() == noon + 1min);
+            CHECK(m.source() == "modem");
+        }
+        SUBCASE("it is moved back") {
+            m.now.real -= moved;
+            CHECK(m.look() == noon + 1min);
+        }
+        SUBCASE("a time service says that it is right now") {
+            m.now.synchronized = true;
+            CHECK(m.look() == noon + 1min + moved);
+        }
+    }
+    Machine same{false};
+    same.clock.trusted_before(offset + 30s);
+    CHECK(same.look() == noon);
+}
+
 TEST_CASE("clock: the first look after a boot") {
     struct Row {
         const char* name;

@@ -179,6 +179,16 @@ TEST_CASE("queue limit: what has ended makes room at once, and nothing passes it
     CHECK(offer(2).empty());
 }
 
+TEST_CASE("what was kept of the clock is of this run of the machine, or nothing") {
+    const std::string boot = "0123456789abcdef0123456789abcdef";
+    CHECK(kept_offset(boot + " 1790000000123", boot) == 1790000000123ms);
+    CHECK(kept_offset(boot + " -5", boot) == -5ms);
+    for (const std::string& bad : {std::string{}, boot, boot + " ", boot + " x", boot + " 1x", boot + "1", "x" + boot + " 1"})
+        CHECK_FALSE(kept_offset(bad, boot).has_value());
+    CHECK_FALSE(kept_offset(boot + " 1", "fedcba9876543210fedcba9876543210").has_value());
+    CHECK_FALSE(kept_offset(" 1", "").has_value());
+}
+
 TEST_CASE("a technician's command that came to nothing: refused, or failed") {
     using at::AtErrc;
     struct Row {

@@ -116,6 +116,8 @@ TEST_CASE("ledger: what was taken in while the clock was ahead does not wait for
     m.message_class = MessageClass::transactional;
     m.due_at = truth + 2h;
     box.now += 24h * 7;
+    CHECK(box.take(m).error().code == "expired");
+    m.expire_after = 24h * 30;
     const auto named = box.add(m);
     const auto at_once = box.add("At once.", other_phone);
     box.now = truth;
@@ -526,6 +528,26 @@ TEST_CASE("ledger: a clock that goes back makes no try older than its round") {
         give_up(tx, row, MessageStatus::cancelled, "cancelled");
         CHECK(row.status == MessageStatus::unknown);
     });
+}
+
+TEST_CASE("ledger: what is wanted after all is due when it was due") {
+    Box box;
+    NewMessage m;
+    m.to = phone;
+    m.text = "Tomorrow.";
+    m.message_class = MessageClass::transactional;
+    m.due_at = box.now + 24h;
+    const auto id = box.add(m);
+    box.run([&](Tx& tx) {
+        auto row = *store::find(tx, id);
+        give_up(tx, row, MessageStatus::cancelled, "cancelled");
+        save(tx, box.env, row, box.now);
+        begin_again(box.env, row, box.now);
+        save(tx, box.env, row, box.now);
+    });
+    CHECK_FALSE(box.submit(0).has_value());
+    box.now += 24h;
+    CHECK(box.must_submit(0).message == id);
 }
 
 TEST_CASE("ledger: costs add up per accepted part") {
