@@ -13,7 +13,7 @@ constexpr std::string_view at_fields[] = {"command"};
 constexpr std::string_view ussd_fields[] = {"code"};
 constexpr std::string_view probe_fields[] = {"port"};
 constexpr std::string_view opt_out_fields[] = {"reason", "actor"};
-constexpr std::string_view modem_actions[] = {"enable", "disable", "reset", "accept-sim"};
+constexpr std::string_view modem_actions[] = {"enable", "disable", "pause", "resume", "reset", "accept-sim"};
 
 Response json_answer(const Answer<json>& answer) {
     return answer ? json_response(*answer) : error_response(answer.error());

@@ -50,6 +50,9 @@ constexpr Sentence sentences[] = {
      "Much became overdue while nothing could be sent, so it leaves evenly spaced. It goes out by itself."},
     {"route-has-no-modem",
      "The [[route]] of its number names no modem of the configuration that takes its class. Correct the route, or add the modem."},
+    {"no-modem-configured", "The configuration names no modem. Add a [[modem]]; conductorctl modem discover shows a block to copy."},
+    {"modem-not-for-class",
+     "The modem that the caller chose does not take messages of its class (classes). Choose another, or add the class."},
     {"class-has-no-modem", "No [[modem]] takes messages of its class. Add the class to a modem's classes."},
     {"behind", "It is ready, and % ready messages go before it. It goes out by itself in its turn.",
      "It is ready, and others go before it. It goes out by itself in its turn."},
@@ -126,8 +129,8 @@ constexpr Sentence sentences[] = {
     {"storage-full", "The modem's message storage is full. It is read and cleared by itself; then it goes out."},
     // it was refused or ended
     {"opted-out",
-     "The recipient opted out. It is not sent, and no operator can override it. START from the recipient allows messages again; a reply "
-     "may answer what they write after it."},
+     "The recipient opted out, and nothing is sent to him. START from the recipient allows messages again, or a person who has that "
+     "from him in another way (conductorctl opt-out remove); a reply may answer what he writes after it."},
     {"no-consent", "No consent of the recipient is on record, which marketing needs. Record it (consent), then send it again."},
     {"consent-revoked", "The recipient's consent was withdrawn. It is not sent; a new consent allows messages again."},
     {"free-text", "The recipient asked in free words not to be texted. The number is opted out; a person should read the message."},

@@ -62,8 +62,11 @@ json Gateway::describe(const ModemService& modem) const {
     json out = {{"index", modem.index()},
                 {"state", driver::to_string(s.state)},
                 {"reason", s.reason},
-                {"reason_text", s.reason_text},
+                {"reason_text", s.reason_text.empty() && modem.paused()
+                                    ? fmt::format("It is paused; conductorctl queue resume --modem {} ends that.", modem.index())
+                                    : s.reason_text},
                 {"enabled", modem.enabled()},
+                {"paused", modem.paused()},
                 {"port", s.port},
                 {"usb", s.usb},
                 {"profile", s.profile},
@@ -147,6 +150,8 @@ aio::awaitable<Answer<json>> Gateway::modem_action(ModemIndex index, std::string
     Result<void> done;
     if (action == "enable" || action == "disable")
         done = co_await found->enable(action == "enable", actor.name);
+    else if (action == "pause" || action == "resume")
+        done = co_await found->pause(action == "pause", actor.name);
     else if (action == "accept-sim")
         done = co_await found->accept_sim(actor.name);
     else if (action == "reset") {
@@ -155,7 +160,7 @@ aio::awaitable<Answer<json>> Gateway::modem_action(ModemIndex index, std::string
     } else
         co_return Refusal{404, "not-found", fmt::format("A modem cannot be told to \"{}\".", action)};
     if (!done) co_return unavailable(done.error());
-    if (action != "disable") found->end_rest();
+    if (action != "disable" && action != "pause" && action != "resume") found->end_rest();
     co_return describe(*found);
 }
 
@@ -214,6 +219,7 @@ BoxView Gateway::view() const {
         const bool up = state == driver::ModemState::ready || state == driver::ModemState::sending;
         box.modems.push_back({.index = modem->index(),
                               .enabled = modem->enabled(),
+                              .paused = modem->paused(),
                               .up = up,
                               .reason = modem->status().reason,
                               .resting = modem->resting(),

@@ -265,9 +265,14 @@ bool GoAhead::away() const {
 
 GoRequest GoAhead::request(WallTime now) const {
     GoRequest request{.modems = {}, .paused = shared_.paused, .offline = away(), .granted = shared_.granted, .now = now};
+    decltype(request.modems) paused;  // they reply alone
     for (ModemService* modem : shared_.modems)
         if (modem->able() && modem->next_part(now) <= now + soon)
-            request.modems.push_back({modem->index(), modem->idle(), modem->room(now), modem->most_room()});
+            (modem->paused() ? paused : request.modems).push_back({modem->index(), modem->idle(), modem->room(now), modem->most_room()});
+    if (request.modems.empty() && !paused.empty()) {
+        request.modems = std::move(paused);
+        request.paused = true;
+    }
     return request;
 }
 

@@ -23,6 +23,9 @@ constexpr std::size_t most_unstored = 500;               // reports in memory me
 std::string disabled_setting(ModemIndex index) {
     return fmt::format("modem.{}.disabled", index);
 }
+std::string paused_setting(ModemIndex index) {
+    return fmt::format("modem.{}.paused", index);
+}
 
 }  // namespace
 
@@ -46,10 +49,13 @@ bool ModemService::able() const {
 
 aio::awaitable<Result<void>> ModemService::restore() {
     const auto index = config_.index;
-    auto job = [index](store::Tx& tx) { return store::get_setting(tx, disabled_setting(index)); };
-    auto disabled = co_await context_.store.read(job);
-    if (!disabled) co_return disabled.error();
-    if (*disabled) enabled_ = false;
+    auto job = [index](store::Tx& tx) {
+        return std::pair{store::get_setting(tx, disabled_setting(index)), store::get_setting(tx, paused_setting(index))};
+    };
+    auto switched = co_await context_.store.read(job);
+    if (!switched) co_return switched.error();
+    if (switched->first) enabled_ = false;
+    if (switched->second) paused_ = true;
     co_return Result<void>{};
 }
 
@@ -159,7 +165,7 @@ aio::awaitable<std::optional<driver::Submission>> ModemService::next(std::option
                             .iccid = modem_.status().identity.iccid,
                             .finished = finished,
                             .available = free,
-                            .paused = shared_.paused,
+                            .paused = shared_.paused || paused_,
                             .spaced_until = spaced_until_,
                             .room = free ? window_.room(now) : 0,
                             .most_room = window_.most_room(),
@@ -472,7 +478,7 @@ aio::awaitable<bool> ModemService::knows_pair(std::string imei, std::string icci
         return !imei.empty() && pair && driver::same_iccid(*pair, iccid);
     };
     const auto known = co_await context_.store.read(look);
-    co_return known.has_value() && *known;
+    co_return !known || *known;  // a database that cannot be read tells of no other SIM, and lets nothing be sent
 }
 
 /// Not vital: it finds the modem of a SIM that is locked after a power cut.
@@ -500,14 +506,13 @@ aio::awaitable<bool> ModemService::accepts_sim(driver::Identity identity) {
         // looked up first: a disk that takes no writes must not hold a modem whose SIM is known
         auto look = [index = config_.index](store::Tx& tx) { return store::sim_of(tx, index); };
         auto known = co_await context_.store.read(look);
-        if (!known) co_return false;
-        if (!driver::same_iccid(known->value_or(""), identity.iccid)) {
+        if (known && !driver::same_iccid(known->value_or(""), identity.iccid)) {
             auto job = [index = config_.index, iccid = identity.iccid, now](store::Tx& tx) {
                 store::set_sim(tx, index, iccid, now);
                 store::audit(tx, now, "daemon", "sim", std::to_string(index), iccid);
             };
             auto accepted = co_await context_.store.run(job);
-            if (!accepted) co_return false;
+            if (!accepted) log_.error("sim-not-stored", {{"error", accepted.error().text()}});
         }
         co_await keep_last(identity);
     }
@@ -555,20 +560,33 @@ aio::awaitable<bool> ModemService::load_window(std::string iccid, WallTime now) 
     co_return true;
 }
 
-aio::awaitable<Result<void>> ModemService::enable(bool enabled, std::string actor) {
+aio::awaitable<Result<void>> ModemService::keep_switch(std::string setting, bool set, std::string action, std::string actor) {
     const WallTime now = context_.record_time();
-    auto job = [index = config_.index, enabled, actor = std::move(actor), now](store::Tx& tx) {
-        if (enabled)
-            tx.run("DELETE FROM settings WHERE name = ?", disabled_setting(index));
+    auto job = [index = config_.index, setting, set, action, actor, now](store::Tx& tx) {
+        if (set)
+            store::set_setting(tx, setting, actor);
         else
-            store::set_setting(tx, disabled_setting(index), actor);
-        store::audit(tx, now, actor, enabled ? "modem-enable" : "modem-disable", std::to_string(index));
+            tx.run("DELETE FROM settings WHERE name = ?", setting);
+        store::audit(tx, now, actor, action, std::to_string(index));
     };
     auto done = co_await context_.store.run(job);
-    if (!done) co_return done.error();
+    co_return done;
+}
+
+aio::awaitable<Result<void>> ModemService::enable(bool enabled, std::string actor) {
+    auto done = co_await keep_switch(disabled_setting(config_.index), !enabled, enabled ? "modem-enable" : "modem-disable", actor);
+    if (!done) co_return done;
     enabled_ = enabled;
     poke();
-    co_return Result<void>{};
+    co_return done;
+}
+
+aio::awaitable<Result<void>> ModemService::pause(bool paused, std::string actor) {
+    auto done = co_await keep_switch(paused_setting(config_.index), paused, paused ? "modem-pause" : "modem-resume", actor);
+    if (!done) co_return done;
+    paused_ = paused;
+    shared_.wake_all();  // what is left to this one, or to others
+    co_return done;
 }
 
 aio::awaitable<Result<void>> ModemService::accept_sim(std::string actor) {
@@ -600,7 +618,7 @@ void Shared::wake_one(std::uint64_t lane, bool with_room) {
         if (!modem->idle() || !modem->able()) continue;
         if (lane != 0 && !(lane >> (modem->index() & 63) & 1)) continue;
         if (with_room && modem->lacks_room()) continue;
-        if (!chosen) chosen = modem;
+        if (!chosen || (chosen->paused() && !modem->paused())) chosen = modem;
     }
     if (!chosen) return;
     // round robin: the one that was woken goes to the end
@@ -611,7 +629,7 @@ void Shared::wake_one(std::uint64_t lane, bool with_room) {
 std::vector<LiveSim> Shared::live_but(ModemIndex modem, WallTime now) {
     std::vector<LiveSim> live;
     for (ModemService* other : modems)
-        if (other->index() != modem && other->able() && other->next_slot(now) <= now)
+        if (other->index() != modem && other->able() && !other->paused() && other->next_slot(now) <= now)
             live.push_back({other->index(), other->status().identity.iccid});
     return live;
 }

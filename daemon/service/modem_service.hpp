@@ -54,12 +54,15 @@ public:
     void end_rest();
     /// Disabled by a technician; remembered over restarts.
     aio::awaitable<Result<void>> enable(bool enabled, std::string actor);
+    bool paused() const { return paused_; }
+    /// It goes on to receive, to reply, and to complete what has begun.
+    aio::awaitable<Result<void>> pause(bool paused, std::string actor);
     aio::awaitable<Result<void>> accept_sim(std::string actor);
     /// Limits, classes and costs of a configuration that was read again; its port and its SIM need a restart.
     void reload(config::Modem config);
     /// What the process before left open on a modem that is gone, or not up, is unknown once no answer can come any more.
     aio::awaitable<void> give_up_inherited();
-    /// Reads what restarts must not forget: that a technician disabled it.
+    /// Reads what restarts must not forget: that a technician disabled or paused it.
     aio::awaitable<Result<void>> restore();
 
     aio::awaitable<std::optional<driver::Submission>> next(std::optional<driver::SubmitOutcome> finished, bool available) override;
@@ -95,6 +98,7 @@ private:
     aio::awaitable<bool> knows_pair(std::string imei, std::string iccid);
     aio::awaitable<void> keep_last(driver::Identity identity);
     aio::awaitable<void> load_balance(std::string iccid);
+    aio::awaitable<Result<void>> keep_switch(std::string setting, bool set, std::string action, std::string actor);
     aio::awaitable<void> keep_setting(std::string name, std::string value);
     aio::awaitable<void> keep_note(std::string what, std::string detail);
     aio::awaitable<void> keep_flight(std::string kind, std::string text);
@@ -131,7 +135,7 @@ private:
     Instant given_{};                          ///< when the driver was given what it is through with
     std::optional<std::uint64_t> go_missing_;  ///< `news` when nothing but a go was missing to the message after this one
     Instant next_due_ = Instant::max();
-    bool idle_ = false, enabled_ = true;
+    bool idle_ = false, enabled_ = true, paused_ = false;
     std::optional<Nothing> found_nothing_;
     bool inherited_ = false;  ///< the process before left a submission open on this modem
     bool settling_ = false;   ///< that is being stored

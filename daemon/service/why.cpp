@@ -31,9 +31,10 @@ struct Block {
     int rank;
     Why why;
 };
-Block block_of(const Env& env, const ModemView& modem, WallTime now) {
+Block block_of(const Env& env, const MessageRow& row, const ModemView& modem, WallTime now) {
     if (!modem.enabled) return {3, {"modem-disabled"}};
     if (!modem.up) return {2, {modem.reason.empty() ? "no-modem" : modem.reason}};
+    if (modem.paused && row.message_class != MessageClass::reply && !has_parts_out(row)) return {1, {"modem-paused"}};
     if (!modem.resting.empty()) return {1, {"sim-paused"}};
     if (modem.next_slot && *modem.next_slot > now) return {0, {"sim-limit", at_the_box(env, *modem.next_slot)}};
     return {-1, {}};
@@ -43,7 +44,8 @@ Why no_lane_reason(const Env& env, const MessageRow& row) {
     const bool class_has_one = std::ranges::any_of(env.config.modems, [&](const config::Modem& m) {
         return m.classes.empty() || std::ranges::find(m.classes, row.message_class) != m.classes.end();
     });
-    return {class_has_one ? "route-has-no-modem" : "class-has-no-modem"};
+    if (class_has_one) return {row.pinned ? "modem-not-for-class" : "route-has-no-modem"};
+    return {env.config.modems.empty() ? "no-modem-configured" : "class-has-no-modem"};
 }
 
 /// It failed and is tried again later: that is why it waits, whatever the policy says of later.
@@ -163,7 +165,7 @@ std::optional<Why> blocked_by_box(const Env& env, const MessageRow& row, const B
     std::optional<Block> best;
     for (const auto& modem : box.modems) {
         if (row.lane != 0 && (row.lane & bit_of(modem.index)) == 0) continue;
-        auto block = block_of(env, modem, now);
+        auto block = block_of(env, row, modem, now);
         if (block.rank < 0) return std::nullopt;
         const bool sooner = best && block.rank == 0 && best->rank == 0 && block.why.detail < best->why.detail;
         if (!best || block.rank < best->rank || sooner) best = std::move(block);

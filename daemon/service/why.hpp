@@ -10,6 +10,7 @@ namespace conductor::service {
 struct ModemView {
     ModemIndex index = 0;
     bool enabled = true;
+    bool paused = false;                     ///< replies and what has begun go on
     bool up = false;                         ///< registered, and takes messages
     std::string reason;                      ///< of the driver, where it is not up: "mute", "pin-needed", "unregistered" ...
     std::string resting;                     ///< why its SIM rests; empty when it does not

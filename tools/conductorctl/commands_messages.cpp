@@ -169,7 +169,7 @@ int message_action(Session& session, std::int64_t id, const std::string& action)
 int queue_pause(Session& session, bool paused, const std::string& campaign, std::optional<ModemIndex> modem) {
     json body = json::object();
     if (!campaign.empty()) body["campaign"] = campaign;
-    const std::string path = modem    ? fmt::format("/v1/modems/{}/{}", *modem, paused ? "disable" : "enable")
+    const std::string path = modem    ? fmt::format("/v1/modems/{}/{}", *modem, paused ? "pause" : "resume")
                              : paused ? "/v1/queue/pause"
                                       : "/v1/queue/resume";
     const auto answer = session.show("POST", path, &body);

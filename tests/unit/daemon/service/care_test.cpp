@@ -213,6 +213,7 @@ TEST_CASE("a SIM's rest and its limits do not wait for a clock that was ahead") 
 namespace {
 
 struct OneSubmitted : Life {
+    std::optional<driver::Submission> submission;
     OneSubmitted(const Folder& folder, HandClock& clock) : Life{folder, clock, {.index = 0}} {
         shared.recovered = true;
         sim_seen();
@@ -232,7 +233,6 @@ struct OneSubmitted : Life {
         const auto done = co_await db.run(job);
         CHECK(done.has_value());
     }
-    std::optional<driver::Submission> submission;
 };
 
 }  // namespace
@@ -254,6 +254,26 @@ TEST_CASE("what the process before left open on a modem that does not come back 
     CHECK(life.message() == "unknown restarted");
 }
 
+TEST_CASE("a modem that is paused keeps what has not begun, over a restart, and is not disabled by that") {
+    Folder folder;
+    HandClock clock;
+    {
+        OneSubmitted life{folder, clock};
+        REQUIRE(life.await(life.modem->pause(true, "technician")).has_value());
+        const driver::SubmitOutcome lost{.token = life.submission->token, .ending = driver::Ending::not_sent, .reason = "no-prompt"};
+        CHECK_FALSE(life.await(life.modem->next(lost, true)).has_value());
+        CHECK(life.message() == "queued no-prompt");
+    }
+    Life life{folder, clock, {.index = 0}};
+    life.shared.recovered = true;
+    REQUIRE(life.await(life.modem->restore()).has_value());
+    CHECK((life.modem->paused() && life.modem->enabled()));
+    life.sim_seen();
+    CHECK_FALSE(life.await(life.modem->next(std::nullopt, true)).has_value());
+    REQUIRE(life.await(life.modem->pause(false, "technician")).has_value());
+    CHECK(life.await(life.modem->next(std::nullopt, true)).has_value());
+}
+
 TEST_CASE("what a modem could not send before its line was gone, another one is told of") {
     Folder folder;
     HandClock clock;
@@ -262,7 +282,6 @@ TEST_CASE("what a modem could not send before its line was gone, another one is 
     life.shared.modems.push_back(&other);
     const driver::SubmitOutcome lost{.token = life.submission->token, .ending = driver::Ending::not_sent, .reason = "port-lost"};
     CHECK_FALSE(life.await(life.modem->next(lost, false)).has_value());
-    CHECK(life.message() == "queued port-lost");
     CHECK(other.wake().raised());
 }
 

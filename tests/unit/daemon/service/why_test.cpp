@@ -187,7 +187,24 @@ const Situation situations[] = {
          b.id = b.add();
      },
      "storage-full", "read and cleared by itself"},
-    {"the modem is disabled, or paused",
+    {"the modem is paused",
+     [](Asked& b) {
+         b.view.modems = {{.index = 0, .paused = true, .up = true}};
+         b.id = b.add();
+     },
+     "modem-paused", "conductorctl queue resume --modem"},
+    {"the modem that was chosen is not for its class",
+     [](Asked& b) {
+         b.env.config.modems[0].classes = {MessageClass::marketing};
+         NewMessage m;
+         m.to = phone;
+         m.text = "Hello";
+         m.message_class = MessageClass::transactional;
+         m.modem_index = 0;
+         b.id = b.Box::add(m);
+     },
+     "modem-not-for-class", "Choose another"},
+    {"the modem is disabled",
      [](Asked& b) {
          b.view.modems = {{.index = 0, .enabled = false, .up = true}};
          b.id = b.add();
