@@ -59,7 +59,8 @@ private:
     aio::awaitable<api::Answer<Message>> change(MessageId id, api::Actor actor, std::string action, Change change);
     ModemService* find_modem(ModemIndex index) const;
     /// What only memory knows, for why().
-    BoxView view() const;
+    /// The box at `now`, which is also when its answers are to hold; absent: the clock is not sure.
+    BoxView view(std::optional<WallTime> now) const;
     /// A row as the API shows it: a message that waits has its reason.
     Message show(store::MessageRow row) const;
     nlohmann::json describe(const ModemService& modem) const;

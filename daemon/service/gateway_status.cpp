@@ -210,8 +210,7 @@ Answer<std::string> Gateway::modem_trace(ModemIndex index) const {
     return found->modem().trace();
 }
 
-BoxView Gateway::view() const {
-    const auto now = context_.wall();
+BoxView Gateway::view(std::optional<WallTime> now) const {
     BoxView box{.modems = {}, .paused = shared_.paused, .clock_sure = now.has_value(), .trouble = {}, .granted = shared_.granted};
     if (const auto& trouble = context_.store.trouble()) box.trouble = trouble_word(*trouble);
     for (const auto& modem : modems_) {
@@ -229,13 +228,15 @@ BoxView Gateway::view() const {
 }
 
 Message Gateway::show(store::MessageRow row) const {
-    if (row.status == MessageStatus::queued) name_reason(*context_.env, row, view(), context_.wall().value_or(WallTime{}));
+    const auto now = context_.wall();
+    if (row.status == MessageStatus::queued) name_reason(*context_.env, row, view(now), now.value_or(WallTime{}));
     return present(*context_.env, std::move(row));
 }
 
 aio::awaitable<Answer<json>> Gateway::explain(MessageId id) {
-    const WallTime now = context_.wall().value_or(WallTime{});
-    auto job = [env = context_.env, box = view(), id, now](Tx& tx) -> std::optional<json> {
+    const auto sure = context_.wall();
+    const WallTime now = sure.value_or(WallTime{});
+    auto job = [env = context_.env, box = view(sure), id, now](Tx& tx) -> std::optional<json> {
         const auto row = store::find(tx, id);
         if (!row) return std::nullopt;
         return service::explain(tx, *env, *row, box, now);
@@ -264,10 +265,14 @@ aio::awaitable<Answer<json>> Gateway::status() {
     if (counts) {
         auto& queue = counts->queue;
         const auto last = queue_;
+        bool whole = true;
         for (const auto kind :
              {&store::QueueCounts::ready, &store::QueueCounts::waiting, &store::QueueCounts::go, &store::QueueCounts::held})
-            if (queue.*kind == counted_by_status) queue.*kind = std::max(counted_by_status, last.*kind);
-        open_ = queue.open();
+            if (queue.*kind == counted_by_status) {
+                queue.*kind = std::max(counted_by_status, last.*kind);
+                whole = false;
+            }
+        open_ = whole ? queue.open() : std::max(open_, queue.open());  // as intake and housekeeping count
         held_ = queue.held;
     } else {
         counts = Counts{};  // a database that cannot be read is what `store` tells of

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <stdexcept>
 
 using namespace conductor;
@@ -177,6 +178,26 @@ TEST_CASE("queue limit: what has ended makes room at once, and nothing passes it
     box.wait(aio::sleep_for(1ms));  // five rows are not counted twice within 5 us
     CHECK(offer(4).size() == 3);
     CHECK(offer(2).empty());
+}
+
+TEST_CASE("status: a queue that is longer than it counts is as long as intake knows it to be") {
+    config::Config config;
+    config.gateway.queue_limit = 50'000;
+    Home box{config};
+    REQUIRE(box.wait(box.house->recover()).has_value());
+    auto& gateway = box.house->gateway();
+    constexpr std::size_t rows = 20'010;
+    std::vector<NewMessage> messages(rows);
+    for (std::size_t n = 0; n < rows; ++n) {
+        messages[n].to = "+15550100123";
+        messages[n].text = "Number " + std::to_string(n);
+        messages[n].message_class = MessageClass::transactional;
+        messages[n].key = "n-" + std::to_string(n);
+    }
+    REQUIRE(box.wait(gateway.submit_all(std::move(messages), {})).size() == rows);
+    const auto status = box.wait(gateway.status());
+    REQUIRE(status.has_value());
+    CHECK((*status)["queue"]["open"] == rows);
 }
 
 TEST_CASE("what was kept of the clock is of this run of the machine, or nothing") {
